@@ -1,1 +1,23 @@
-//! Placeholder.
+//! The provider simulator as a library: `Simulator::start(options)` serves it in this process.
+#![doc = include_str!("../README.md")]
+
+mod calls;
+mod chance;
+mod clock;
+mod control;
+mod faults;
+mod guarded;
+mod intuit;
+mod issued;
+mod options;
+mod outbound;
+mod provider;
+mod server;
+mod traffic;
+mod wire;
+mod world;
+
+pub use chance::EntropyError;
+pub use options::{AppOptions, CompanyOptions, ConsentMode, IntuitOptions, Options};
+pub use outbound::ClientError;
+pub use server::{Simulator, StartError};

@@ -1,0 +1,57 @@
+//! The command line of the simulator; every argument is a default of the documentation made explicit.
+
+use clap::Parser;
+use simulator::{ConsentMode, Options};
+
+/// Simulates QuickBooks Online on 127.0.0.1, with a virtual clock and fault switches under /_control.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    /// Port on 127.0.0.1; 0 takes any free one.
+    #[arg(long, env = "SIMULATOR_PORT", default_value_t = 9400)]
+    port: u16,
+    /// Makes every token and identifier repeatable.
+    #[arg(long, env = "SIMULATOR_SEED")]
+    seed: Option<u64>,
+    /// What the authorize addresses do.
+    #[arg(long, env = "SIMULATOR_CONSENT", value_enum, default_value_t)]
+    consent: ConsentMode,
+    /// OAuth client id of the Intuit app.
+    #[arg(long, env = "SIMULATOR_INTUIT_CLIENT_ID", default_value = Options::INTUIT_CLIENT_ID)]
+    intuit_client_id: String,
+    /// OAuth client secret of the Intuit app.
+    #[arg(long, env = "SIMULATOR_INTUIT_CLIENT_SECRET", default_value = Options::INTUIT_CLIENT_SECRET, hide_env_values = true)]
+    intuit_client_secret: String,
+    /// Webhook verifier token of the Intuit app.
+    #[arg(long, env = "SIMULATOR_INTUIT_VERIFIER_TOKEN", default_value = Options::INTUIT_VERIFIER_TOKEN, hide_env_values = true)]
+    intuit_verifier_token: String,
+    /// Registered callback address of the Intuit app, repeatable; without one every http(s) address is accepted.
+    #[arg(long = "intuit-redirect-uri", env = "SIMULATOR_INTUIT_REDIRECT_URIS", value_delimiter = ',')]
+    intuit_redirect_uris: Vec<String>,
+    /// Realm id of the first company.
+    #[arg(long, default_value = Options::INTUIT_REALM_ID)]
+    intuit_realm_id: String,
+    /// Customers of the first company.
+    #[arg(long, default_value_t = 25)]
+    intuit_customers: usize,
+    /// Invoices of the first company.
+    #[arg(long, default_value_t = 120)]
+    intuit_invoices: usize,
+}
+
+impl From<Arguments> for Options {
+    fn from(arguments: Arguments) -> Self {
+        let mut options = Self::local();
+        options.port = arguments.port;
+        options.seed = arguments.seed;
+        options.intuit.consent = arguments.consent;
+        options.intuit.app.client_id = arguments.intuit_client_id;
+        options.intuit.app.client_secret = arguments.intuit_client_secret;
+        options.intuit.app.verifier_token = arguments.intuit_verifier_token;
+        options.intuit.app.redirect_uris = arguments.intuit_redirect_uris;
+        options.intuit.company.realm_id = Some(arguments.intuit_realm_id);
+        options.intuit.company.customers = arguments.intuit_customers;
+        options.intuit.company.invoices = arguments.intuit_invoices;
+        options
+    }
+}

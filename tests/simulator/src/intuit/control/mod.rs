@@ -1,0 +1,66 @@
+//! Control of the Intuit side: settings, apps, companies, their books, grants and webhooks.
+
+mod companies;
+mod webhooks;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post, put},
+};
+use serde_json::{Value, json};
+
+use super::settings::Settings;
+use crate::{
+    control::{Body, ControlError},
+    options::AppOptions,
+    world::World,
+};
+
+type Shared = State<Arc<World>>;
+
+/// Returns the routes, to be served under `/_control/intuit`.
+pub(crate) fn router() -> Router<Arc<World>> {
+    Router::new()
+        .route("/settings", get(show_settings).patch(patch_settings))
+        .route("/apps", get(list_apps).post(put_app))
+        .route("/grants", get(list_grants))
+        .route("/companies", get(companies::list).post(companies::add))
+        .route("/companies/{realm}", axum::routing::delete(companies::remove))
+        .route("/companies/{realm}/disconnect", post(companies::disconnect))
+        .route("/companies/{realm}/entities/{entity}", post(companies::create))
+        .route("/companies/{realm}/entities/{entity}/{id}", put(companies::update).delete(companies::delete))
+        .route("/companies/{realm}/entities/{entity}/{id}/{operation}", post(companies::operate))
+        .route("/webhooks", post(webhooks::send))
+        .route("/subscription", get(webhooks::show).put(webhooks::subscribe).delete(webhooks::unsubscribe))
+        .route("/deliveries", get(webhooks::deliveries))
+}
+
+async fn show_settings(State(world): Shared) -> Json<Settings> {
+    Json(world.intuit.settings.lock().clone())
+}
+
+async fn patch_settings(
+    State(world): Shared,
+    Body(patch): Body<Value>,
+) -> Result<Json<Settings>, ControlError> {
+    let mut settings = world.intuit.settings.lock();
+    *settings = settings.patched(patch).map_err(|error| ControlError::Invalid(error.to_string()))?;
+    Ok(Json(settings.clone()))
+}
+
+async fn list_apps(State(world): Shared) -> Json<Value> {
+    Json(json!({ "apps": world.intuit.apps.lock().list() }))
+}
+
+async fn put_app(State(world): Shared, Body(app): Body<AppOptions>) -> Json<Value> {
+    let mut apps = world.intuit.apps.lock();
+    apps.put(app);
+    Json(json!({ "apps": apps.list() }))
+}
+
+async fn list_grants(State(world): Shared) -> Json<Value> {
+    Json(json!({ "grants": world.intuit.grants.lock().states() }))
+}

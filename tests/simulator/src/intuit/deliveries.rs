@@ -1,0 +1,239 @@
+//! Webhooks that follow changes by themselves, with Intuit's retry schedule on the virtual clock.
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Client, header::CONTENT_TYPE};
+use serde::{Deserialize, Serialize};
+
+use super::webhook::{self, Format};
+use crate::{guarded::Guarded, outbound::MAX_TIMEOUT_MS, world::World};
+
+/// Seconds after each failed attempt; the last one repeats.
+const RETRY_AFTER: &[i64] = &[10, 20, 30, 300, 1_200, 7_200, 14_400, 21_600];
+/// Attempts after which a delivery is given up, so that a forgotten subscription ends.
+const MAX_ATTEMPTS: u32 = 16;
+/// Deliveries that wait or are remembered; the oldest are forgotten beyond it.
+const MAX_KEPT: usize = 10_000;
+/// Events in one request, as Intuit says.
+const MAX_EVENTS: usize = 100;
+/// How long Intuit waits for an answer, unless the subscription says otherwise.
+const DEFAULT_TIMEOUT_MS: u64 = 3_000;
+
+/// A change of an object, as a webhook tells it.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) realm_id: String,
+    pub(crate) entity: String,
+    pub(crate) id: String,
+    pub(crate) operation: String,
+    pub(crate) at: Timestamp,
+    pub(crate) deleted_id: Option<String>,
+}
+
+/// Where changes are pushed to.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Subscription {
+    url: String,
+    #[serde(default)]
+    format: Format,
+    content_type: Option<String>,
+    timeout_ms: Option<u64>,
+}
+
+/// One webhook that was or is to be delivered.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Delivery {
+    id: u64,
+    url: String,
+    body: String,
+    attempts: u32,
+    last_status: Option<u16>,
+    last_error: Option<String>,
+    state: DeliveryState,
+    due_at: Timestamp,
+    #[serde(skip)]
+    content_type: String,
+    #[serde(skip)]
+    timeout_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum DeliveryState {
+    Waiting,
+    Delivered,
+    GivenUp,
+}
+
+/// The answer to one webhook request.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Reply {
+    pub(crate) status: Option<u16>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+    pub(crate) error: Option<String>,
+}
+
+/// One webhook request, ready to send.
+pub(crate) struct Request<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) content_type: &'a str,
+    pub(crate) signature: Option<String>,
+    pub(crate) body: String,
+    pub(crate) timeout_ms: u64,
+}
+
+/// The subscription and its deliveries.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries {
+    state: Guarded<State>,
+    /// Held while delivering, so that the clock and the ticker never send one delivery twice.
+    sending: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next_id: u64,
+    subscription: Option<Subscription>,
+    list: Vec<Delivery>,
+}
+
+impl Deliveries {
+    pub(crate) fn subscribe(&self, subscription: Option<Subscription>) {
+        self.state.lock().subscription = subscription;
+    }
+
+    pub(crate) fn subscription(&self) -> Option<Subscription> {
+        self.state.lock().subscription.clone()
+    }
+
+    pub(crate) fn list(&self) -> Vec<Delivery> {
+        self.state.lock().list.clone()
+    }
+
+    pub(crate) fn reset(&self) {
+        *self.state.lock() = State::default();
+    }
+
+    /// Makes deliveries of changes, due at once; nothing without a subscription.
+    pub(crate) fn notify(&self, world: &World, changes: Vec<Change>) {
+        let mut state = self.state.lock();
+        let Some(subscription) = state.subscription.clone() else {
+            return;
+        };
+        for batch in changes.chunks(MAX_EVENTS) {
+            let body = match subscription.format {
+                Format::Legacy => webhook::legacy_body(batch),
+                Format::CloudEvents => {
+                    let batch: Vec<_> = batch.iter().map(|change| (change.clone(), None)).collect();
+                    serde_json::to_string(&webhook::events(&batch, &world.chance)).unwrap_or_default()
+                }
+            };
+            state.next_id += 1;
+            let delivery = Delivery {
+                id: state.next_id,
+                url: subscription.url.clone(),
+                body,
+                attempts: 0,
+                last_status: None,
+                last_error: None,
+                state: DeliveryState::Waiting,
+                due_at: world.clock.now(),
+                content_type: subscription
+                    .content_type
+                    .clone()
+                    .unwrap_or_else(|| "application/json".to_owned()),
+                timeout_ms: subscription.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS),
+            };
+            if state.list.len() >= MAX_KEPT {
+                state.list.remove(0);
+            }
+            state.list.push(delivery);
+        }
+    }
+
+    fn due(&self, now: Timestamp) -> Option<Delivery> {
+        let is_due =
+            |delivery: &&Delivery| delivery.state == DeliveryState::Waiting && delivery.due_at <= now;
+        self.state.lock().list.iter().find(is_due).cloned()
+    }
+
+    fn note(&self, id: u64, reply: &Reply, now: Timestamp) {
+        let mut state = self.state.lock();
+        if let Some(delivery) = state.list.iter_mut().find(|delivery| delivery.id == id) {
+            delivery.note(reply, now);
+        }
+    }
+}
+
+impl Delivery {
+    fn note(&mut self, reply: &Reply, now: Timestamp) {
+        let wait =
+            RETRY_AFTER.get(self.attempts as usize).or(RETRY_AFTER.last()).copied().unwrap_or_default();
+        self.attempts += 1;
+        self.last_status = reply.status;
+        self.last_error.clone_from(&reply.error);
+        // Counted from the attempt that was due, so that one long advance of the clock passes every retry in it.
+        let from = if self.attempts == 1 { now } else { self.due_at };
+        self.due_at = from.checked_add(SignedDuration::from_secs(wait)).unwrap_or(Timestamp::MAX);
+        self.state = match reply.status {
+            Some(200) => DeliveryState::Delivered,
+            _ if self.attempts >= MAX_ATTEMPTS => DeliveryState::GivenUp,
+            _ => DeliveryState::Waiting,
+        };
+    }
+}
+
+/// Attempts every delivery that is due by the virtual clock, one after the other.
+pub(crate) async fn deliver_due(world: &World) {
+    let deliveries = &world.intuit.deliveries;
+    let _sending = deliveries.sending.lock().await;
+    while let Some(delivery) = deliveries.due(world.clock.now()) {
+        let verifier_token = world.intuit.apps.lock().verifier_token();
+        let request = Request {
+            url: &delivery.url,
+            content_type: &delivery.content_type,
+            signature: Some(webhook::signature(&verifier_token, delivery.body.as_bytes())),
+            body: delivery.body.clone(),
+            timeout_ms: delivery.timeout_ms,
+        };
+        let reply = send(&world.client, request).await;
+        deliveries.note(delivery.id, &reply, world.clock.now());
+    }
+}
+
+/// Sends one webhook request and reads its answer.
+pub(crate) async fn send(client: &Client, request: Request<'_>) -> Reply {
+    let timeout = std::time::Duration::from_millis(request.timeout_ms.min(MAX_TIMEOUT_MS));
+    let mut builder = client
+        .post(request.url)
+        .timeout(timeout)
+        .header(CONTENT_TYPE, request.content_type)
+        .header("accept", "application/json")
+        .header("user-agent", "intuit_notification_server/0.1");
+    if let Some(signature) = &request.signature {
+        builder = builder.header("intuit-signature", signature);
+    }
+    let failed = |error: &reqwest::Error| Reply {
+        status: None,
+        headers: Vec::new(),
+        body: String::new(),
+        error: Some(if error.is_timeout() { "timeout".to_owned() } else { "connection".to_owned() }),
+    };
+    let answer = match builder.body(request.body).send().await {
+        Ok(answer) => answer,
+        Err(error) => return failed(&error),
+    };
+    let status = answer.status().as_u16();
+    let headers = answer
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    match answer.text().await {
+        Ok(body) => Reply { status: Some(status), headers, body, error: None },
+        Err(error) => failed(&error),
+    }
+}

@@ -1,0 +1,50 @@
+//! The simulated providers and the classes of endpoint that faults and counts are kept for.
+
+use axum::{body::Bytes, http::request::Parts};
+use serde::{Deserialize, Serialize};
+
+use crate::intuit;
+
+/// A simulated provider; its lower-case name is also its path prefix.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Provider {
+    #[serde(alias = "quickbooks")]
+    Intuit,
+}
+
+/// A class of endpoints.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Endpoint {
+    Authorize,
+    Token,
+    Revoke,
+    Api,
+    Other,
+}
+
+/// What a request says about itself before anything is decided; it holds secrets and is never logged.
+pub(crate) struct Presented {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) grant_type: Option<String>,
+    pub(crate) token: Option<String>,
+    pub(crate) company: Option<String>,
+}
+
+impl Provider {
+    /// Returns the provider whose prefix the path has.
+    pub(crate) fn of_path(path: &str) -> Option<Self> {
+        match path.trim_start_matches('/').split('/').next() {
+            Some("intuit") => Some(Self::Intuit),
+            _ => None,
+        }
+    }
+
+    /// Reads from a request what the call log and the faults go by.
+    pub(crate) fn inspect(self, parts: &Parts, body: &Bytes) -> Presented {
+        match self {
+            Self::Intuit => intuit::inspect(parts, body),
+        }
+    }
+}

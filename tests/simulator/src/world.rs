@@ -1,0 +1,61 @@
+//! Everything that one running simulator knows.
+
+use crate::{
+    calls::CallLog,
+    chance::{Chance, EntropyError},
+    clock::VirtualClock,
+    faults::Faults,
+    intuit::Intuit,
+    issued::Issued,
+    options::Options,
+    outbound::{self, ClientError},
+};
+
+/// The shared rooms and the providers.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) clock: VirtualClock,
+    pub(crate) chance: Chance,
+    pub(crate) calls: CallLog,
+    pub(crate) faults: Faults,
+    pub(crate) issued: Issued,
+    pub(crate) client: reqwest::Client,
+    pub(crate) intuit: Intuit,
+    options: Options,
+}
+
+/// A world could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorldError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+impl World {
+    pub(crate) fn new(options: Options) -> Result<Self, WorldError> {
+        let clock = VirtualClock::default();
+        let chance = Chance::new(options.seed)?;
+        let intuit = Intuit::new(&options.intuit, clock.now());
+        Ok(Self {
+            clock,
+            chance,
+            calls: CallLog::default(),
+            faults: Faults::default(),
+            issued: Issued::default(),
+            client: outbound::client()?,
+            intuit,
+            options,
+        })
+    }
+
+    /// Goes back to how everything was at the start, except for the random values.
+    pub(crate) fn reset(&self) {
+        self.clock.reset();
+        self.calls.reset();
+        self.faults.clear(None);
+        self.issued.reset();
+        self.intuit.reset(&self.options.intuit, self.clock.now());
+    }
+}
