@@ -1,1 +1,20 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+pub mod access;
+pub mod api_key;
+pub mod authorization;
+pub mod clock;
+pub mod connection;
+pub mod entropy;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod provider;
+pub mod refresh;
+pub mod sealing;
+pub mod secret;
+pub mod store;
+pub mod sync;
+pub mod tenant;
+pub mod token;
+pub mod webhook;

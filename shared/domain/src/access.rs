@@ -1,0 +1,100 @@
+//! Access tokens for those who use them: a warm one is read and opened, a due one is renewed by the `refresh` function.
+
+use std::{sync::Arc, time::Duration};
+
+use thiserror::Error;
+
+use crate::{
+    clock::Clock,
+    connection::{Connection, ConnectionKey, ConnectionState, ConnectionStore},
+    refresh::{RefreshInvoker, RefreshMessage, RefreshPolicy, RefreshResult, Trigger, policy::later},
+    sealing::{TokenSealer, UnsealError},
+    secret::AccessToken,
+    store::{StoreError, chain},
+};
+
+/// How long a user of a token waits for a refresh; it goes on when the waiter gives up.
+const WAIT: Duration = Duration::from_secs(20);
+/// A token with less time left is not handed out: a request may take that long.
+const MIN_LEFT: Duration = Duration::from_mins(1);
+
+/// Why there is no access token.
+#[derive(Debug, Error)]
+pub enum AccessError {
+    /// There is no such connection.
+    #[error("there is no such connection")]
+    Missing,
+    /// The connection is in a state without valid tokens.
+    #[error("the connection is {0}")]
+    NotUsable(ConnectionState),
+    /// The token has ended and could not be renewed in time.
+    #[error("the access token has ended and is not renewed yet")]
+    Expired,
+    /// The sealed token could not be opened.
+    #[error("the sealed access token could not be opened")]
+    Unseal(#[from] UnsealError),
+    /// The store did not answer.
+    #[error("the connection could not be read")]
+    Store(#[from] StoreError),
+}
+
+/// Gives out access tokens.
+pub struct AccessTokens {
+    /// Where connections are.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// Opens access tokens, with a cache of their data keys.
+    pub sealer: TokenSealer,
+    /// The one room where tokens are refreshed.
+    pub refresh: Arc<dyn RefreshInvoker>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// When a token is due.
+    pub policy: RefreshPolicy,
+}
+
+impl AccessTokens {
+    /// A valid access token of the connection: one read and, when its data key is warm, no other call.
+    pub async fn access_token(&self, key: &ConnectionKey) -> Result<AccessToken, AccessError> {
+        let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
+        let is_due = connection
+            .tokens
+            .as_ref()
+            .is_some_and(|tokens| self.policy.needs_refresh(tokens, self.clock.now()));
+        if !is_due {
+            return self.open(&connection).await;
+        }
+        self.renew(key, Trigger::OnDemand).await;
+        let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
+        self.open(&connection).await
+    }
+
+    /// A new access token in place of one that the provider just refused.
+    pub async fn replacement(&self, key: &ConnectionKey) -> Result<AccessToken, AccessError> {
+        self.renew(key, Trigger::Manual).await;
+        let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
+        self.open(&connection).await
+    }
+
+    async fn renew(&self, key: &ConnectionKey, trigger: Trigger) {
+        let message = RefreshMessage::new(vec![key.clone()], trigger);
+        match self.refresh.invoke(&message, WAIT).await {
+            Ok(Some(answers)) => {
+                let renewed = |result| matches!(result, RefreshResult::Refreshed | RefreshResult::Fresh);
+                if !answers.iter().any(|answer| renewed(answer.result)) {
+                    tracing::warn!(?answers, "Token is not renewed");
+                }
+            }
+            Ok(None) => tracing::warn!("Refresh takes longer than its waiter"),
+            Err(error) => tracing::warn!(error = chain(&error), "Refresh could not be asked for"),
+        }
+    }
+
+    async fn open(&self, connection: &Connection) -> Result<AccessToken, AccessError> {
+        let tokens = connection.tokens.as_ref().filter(|_| connection.state.is_refreshable());
+        let tokens = tokens.ok_or(AccessError::NotUsable(connection.state))?;
+        if later(self.clock.now(), MIN_LEFT) >= tokens.access_expires_at {
+            return Err(AccessError::Expired);
+        }
+        Ok(self.sealer.open_access(connection, tokens).await?)
+    }
+}

@@ -1,0 +1,78 @@
+//! Where connections are kept.
+
+use async_trait::async_trait;
+
+use super::{Company, Connection, ConnectionKey};
+use crate::{
+    id::{CompanyId, ProviderCompanyId, TenantId},
+    provider::Provider,
+    store::StoreError,
+};
+
+/// Which connection a provider's company belongs to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Route {
+    /// The tenant and connection.
+    pub key: ConnectionKey,
+    /// Our id of the company.
+    pub company: CompanyId,
+}
+
+/// A connection to store with its company, whole or not at all.
+#[derive(Clone, Debug)]
+pub struct NewConnection {
+    /// The connection; on a reconnect with the id it had.
+    pub connection: Connection,
+    /// Its company.
+    pub company: Company,
+    /// On a reconnect the fence that was read, which must still stand.
+    pub replaces_fence: Option<u64>,
+}
+
+/// What became of a [`NewConnection`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConnectOutcome {
+    /// It is stored.
+    Stored,
+    /// The company belongs to another tenant.
+    OwnedElsewhere,
+    /// The connection changed since it was read.
+    Changed,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionPage {
+    /// The connections, oldest first.
+    pub connections: Vec<Connection>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+/// Where connections are kept.
+#[async_trait]
+pub trait ConnectionStore: Send + Sync {
+    /// Finds a connection, strongly consistent.
+    async fn find(&self, key: &ConnectionKey) -> Result<Option<Connection>, StoreError>;
+
+    /// Finds the connection that a provider's company belongs to.
+    async fn find_route(
+        &self,
+        provider: Provider,
+        company: &ProviderCompanyId,
+    ) -> Result<Option<Route>, StoreError>;
+
+    /// Stores a connection, its company and the company's route, all or nothing.
+    async fn connect(&self, new: &NewConnection) -> Result<ConnectOutcome, StoreError>;
+
+    /// Lists connections of one tenant or of all, oldest first, from where the page before ended.
+    async fn list(
+        &self,
+        tenant: Option<&TenantId>,
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<ConnectionPage, StoreError>;
+
+    /// Lists the companies of a connection.
+    async fn list_companies(&self, key: &ConnectionKey) -> Result<Vec<Company>, StoreError>;
+}

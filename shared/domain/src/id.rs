@@ -1,0 +1,193 @@
+//! Names of things: checked once, at the door, so that no key is ever built from an unchecked text.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use thiserror::Error;
+use uuid::{Builder, Uuid};
+
+use crate::{
+    clock::Clock,
+    entropy::{self, Entropy},
+};
+
+/// Why a text is not an id of the wanted kind; the text itself is not repeated.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("{kind} must be 1 to {max} characters of {alphabet}")]
+pub struct InvalidId {
+    /// What was wanted, in the words of the API.
+    pub kind: &'static str,
+    /// The greatest length.
+    pub max: usize,
+    /// The characters allowed, as a person reads them.
+    pub alphabet: &'static str,
+}
+
+macro_rules! id {
+    ($($(#[$doc:meta])* $name:ident = $kind:literal, $max:literal, $alphabet:literal, $allowed:expr;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let allowed: fn(u8) -> bool = $allowed;
+                if text.is_empty() || text.len() > $max || !text.bytes().all(allowed) {
+                    return Err(InvalidId { kind: $kind, max: $max, alphabet: $alphabet });
+                }
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+fn word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+id! {
+    /// A customer of the product that runs Ledgerbridge; chosen by the product.
+    TenantId = "tenantId", 64, "A-Z a-z 0-9 _ -", word;
+    /// One OAuth grant of one tenant; `conn_` and a time-ordered id.
+    ConnectionId = "connectionId", 64, "A-Z a-z 0-9 _ -", word;
+    /// The books behind a connection, in our words; `comp_` and a time-ordered id.
+    CompanyId = "companyId", 64, "A-Z a-z 0-9 _ -", word;
+    /// The provider's own id of the books: QuickBooks realm, Xero tenant, Zoho organization.
+    ProviderCompanyId = "providerCompanyId", 64, "A-Z a-z 0-9 -", |b| b.is_ascii_alphanumeric() || b == b'-';
+    /// The provider's own id of one object of the books.
+    RecordId = "record id", 128, "A-Z a-z 0-9 . _ : -", |b| word(b) || b == b'.' || b == b':';
+    /// One try to refresh one connection; time-ordered.
+    AttemptId = "attempt id", 64, "A-Z a-z 0-9 _ -", word;
+    /// One webhook request received.
+    DeliveryId = "delivery id", 64, "A-Z a-z 0-9 _ -", word;
+    /// One unit of sync work.
+    JobId = "jobId", 64, "A-Z a-z 0-9 _ -", word;
+    /// What ties the log lines of one request together across functions and queues.
+    CorrelationId = "X-Correlation-Id", 128, "A-Z a-z 0-9 . _ -", |b| word(b) || b == b'.';
+    /// The public part of an API key.
+    ApiKeyId = "key id", 32, "A-Z a-z 0-9", |b| b.is_ascii_alphanumeric();
+}
+
+/// Where new ids come from: sortable by time (UUID version 7, RFC 9562), so that lists by id are lists by age.
+///
+/// Ids name things and are shown freely; nothing secret may be made here.
+#[derive(Clone, Copy)]
+pub struct Ids<'a> {
+    clock: &'a dyn Clock,
+    entropy: &'a dyn Entropy,
+}
+
+impl<'a> Ids<'a> {
+    /// Makes ids from this clock and this randomness.
+    #[must_use]
+    pub fn new(clock: &'a dyn Clock, entropy: &'a dyn Entropy) -> Self {
+        Self { clock, entropy }
+    }
+
+    /// A new connection.
+    #[must_use]
+    pub fn connection(&self) -> ConnectionId {
+        ConnectionId(self.prefixed("conn"))
+    }
+
+    /// A new company.
+    #[must_use]
+    pub fn company(&self) -> CompanyId {
+        CompanyId(self.prefixed("comp"))
+    }
+
+    /// A new attempt.
+    #[must_use]
+    pub fn attempt(&self) -> AttemptId {
+        AttemptId(self.prefixed("att"))
+    }
+
+    /// A new delivery.
+    #[must_use]
+    pub fn delivery(&self) -> DeliveryId {
+        DeliveryId(self.prefixed("dlv"))
+    }
+
+    /// A new job.
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        JobId(self.prefixed("job"))
+    }
+
+    /// A new correlation id.
+    #[must_use]
+    pub fn correlation(&self) -> CorrelationId {
+        CorrelationId(self.prefixed("corr"))
+    }
+
+    /// A unique mark by which a conditional write knows itself again.
+    #[must_use]
+    pub fn write(&self) -> String {
+        self.prefixed("w")
+    }
+
+    fn prefixed(self, prefix: &str) -> String {
+        format!("{prefix}_{}", self.uuid().simple())
+    }
+
+    fn uuid(self) -> Uuid {
+        let millis = u64::try_from(self.clock.now().as_millisecond()).unwrap_or_default();
+        Builder::from_unix_timestamp_millis(millis, &entropy::bytes(self.entropy)).into_uuid()
+    }
+}
+
+/// The moment at which a time-ordered id was made, where it is one of ours.
+#[must_use]
+pub fn made_at(id: &str) -> Option<Timestamp> {
+    let uuid = Uuid::try_parse(id.rsplit('_').next()?).ok()?;
+    let (seconds, nanos) = uuid.get_timestamp()?.to_unix();
+    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_separator_can_never_enter_an_id() {
+        for text in ["a#b", "a/b", "..", "a\0b", "", "ü", "a b", &"a".repeat(65), "\u{202e}abc"] {
+            assert!(text.parse::<TenantId>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_may_use_letters_digits_dash_and_underscore() {
+        assert!("Acme_Corp-42".parse::<TenantId>().is_ok());
+        assert!("a".repeat(64).parse::<TenantId>().is_ok());
+    }
+
+    #[test]
+    fn a_refused_id_is_not_echoed() {
+        let error = "secret#value".parse::<TenantId>().unwrap_err();
+
+        assert_eq!(error.to_string(), "tenantId must be 1 to 64 characters of A-Z a-z 0-9 _ -");
+    }
+}

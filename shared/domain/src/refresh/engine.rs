@@ -1,0 +1,281 @@
+//! One refresh, from lease to release.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{
+    AttemptFailure, AttemptLog, Ending, FailureClass, LeaseOutcome, RefreshAttempt, RefreshLease,
+    RefreshOutcome, RefreshPolicy, RefreshReport, RefreshStore, SettleError, Settlement, Trigger,
+    policy::{JOIN, later},
+    verdict,
+};
+use crate::{
+    clock::Clock,
+    connection::{Connection, ConnectionKey, ConnectionStore, Lease, SealedTokens},
+    entropy::Entropy,
+    event::{Event, EventBus, EventKind},
+    id::{AttemptId, Ids},
+    provider::Provider,
+    sealing::{MAX_KEY_AGE, OpenedRefresh, TokenSealer, UnsealError},
+    store::{StoreError, chain},
+    token::{TokenEndpoint, TokenEndpointError, TokenSet},
+};
+
+/// Refreshes connections.
+pub struct Refresher {
+    /// Where leases and tokens are.
+    pub store: Arc<dyn RefreshStore>,
+    /// Where a waiter looks.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// The token endpoint of each provider that is configured.
+    pub endpoints: HashMap<Provider, Arc<dyn TokenEndpoint>>,
+    /// Opens and seals.
+    pub sealer: TokenSealer,
+    /// The history.
+    pub attempts: Arc<dyn AttemptLog>,
+    /// The bus.
+    pub bus: Arc<dyn EventBus>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// The times that govern refreshing.
+    pub policy: RefreshPolicy,
+    /// Names this worker in leases.
+    pub owner: String,
+}
+
+/// A lease in hand, with what it was taken for.
+pub(super) struct Held {
+    pub(super) lease: RefreshLease,
+    pub(super) lease_ends: Timestamp,
+    pub(super) attempt: AttemptId,
+    pub(super) started_at: Timestamp,
+    pub(super) trigger: Trigger,
+    pub(super) before: Connection,
+}
+
+impl Refresher {
+    /// Refreshes one connection if it needs it, and leaves it settled before `deadline`.
+    ///
+    /// Never returns with a refresh pending: the caller may stop right after.
+    pub async fn refresh(
+        &self,
+        key: &ConnectionKey,
+        trigger: Trigger,
+        deadline: Timestamp,
+    ) -> Result<RefreshReport, StoreError> {
+        let started_at = self.clock.now();
+        let lease = Lease {
+            owner: self.owner.clone(),
+            expires_at: later(started_at, self.policy.lease),
+            attempt: self.ids().attempt(),
+            spends: String::new(),
+            started_at,
+        };
+        let (taken, before) = match self.store.take_lease(key, &lease).await? {
+            LeaseOutcome::Taken { lease, before } => (lease, *before),
+            LeaseOutcome::Held { until } => return self.join(key, trigger, started_at, until).await,
+            LeaseOutcome::NotRefreshable { state } => {
+                return Ok(RefreshReport::new(key, None, RefreshOutcome::NotRefreshable { state }));
+            }
+            LeaseOutcome::Missing => return Ok(RefreshReport::new(key, None, RefreshOutcome::Missing)),
+        };
+        let (attempt, lease_ends) = (lease.attempt, lease.expires_at);
+        let mut held = Held { lease: taken, lease_ends, attempt, started_at, trigger, before };
+        let Some(tokens) = held.before.tokens.clone() else {
+            self.release(&held, None, deadline).await?;
+            let state = held.before.state;
+            return Ok(RefreshReport::new(key, Some(&held.before), RefreshOutcome::NotRefreshable { state }));
+        };
+        if held.before.lease.is_some() {
+            // The worker before us wrote its intent and never ended: whether its token was spent is unknown.
+            held.trigger = Trigger::Recovery;
+        } else if !self.is_wanted(trigger, &tokens, started_at) {
+            let due_at = self.policy.due_at(tokens.issued_at, tokens.access_expires_at, &*self.entropy);
+            self.release(&held, Some(due_at), deadline).await?;
+            return Ok(RefreshReport::new(key, Some(&held.before), RefreshOutcome::Fresh));
+        }
+        self.attempt(&held, &tokens, deadline).await
+    }
+
+    /// Opens, posts, saves; then tells of it.
+    async fn attempt(
+        &self,
+        held: &Held,
+        tokens: &SealedTokens,
+        deadline: Timestamp,
+    ) -> Result<RefreshReport, StoreError> {
+        let answer = self.spend(held, tokens, deadline).await;
+        // Nothing may come between the provider's answer and this write.
+        let (ending, due_at, failure) = match answer {
+            Ok((opened, answer)) => match self.rotated(held, tokens, &opened, &answer) {
+                Ok(rotated) => {
+                    let due =
+                        self.policy.due_at(rotated.issued_at, rotated.access_expires_at, &*self.entropy);
+                    (Ending::Rotated(Box::new(rotated)), Some(due), None)
+                }
+                Err(failure) => (Ending::Unknown, Some(held.lease_ends), Some(failure)),
+            },
+            Err(AttemptError { failure, retry_after }) => self.failed(held, failure, retry_after),
+        };
+        let completed_at = self.clock.now();
+        let record = self.record(held, completed_at, failure.clone());
+        let expires_at = match &ending {
+            Ending::Rotated(rotated) => rotated.access_expires_at,
+            _ => tokens.access_expires_at,
+        };
+        let settlement = Settlement {
+            ending,
+            due_at,
+            duration_ms: Some(record.duration_ms()),
+            write_id: self.ids().write(),
+        };
+        let settled = self.settle(held, &settlement, deadline).await;
+        let record = match settled {
+            Ok(()) => record,
+            Err(SettleError::LeaseLost) => RefreshAttempt {
+                failure: Some(AttemptFailure { class: FailureClass::LostRace, code: None, trace_id: None }),
+                ..record
+            },
+            Err(SettleError::Store(error)) => return Err(error),
+        };
+        self.tell(&record, expires_at).await;
+        Ok(RefreshReport {
+            key: held.before.key.clone(),
+            provider: Some(held.before.provider),
+            expires_at: Some(expires_at),
+            duration_ms: Some(record.duration_ms()),
+            outcome: match record.failure {
+                None => RefreshOutcome::Refreshed,
+                Some(failure) => RefreshOutcome::Failed { failure, retry_at: due_at },
+            },
+        })
+    }
+
+    /// Spends the current refresh token; where it is refused, the previous one within its grace.
+    async fn spend(
+        &self,
+        held: &Held,
+        tokens: &SealedTokens,
+        deadline: Timestamp,
+    ) -> Result<(OpenedRefresh, TokenSet), AttemptError> {
+        let connection = &held.before;
+        let Some(endpoint) = self.endpoints.get(&connection.provider) else {
+            let failure = AttemptFailure {
+                class: FailureClass::Configuration,
+                code: Some("provider_not_configured".to_owned()),
+                trace_id: None,
+            };
+            return Err(AttemptError { failure, retry_after: None });
+        };
+        let mut opened = self
+            .sealer
+            .open_refresh(connection, tokens)
+            .await
+            .map_err(|error| AttemptError::unseal(&error))?;
+        if self.clock.now() >= later(tokens.keys_made_at, MAX_KEY_AGE) {
+            let renewed = self.sealer.renew_keys(connection, opened).await;
+            opened = renewed.map_err(|error| AttemptError::unseal(&UnsealError::Key(error)))?;
+        }
+        let refused = match endpoint.refresh(&opened.token).await {
+            Ok(answer) => return Ok((opened, answer)),
+            Err(error) => error,
+        };
+        let previous_usable =
+            tokens.previous.as_ref().is_some_and(|previous| self.clock.now() < previous.usable_until);
+        if !matches!(refused, TokenEndpointError::GrantRefused(_)) || !previous_usable {
+            return Err(AttemptError::provider(&refused));
+        }
+        if later(self.clock.now(), self.policy.post_timeout) > deadline {
+            // No time is left to hear the answer; a verdict without having tried `previous` would lack evidence.
+            let failure = AttemptFailure { class: FailureClass::Transient, ..verdict::of(&refused).0 };
+            return Err(AttemptError { failure, retry_after: None });
+        }
+        let Some(previous) = self
+            .sealer
+            .open_previous(connection, tokens)
+            .await
+            .map_err(|error| AttemptError::unseal(&error))?
+        else {
+            return Err(AttemptError::provider(&refused));
+        };
+        match endpoint.refresh(&previous.token).await {
+            Ok(answer) => Ok((previous, answer)),
+            Err(TokenEndpointError::GrantRefused(_)) => Err(AttemptError::provider(&refused)),
+            Err(error) => Err(AttemptError::provider(&error)),
+        }
+    }
+
+    /// Whether a stored token set calls for a refresh, or a person's wish does.
+    fn is_wanted(&self, trigger: Trigger, tokens: &SealedTokens, now: Timestamp) -> bool {
+        let needs_refresh = self.policy.needs_refresh(tokens, now);
+        let just_refreshed = now < later(tokens.issued_at, JOIN);
+        tracing::debug!(needs_refresh, just_refreshed, trigger = trigger.as_str(), "Refresh decision");
+        needs_refresh || (trigger == Trigger::Manual && !just_refreshed)
+    }
+
+    fn record(
+        &self,
+        held: &Held,
+        completed_at: Timestamp,
+        failure: Option<AttemptFailure>,
+    ) -> RefreshAttempt {
+        RefreshAttempt {
+            id: held.attempt.clone(),
+            key: held.before.key.clone(),
+            provider: held.before.provider,
+            trigger: held.trigger,
+            started_at: held.started_at,
+            completed_at,
+            failure,
+            retry: held.before.attempts.failed_in_a_row,
+        }
+    }
+
+    /// History and events, after everything that matters is stored; their failure is logged and nothing more.
+    async fn tell(&self, record: &RefreshAttempt, expires_at: Timestamp) {
+        if let Err(error) = self.attempts.record(record).await {
+            tracing::error!(error = chain(&error), "Attempt is not in the history");
+        }
+        let class = record.failure.as_ref().map(|failure| failure.class);
+        let mut kinds = vec![match class {
+            None => EventKind::TokenRefreshed,
+            Some(_) => EventKind::TokenRefreshFailed,
+        }];
+        if class == Some(FailureClass::Dead) {
+            kinds.push(EventKind::ConnectionReconnectRequired);
+        }
+        for kind in kinds {
+            let mut event = Event::new(kind, &record.key, record.provider, record.completed_at);
+            event.expires_at = class.is_none().then_some(expires_at);
+            event.error_code = class.map(|class| class.as_str().to_owned());
+            if let Err(error) = self.bus.publish(&event).await {
+                tracing::error!(error = chain(&error), event = kind.as_str(), "Event is not published");
+            }
+        }
+    }
+
+    pub(super) fn ids(&self) -> Ids<'_> {
+        Ids::new(&*self.clock, &*self.entropy)
+    }
+}
+
+/// Why no token set was had, already judged.
+struct AttemptError {
+    failure: AttemptFailure,
+    retry_after: Option<Duration>,
+}
+
+impl AttemptError {
+    fn provider(error: &TokenEndpointError) -> Self {
+        tracing::warn!(error = chain(error), "Provider gave no token set");
+        let (failure, retry_after) = verdict::of(error);
+        Self { failure, retry_after }
+    }
+
+    fn unseal(error: &UnsealError) -> Self {
+        Self { failure: verdict::own(FailureClass::Sealing, error), retry_after: None }
+    }
+}

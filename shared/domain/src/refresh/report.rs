@@ -1,0 +1,66 @@
+//! How one refresh ended.
+
+use jiff::Timestamp;
+
+use super::AttemptFailure;
+use crate::{
+    connection::{Connection, ConnectionKey, ConnectionState},
+    provider::Provider,
+};
+
+/// How one refresh ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RefreshReport {
+    /// Whose connection, and which.
+    pub key: ConnectionKey,
+    /// Its provider, where it was read.
+    pub provider: Option<Provider>,
+    /// When the stored access token ends, where it was read.
+    pub expires_at: Option<Timestamp>,
+    /// How long the attempt took; none when nothing was attempted.
+    pub duration_ms: Option<u64>,
+    /// What happened.
+    pub outcome: RefreshOutcome,
+}
+
+/// What became of one refresh.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RefreshOutcome {
+    /// A new token set is stored.
+    Refreshed,
+    /// Nothing was needed, or another worker did it meanwhile.
+    Fresh,
+    /// Another worker is still at it.
+    Running {
+        /// When its lease runs out.
+        until: Timestamp,
+    },
+    /// The connection is in a state in which nothing is refreshed.
+    NotRefreshable {
+        /// That state.
+        state: ConnectionState,
+    },
+    /// There is no such connection.
+    Missing,
+    /// It failed.
+    Failed {
+        /// How.
+        failure: AttemptFailure,
+        /// When the sweep tries again.
+        retry_at: Option<Timestamp>,
+    },
+}
+
+impl RefreshReport {
+    /// A report of something other than an attempt.
+    pub(super) fn new(key: &ConnectionKey, connection: Option<&Connection>, outcome: RefreshOutcome) -> Self {
+        let tokens = connection.and_then(|connection| connection.tokens.as_ref());
+        Self {
+            key: key.clone(),
+            provider: connection.map(|connection| connection.provider),
+            expires_at: tokens.map(|tokens| tokens.access_expires_at),
+            duration_ms: None,
+            outcome,
+        }
+    }
+}

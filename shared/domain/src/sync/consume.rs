@@ -1,0 +1,155 @@
+//! Consuming webhook events: once each, by fetching what changed.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Entity, Ledger, LedgerCall, LedgerError, RecordPlace, RecordStore, RunError};
+use crate::{
+    access::{AccessError, AccessTokens},
+    clock::Clock,
+    connection::{ConnectionKey, ConnectionStore},
+    event::{Event, EventBus, EventKind},
+    id::CompanyId,
+    provider::Provider,
+    store::chain,
+    webhook::{Begin, EventMessage, IdempotencyStore, WebhookEvent},
+};
+
+/// Consumes webhook events.
+pub struct EventConsumer {
+    /// Access tokens.
+    pub access: Arc<AccessTokens>,
+    /// Routes from companies to connections.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// The books of each provider that is configured.
+    pub ledgers: HashMap<Provider, Arc<dyn Ledger>>,
+    /// Records.
+    pub records: Arc<dyn RecordStore>,
+    /// Which events had their effect.
+    pub seen: Arc<dyn IdempotencyStore>,
+    /// The bus.
+    pub bus: Arc<dyn EventBus>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What became of the events of one message.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Consumed {
+    /// Events that were fetched and changed a record, or found it newer already.
+    pub applied: u64,
+    /// Events that had their effect before.
+    pub duplicate: u64,
+    /// Events of companies that nobody connected, or whose connection is gone.
+    pub unknown_company: u64,
+    /// Events of kinds that are not kept.
+    pub ignored: u64,
+    /// Events that must be tried again.
+    pub retry: u64,
+}
+
+enum Effect {
+    Applied,
+    UnknownCompany,
+    Ignored,
+}
+
+impl EventConsumer {
+    /// Consumes the events of a message; while any is to be tried again, the message must come again.
+    pub async fn consume(&self, message: &EventMessage) -> Consumed {
+        let mut consumed = Consumed::default();
+        for event in &message.events {
+            match self.once(message.provider, event).await {
+                Ok(Some(Effect::Applied)) => consumed.applied += 1,
+                Ok(Some(Effect::UnknownCompany)) => consumed.unknown_company += 1,
+                Ok(Some(Effect::Ignored)) => consumed.ignored += 1,
+                Ok(None) => consumed.duplicate += 1,
+                Err(Retry) => consumed.retry += 1,
+            }
+        }
+        consumed
+    }
+
+    /// Applies an event unless it had its effect before.
+    async fn once(&self, provider: Provider, event: &WebhookEvent) -> Result<Option<Effect>, Retry> {
+        let now = self.clock.now();
+        match self.seen.begin(provider, &event.key, now).await.map_err(Retry::because)? {
+            Begin::Completed => return Ok(None),
+            Begin::InProgress => return Err(Retry),
+            Begin::Started => {}
+        }
+        match self.apply(provider, event).await {
+            Ok(effect) => {
+                self.seen.complete(provider, &event.key, self.clock.now()).await.map_err(Retry::because)?;
+                Ok(Some(effect))
+            }
+            Err(error) => {
+                // Left in progress when this fails too; the record runs out by itself.
+                self.seen.abandon(provider, &event.key).await.map_err(Retry::because)?;
+                Err(Retry::because(error))
+            }
+        }
+    }
+
+    async fn apply(&self, provider: Provider, event: &WebhookEvent) -> Result<Effect, RunError> {
+        let Some(ledger) = self.ledgers.get(&provider) else { return Ok(Effect::Ignored) };
+        let Some(entity) = ledger.entity(&event.entity) else { return Ok(Effect::Ignored) };
+        let Some(route) = self.connections.find_route(provider, &event.provider_company_id).await? else {
+            return Ok(Effect::UnknownCompany);
+        };
+        let place = RecordPlace { tenant: route.key.tenant.clone(), company: route.company.clone() };
+        let changed = match self.fetch(&**ledger, &route.key, event, entity).await {
+            Ok(Some(record)) => self.records.put_if_newer(&place, &[record]).await? > 0,
+            Ok(None) => {
+                let at = event.occurred_at.unwrap_or_else(|| self.clock.now());
+                self.records.mark_deleted(&place, (entity, &event.id), at).await?
+            }
+            Err(
+                RunError::Access(AccessError::Missing | AccessError::NotUsable(_))
+                | RunError::Ledger(LedgerError::Forbidden),
+            ) => return Ok(Effect::UnknownCompany),
+            Err(error) => return Err(error),
+        };
+        if changed {
+            self.announce(&route.key, provider, route.company).await;
+        }
+        Ok(Effect::Applied)
+    }
+
+    /// The object as it is now, with one new token if the provider refuses the stored one.
+    async fn fetch(
+        &self,
+        ledger: &dyn Ledger,
+        key: &ConnectionKey,
+        event: &WebhookEvent,
+        entity: Entity,
+    ) -> Result<Option<super::Record>, RunError> {
+        let company = &event.provider_company_id;
+        let token = self.access.access_token(key).await.map_err(RunError::Access)?;
+        match ledger.fetch(LedgerCall { token: &token, company }, entity, &event.id).await {
+            Err(LedgerError::Unauthorized) => {
+                let token = self.access.replacement(key).await.map_err(RunError::Access)?;
+                Ok(ledger.fetch(LedgerCall { token: &token, company }, entity, &event.id).await?)
+            }
+            fetched => Ok(fetched?),
+        }
+    }
+
+    async fn announce(&self, key: &ConnectionKey, provider: Provider, company: CompanyId) {
+        let mut event = Event::new(EventKind::RecordsChanged, key, provider, self.clock.now());
+        event.company_id = Some(company);
+        event.records = Some(1);
+        if let Err(error) = self.bus.publish(&event).await {
+            tracing::error!(error = chain(&error), "Event is not published");
+        }
+    }
+}
+
+/// An event must be tried again; why is in the log.
+struct Retry;
+
+impl Retry {
+    fn because(error: impl std::error::Error) -> Self {
+        tracing::warn!(error = chain(&error), "Event is tried again");
+        Self
+    }
+}

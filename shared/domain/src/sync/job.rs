@@ -1,0 +1,91 @@
+//! Jobs: units of sync work on one company.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Entity;
+use crate::{
+    connection::ConnectionKey,
+    id::{CompanyId, JobId},
+    store::StoreError,
+};
+
+/// The version of the message written here.
+pub const JOB_VERSION: u32 = 1;
+
+/// A lane of the sync queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lane {
+    /// Somebody waits for it.
+    High,
+    /// Scheduled work.
+    Normal,
+    /// First copies of whole books.
+    Low,
+}
+
+/// How much a job reads.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncMode {
+    /// Everything.
+    Full,
+    /// What changed since the cursor.
+    Incremental,
+}
+
+/// One unit of sync work; the message on a sync lane.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SyncJob {
+    /// The version of this shape.
+    pub v: u32,
+    /// Which job.
+    pub job_id: JobId,
+    /// Whose connection, and which.
+    #[serde(flatten)]
+    pub key: ConnectionKey,
+    /// Which company of it.
+    pub company_id: CompanyId,
+    /// What to read, in this order.
+    pub entities: Vec<Entity>,
+    /// How much.
+    pub mode: SyncMode,
+}
+
+/// Why a message is not understood; it goes to the dead-letter queue with these words.
+#[derive(Debug, Error)]
+pub enum SyncJobError {
+    /// Not JSON, or not of the shape.
+    #[error("the message is not of the known shape")]
+    Shape(#[source] serde_json::Error),
+    /// A version that is not known here.
+    #[error("the message has version {0}, known is {JOB_VERSION}")]
+    Version(u32),
+}
+
+impl SyncJob {
+    /// Everything that is kept of a company; customers first, since invoices name them.
+    #[must_use]
+    pub fn full(job_id: JobId, key: ConnectionKey, company_id: CompanyId) -> Self {
+        let entities = vec![Entity::Customers, Entity::Invoices];
+        Self { v: JOB_VERSION, job_id, key, company_id, entities, mode: SyncMode::Full }
+    }
+
+    /// Reads a message.
+    pub fn parse(body: &str) -> Result<Self, SyncJobError> {
+        let job: Self = serde_json::from_str(body).map_err(SyncJobError::Shape)?;
+        match job.v {
+            JOB_VERSION => Ok(job),
+            version => Err(SyncJobError::Version(version)),
+        }
+    }
+}
+
+/// Where jobs wait.
+#[async_trait]
+pub trait SyncQueue: Send + Sync {
+    /// Puts a job on a lane.
+    async fn send(&self, lane: Lane, job: &SyncJob) -> Result<(), StoreError>;
+}

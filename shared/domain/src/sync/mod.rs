@@ -1,0 +1,15 @@
+//! Sync: a copy of the books, complete and incremental.
+
+mod consume;
+mod job;
+mod ledger;
+mod record;
+mod run;
+mod store;
+
+pub use consume::{Consumed, EventConsumer};
+pub use job::{JOB_VERSION, Lane, SyncJob, SyncJobError, SyncMode, SyncQueue};
+pub use ledger::{Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery};
+pub use record::{Entity, Record, RecordPlace, UnknownEntity};
+pub use run::{RunError, RunOutcome, SyncRunner};
+pub use store::{RecordPage, RecordStore, SyncCursor};

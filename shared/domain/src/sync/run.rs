@@ -1,0 +1,253 @@
+//! Running a job: page by page, each cursor moved only after its records are written.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::{
+    Entity, Lane, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, RecordPlace, RecordStore,
+    SyncCursor, SyncJob, SyncMode, SyncQueue,
+};
+use crate::{
+    access::{AccessError, AccessTokens},
+    clock::Clock,
+    connection::ConnectionStore,
+    event::{Event, EventBus, EventKind},
+    id::ProviderCompanyId,
+    provider::Provider,
+    refresh::policy::{earlier, later},
+    secret::AccessToken,
+    store::{StoreError, chain},
+};
+
+/// What a page may need at most, from the request to the cursor; with less time left the job goes back on its lane.
+const PAGE_TIME: Duration = Duration::from_mins(1);
+/// An incremental run reads this much again, since providers' clocks and commits are not in one order.
+const OVERLAP: Duration = Duration::from_mins(5);
+
+/// Runs sync jobs.
+pub struct SyncRunner {
+    /// Access tokens.
+    pub access: Arc<AccessTokens>,
+    /// Connections and their companies.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// The books of each provider that is configured.
+    pub ledgers: HashMap<Provider, Arc<dyn Ledger>>,
+    /// Records and cursors.
+    pub records: Arc<dyn RecordStore>,
+    /// Where a job goes that needs more time.
+    pub queue: Arc<dyn SyncQueue>,
+    /// The bus.
+    pub bus: Arc<dyn EventBus>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RunOutcome {
+    /// The job is done.
+    Completed {
+        /// Records that were new or newer.
+        written: u64,
+    },
+    /// Time ran out; the job is back on its lane.
+    Continued {
+        /// Records that were new or newer so far.
+        written: u64,
+    },
+    /// The connection or company is gone: nothing to do.
+    Gone,
+}
+
+/// Why a run did not end; the message comes again.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// No access token could be had.
+    #[error("no access token could be had")]
+    Access(#[source] AccessError),
+    /// The books could not be read.
+    #[error("the books could not be read")]
+    Ledger(#[from] LedgerError),
+    /// A store did not answer.
+    #[error("the records could not be written")]
+    Store(#[from] StoreError),
+}
+
+/// A job with everything that its pages need.
+struct Running<'a> {
+    job: &'a SyncJob,
+    place: RecordPlace,
+    company: ProviderCompanyId,
+    provider: Provider,
+    ledger: &'a dyn Ledger,
+}
+
+impl SyncRunner {
+    /// Runs `job` until it is done or `deadline` is near.
+    pub async fn run(&self, job: &SyncJob, lane: Lane, deadline: Timestamp) -> Result<RunOutcome, RunError> {
+        let Some(running) = self.prepare(job).await? else {
+            return Ok(RunOutcome::Gone);
+        };
+        let mut token = match self.access.access_token(&job.key).await {
+            Ok(token) => token,
+            Err(AccessError::Missing | AccessError::NotUsable(_)) => return Ok(RunOutcome::Gone),
+            Err(error) => return Err(RunError::Access(error)),
+        };
+        let mut written = 0;
+        for &entity in &job.entities {
+            let mut cursor = self.start(&running, entity).await?;
+            while cursor.completed_at.is_none() {
+                if later(self.clock.now(), PAGE_TIME) > deadline {
+                    self.queue.send(lane, job).await?;
+                    return Ok(RunOutcome::Continued { written });
+                }
+                written += self.page(&running, entity, &mut cursor, &mut token).await?;
+            }
+        }
+        self.announce(&running, written).await;
+        Ok(RunOutcome::Completed { written })
+    }
+
+    async fn prepare<'a>(&'a self, job: &'a SyncJob) -> Result<Option<Running<'a>>, RunError> {
+        let Some(connection) = self.connections.find(&job.key).await? else { return Ok(None) };
+        let companies = self.connections.list_companies(&job.key).await?;
+        let Some(company) = companies.into_iter().find(|company| company.id == job.company_id) else {
+            return Ok(None);
+        };
+        let Some(ledger) = self.ledgers.get(&connection.provider) else { return Ok(None) };
+        Ok(Some(Running {
+            job,
+            place: RecordPlace { tenant: job.key.tenant.clone(), company: job.company_id.clone() },
+            company: company.provider_id,
+            provider: connection.provider,
+            ledger: &**ledger,
+        }))
+    }
+
+    /// Where this job begins with an entity: where it was, if it comes back; at the start or at the cursor, if it is new.
+    async fn start(&self, running: &Running<'_>, entity: Entity) -> Result<SyncCursor, StoreError> {
+        let found = self.records.find_cursor(&running.place, entity).await?.unwrap_or_default();
+        if found.job.as_ref() == Some(&running.job.job_id) {
+            return Ok(found);
+        }
+        let after = match running.job.mode {
+            SyncMode::Full => None,
+            SyncMode::Incremental => found.after.map(|after| earlier(after, OVERLAP)),
+        };
+        Ok(SyncCursor { job: Some(running.job.job_id.clone()), after, ..SyncCursor::default() })
+    }
+
+    /// Reads one page, writes its records, and only then moves the cursor.
+    async fn page(
+        &self,
+        running: &Running<'_>,
+        entity: Entity,
+        cursor: &mut SyncCursor,
+        token: &mut AccessToken,
+    ) -> Result<u64, RunError> {
+        let query = PageQuery { entity, after: cursor.after, skip: cursor.skip };
+        let page = match self.read(running, token, query).await {
+            Err(LedgerError::Unauthorized) => {
+                *token = self.access.replacement(&running.job.key).await.map_err(RunError::Access)?;
+                self.read(running, token, query).await?
+            }
+            page => page?,
+        };
+        let written = self.records.put_if_newer(&running.place, &page.records).await?;
+        if page.unreadable > 0 {
+            tracing::warn!(
+                unreadable = page.unreadable,
+                entity = entity.as_str(),
+                "Objects could not be read"
+            );
+        }
+        *cursor = advance(cursor, &page, written, self.clock.now());
+        self.records.save_cursor(&running.place, entity, cursor).await?;
+        Ok(written)
+    }
+
+    async fn read(
+        &self,
+        running: &Running<'_>,
+        token: &AccessToken,
+        query: PageQuery,
+    ) -> Result<LedgerPage, LedgerError> {
+        running.ledger.page(LedgerCall { token, company: &running.company }, query).await
+    }
+
+    async fn announce(&self, running: &Running<'_>, written: u64) {
+        for kind in [EventKind::SyncCompleted, EventKind::RecordsChanged] {
+            if kind == EventKind::RecordsChanged && written == 0 {
+                continue;
+            }
+            let mut event = Event::new(kind, &running.job.key, running.provider, self.clock.now());
+            event.company_id = Some(running.job.company_id.clone());
+            event.records = Some(written);
+            if let Err(error) = self.bus.publish(&event).await {
+                tracing::error!(error = chain(&error), event = kind.as_str(), "Event is not published");
+            }
+        }
+    }
+}
+
+/// The cursor after a page: on to the last moment on it, or further within that moment when the page never left it.
+fn advance(cursor: &SyncCursor, page: &LedgerPage, written: u64, now: Timestamp) -> SyncCursor {
+    let seen = page.records.len() as u64 + page.unreadable;
+    let newest = page.records.iter().map(|record| record.updated_at).max();
+    let moved = newest.is_some() && newest > cursor.after;
+    SyncCursor {
+        job: cursor.job.clone(),
+        after: if moved { newest } else { cursor.after },
+        skip: if moved { 0 } else { cursor.skip + seen },
+        records: cursor.records + written,
+        completed_at: (!page.more).then_some(now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::Record;
+
+    fn page(times: &[i64], more: bool) -> LedgerPage {
+        let record = |second: &i64| Record {
+            entity: Entity::Invoices,
+            id: "1".parse().unwrap(),
+            updated_at: Timestamp::from_second(*second).unwrap(),
+            version: 0,
+            deleted: false,
+            document_number: None,
+            total: None,
+            currency: None,
+            counterparty: None,
+            status: None,
+            raw: "{}".to_owned(),
+        };
+        LedgerPage { records: times.iter().map(record).collect(), unreadable: 0, more }
+    }
+
+    #[test]
+    fn a_page_moves_the_cursor_to_its_last_moment() {
+        let next = advance(&SyncCursor::default(), &page(&[1, 2, 2], true), 3, Timestamp::UNIX_EPOCH);
+
+        assert_eq!((next.after, next.skip, next.completed_at), (Timestamp::from_second(2).ok(), 0, None));
+    }
+
+    #[test]
+    fn a_page_that_never_leaves_its_moment_is_skipped_within_it() {
+        let at_two = SyncCursor { after: Timestamp::from_second(2).ok(), ..SyncCursor::default() };
+
+        let next = advance(&at_two, &page(&[2, 2], true), 0, Timestamp::UNIX_EPOCH);
+
+        assert_eq!((next.after, next.skip), (at_two.after, 2));
+    }
+
+    #[test]
+    fn the_last_page_completes_the_walk_even_when_it_is_empty() {
+        let next = advance(&SyncCursor::default(), &page(&[], false), 0, Timestamp::UNIX_EPOCH);
+
+        assert_eq!(next.completed_at, Some(Timestamp::UNIX_EPOCH));
+    }
+}
