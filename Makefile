@@ -1,0 +1,42 @@
+# Everything below runs from a checkout with Rust, Python 3 and a C compiler; see infra/local/README.md.
+STACK := python3 infra/local/stack.py
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo test down lint status logs
+
+help: ## Shows this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+up: ## Starts LocalStack and the provider simulator and deploys the functions; again: updates what changed
+	@$(STACK) up
+
+demo: ## `up`, then connects a company, refreshes its token, sends a webhook and syncs its records
+	@$(STACK) demo
+
+test: ## Runs every test on a stack of its own; ARGS="..." goes to cargo nextest
+	@$(STACK) test $(ARGS)
+
+down: ## Stops what `up` started
+	@$(STACK) down
+
+lint: ## Checks formatting, clippy, documentation, Python types and the template
+	@$(STACK) lint
+
+status: ## Shows what runs, and where
+	@$(STACK) status
+
+logs: ## Shows what the functions wrote; ARGS="sync --follow" for one of them
+	@$(STACK) logs $(ARGS)
+
+# The SAM CLI calls these: `Metadata: {BuildMethod: makefile}` in the template. All functions are built at once, so
+# that the targets after the first have only a file to copy.
+PROFILE ?= release
+FUNCTIONS := api oauth refresh sync webhook
+CARGO_BUILD ?= cargo build --locked --profile $(PROFILE) $(addprefix --package ,$(FUNCTIONS)) --bins
+OUTPUT := $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+
+build-%Function:
+	$(CARGO_BUILD)
+	mkdir -p "$(ARTIFACTS_DIR)"
+	install -m 755 "$(OUTPUT)/$(shell echo $* | tr A-Z a-z)" "$(ARTIFACTS_DIR)/bootstrap"
+	$(if $(filter dev,$(PROFILE)),strip --strip-all "$(ARTIFACTS_DIR)/bootstrap")

@@ -1,0 +1,80 @@
+"""`test` and `lint`: everything that must hold before a change goes in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import lifecycle, stack_env
+from .cargo_tools import prepare_nextest
+from .commands import run_for_code
+from .console import say
+from .errors import StackError
+from .locks import exclusive
+from .paths import CACHE, LOCAL, REPOSITORY, TEMPLATE, Stack
+from .prerequisites import check
+from .python import find_python
+from .venvs import prepare_venv, venv_path
+
+# Python tests: of the local stack itself, and of the template where it has some.
+PYTEST_DIRECTORIES = (LOCAL / "tests", REPOSITORY / "infra" / "tests")
+
+
+def run_tests(stack: Stack, nextest_arguments: Sequence[str]) -> int:
+    """Runs every test against a stack of its own, and returns the first exit code that is not 0."""
+    check(stack)
+    lifecycle.prepare_tools(stack)
+    nextest = prepare_nextest()
+    code = _pytest()
+    try:
+        # One that an interrupted run left behind holds data of that run.
+        lifecycle.down(stack)
+        lifecycle.up(stack)
+        environment = {**stack_env.read(stack), "STACK_ENV": str(stack.stack_env)}
+        if nextest:
+            environment["PATH"] = f"{nextest}{os.pathsep}{os.environ['PATH']}"
+        say("running the Rust tests")
+        command = ["cargo", "nextest", "run", "--workspace", "--locked", *nextest_arguments]
+        return run_for_code(command, environment) or code
+    finally:
+        lifecycle.down(stack)
+
+
+def run_lints() -> int:
+    """Runs every check that needs no running stack; all of them, so that one run shows all that is wrong."""
+    with exclusive(CACHE / "lock"):
+        tools = prepare_venv("tools", find_python()) / "bin"
+    failed = [title for title, command, environment in _lints(tools) if _lint(title, command, environment) != 0]
+    if failed:
+        raise StackError(f"failed: {', '.join(failed)}")
+    say("nothing to complain about")
+    return 0
+
+
+def _lints(tools: Path) -> list[tuple[str, list[str], dict[str, str]]]:
+    sam_environment = {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
+    return [
+        ("cargo fmt", ["cargo", "fmt", "--all", "--check"], {}),
+        ("cargo clippy",
+         ["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], {}),
+        ("cargo doc", ["cargo", "doc", "--no-deps", "--document-private-items", "--workspace", "--locked"],
+         {"RUSTDOCFLAGS": "-D warnings"}),
+        ("mypy", [str(tools / "mypy"), "--config-file", str(LOCAL / "pyproject.toml")], {}),
+        ("sam validate", [str(tools / "sam"), "validate", "--lint", "--template-file", str(TEMPLATE)],
+         sam_environment),
+    ]
+
+
+def _lint(title: str, command: list[str], environment: dict[str, str]) -> int:
+    say(title)
+    return run_for_code(command, environment)
+
+
+def _pytest() -> int:
+    say("running the Python tests")
+    directories = [str(directory) for directory in PYTEST_DIRECTORIES if directory.is_dir()]
+    python = venv_path("tools") / "bin" / "python"
+    settings = str(LOCAL / "pyproject.toml")
+    options = ["--quiet", "-p", "no:cacheprovider", "--config-file", settings, "--rootdir", str(REPOSITORY)]
+    return run_for_code([python, "-m", "pytest", *options, *directories], {"PYTHONDONTWRITEBYTECODE": "1"})
