@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::{
     guarded::Guarded,
@@ -20,7 +21,11 @@ const MAX_FAULTS: usize = 1_000;
 
 /// The switches that are set, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Guarded<Switches>);
+pub(crate) struct Faults {
+    switches: Guarded<Switches>,
+    /// Counts releases, so that waiting requests notice one.
+    releases: watch::Sender<u64>,
+}
 
 #[derive(Debug, Default)]
 struct Switches {
@@ -38,6 +43,8 @@ pub(crate) enum FaultKind {
     Reset,
     /// Only slow.
     Delay,
+    /// Answered truly, but not before `POST /_control/faults/release` (or the longest delay).
+    Hold,
     /// Another status and body.
     Status,
     /// 504 with the plain text `stream timeout`.
@@ -105,7 +112,7 @@ impl Faults {
     /// Sets a switch and returns it with its id.
     pub(crate) fn set(&self, mut fault: Fault) -> Result<Fault, FaultRefused> {
         fault.check()?;
-        let mut switches = self.0.lock();
+        let mut switches = self.switches.lock();
         if switches.set.len() >= MAX_FAULTS {
             return Err(FaultRefused::TooMany);
         }
@@ -117,7 +124,7 @@ impl Faults {
 
     /// Takes the oldest switch that fits a request, counting it down.
     pub(crate) fn take(&self, provider: Provider, path: &str, presented: &Presented) -> Option<Fault> {
-        let mut switches = self.0.lock();
+        let mut switches = self.switches.lock();
         let at = switches.set.iter().position(|fault| fault.hits(provider, path, presented))?;
         let fault = &mut switches.set[at];
         if !fault.until_cleared {
@@ -130,14 +137,24 @@ impl Faults {
         Some(taken)
     }
 
+    /// Lets every delayed or held request go on now.
+    pub(crate) fn release(&self) {
+        self.releases.send_modify(|count| *count += 1);
+    }
+
+    /// Returns a receiver that changes with the next release.
+    pub(crate) fn next_release(&self) -> watch::Receiver<u64> {
+        self.releases.subscribe()
+    }
+
     /// Returns the switches that are still set.
     pub(crate) fn list(&self) -> Vec<Fault> {
-        self.0.lock().set.clone()
+        self.switches.lock().set.clone()
     }
 
     /// Clears one switch, or all of them; returns how many were cleared.
     pub(crate) fn clear(&self, id: Option<u64>) -> usize {
-        let mut switches = self.0.lock();
+        let mut switches = self.switches.lock();
         let before = switches.set.len();
         switches.set.retain(|fault| id.is_some_and(|id| fault.id != id));
         before - switches.set.len()
@@ -151,6 +168,7 @@ impl Fault {
             FaultKind::LostResponse => "lostResponse",
             FaultKind::Reset => "reset",
             FaultKind::Delay => "delay",
+            FaultKind::Hold => "hold",
             FaultKind::Status => "status",
             FaultKind::StreamTimeout => "streamTimeout",
             FaultKind::Unparsable => "unparsable",
@@ -171,6 +189,7 @@ impl Fault {
             | FaultKind::HugeBody => false,
             FaultKind::LostResponse
             | FaultKind::Delay
+            | FaultKind::Hold
             | FaultKind::Unparsable
             | FaultKind::Truncated
             | FaultKind::WithoutAccessToken => true,
@@ -179,7 +198,8 @@ impl Fault {
     }
 
     pub(crate) fn delay(&self) -> Duration {
-        Duration::from_millis(self.delay_ms)
+        let held = self.kind == FaultKind::Hold && self.delay_ms == 0;
+        Duration::from_millis(if held { MAX_DELAY_MS } else { self.delay_ms })
     }
 
     pub(crate) fn body_bytes(&self) -> usize {

@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use tokio::sync::watch;
 
 use crate::{
     calls::Line,
@@ -24,14 +25,23 @@ const MAX_BODY: usize = 4 * 1024 * 1024;
 const SERVICE_UNAVAILABLE_PAGE: &str = "<html><head><title>503 Service Temporarily Unavailable</title></head><body><center>\
      <h1>503 Service Temporarily Unavailable</h1></center></body></html>";
 
-/// How long a handler takes between accepting a request and carrying it out.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pause(Duration);
+/// The wait between accepting a request and carrying it out; none by default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pause(Option<(Duration, watch::Receiver<u64>)>);
 
 impl Pause {
+    fn of(fault: Option<&Fault>, world: &World) -> Self {
+        let delay = fault.map(Fault::delay).filter(|delay| !delay.is_zero());
+        Self(delay.map(|delay| (delay, world.faults.next_release())))
+    }
+
+    /// Waits for the delay to pass, or for a release.
     pub(crate) async fn wait(self) {
-        if !self.0.is_zero() {
-            tokio::time::sleep(self.0).await;
+        if let Some((delay, mut release)) = self.0 {
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                _ = release.changed() => {}
+            }
         }
     }
 }
@@ -62,7 +72,7 @@ async fn serve(world: Arc<World>, wire: Wire, provider: Provider, request: Reque
     let call = world.calls.begin(world.clock.now(), &line, &presented);
     let fault = world.faults.take(provider, &path, &presented);
     let commits = fault.as_ref().is_none_or(Fault::commits);
-    let pause = Pause(fault.as_ref().map(Fault::delay).unwrap_or_default());
+    let pause = Pause::of(fault.as_ref(), &world);
     // The token endpoint pauses by itself, while it holds the refresh token: that is what parallel refreshes meet.
     if commits && presented.endpoint == Endpoint::Token {
         parts.extensions.insert(pause);
@@ -88,7 +98,7 @@ async fn serve(world: Arc<World>, wire: Wire, provider: Provider, request: Reque
 async fn spoil(fault: &Fault, answer: Option<Response>, wire: &Wire) -> Option<Response> {
     let spoiled = match fault.kind {
         FaultKind::LostResponse | FaultKind::Reset => return None,
-        FaultKind::Delay => return answer,
+        FaultKind::Delay | FaultKind::Hold => return answer,
         FaultKind::Truncated => {
             wire.cut_halfway();
             return answer;

@@ -57,6 +57,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/clock", get(shared::show_clock).put(shared::set_clock))
         .route("/clock/advance", post(shared::advance_clock))
         .route("/faults", get(shared::list_faults).post(shared::set_fault).delete(shared::clear_faults))
+        .route("/faults/release", post(shared::release))
         .route("/faults/{id}", delete(shared::clear_fault))
         .route("/calls", get(shared::list_calls).delete(shared::forget_calls))
         .route("/calls/counts", get(shared::count_calls))

@@ -90,6 +90,11 @@ pub(super) async fn set_fault(
     Ok(Json(world.faults.set(fault)?))
 }
 
+pub(super) async fn release(State(world): Shared) -> Json<Value> {
+    world.faults.release();
+    Json(json!({}))
+}
+
 pub(super) async fn clear_faults(State(world): Shared) -> Json<Value> {
     Json(json!({ "cleared": world.faults.clear(None) }))
 }

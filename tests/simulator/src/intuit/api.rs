@@ -13,11 +13,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     answers::{ApiFault, json_answer, with_tid},
-    bearer,
+    batch, bearer,
     books::Company,
     cdc,
     deliveries::Change,
-    entities,
+    entities::{self, Entity},
     grants::BearerRefusal,
     select, time,
     writes::{self, Write},
@@ -77,7 +77,9 @@ fn admit(world: &World, parts: &Parts, realm_id: &str, now: Timestamp) -> Result
         return Err(ApiFault::Authorization);
     }
     let settings = world.intuit.settings.lock().clone();
-    if world.intuit.limits.lock().admit(realm_id, &settings, now) { Ok(()) } else { Err(ApiFault::Throttled) }
+    let mut limits = world.intuit.limits.lock();
+    let is_batch = parts.uri.path().ends_with("/batch");
+    if limits.admit(realm_id, is_batch, &settings, now) { Ok(()) } else { Err(ApiFault::Throttled) }
 }
 
 fn refused(message: &'static str, detail: String) -> ApiFault {
@@ -108,11 +110,17 @@ fn route(
             let record = company.find(entity, id).ok_or_else(ApiFault::not_found)?;
             Ok(single(entity.name, Value::Object(record.body.clone())))
         }
+        (&Method::POST, ["batch"]) => {
+            let (answer, changes) = batch::run(company, body, &settings, world.clock.now())?;
+            drop(books);
+            world.intuit.deliveries.notify(world, &changes);
+            Ok(answer)
+        }
         (&Method::POST, [path]) => {
             let (answer, change) = post(company, path, (parameters, body), world.clock.now())?;
             drop(books);
             if let Some(change) = change {
-                world.intuit.deliveries.notify(world, vec![change]);
+                world.intuit.deliveries.notify(world, &[change]);
             }
             Ok(answer)
         }
@@ -148,14 +156,7 @@ fn post(
     let include = parameters.get("include").map(String::as_str);
     let write = Write::of(operation, include, &body)?;
     let (record, operation) = writes::run(company, entity, (write, body), now)?;
-    let change = Change {
-        realm_id: company.realm_id.clone(),
-        entity: entity.name.to_owned(),
-        id: record.get("Id").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        operation: operation.to_owned(),
-        at: now,
-        deleted_id: None,
-    };
+    let change = change(company, entity, (&record, operation), now);
     let answer = single(entity.name, Value::Object(record));
     if let Some(request_id) = request_id {
         company.answered.insert(request_id.clone(), answer.clone());
@@ -163,7 +164,25 @@ fn post(
     Ok((answer, Some(change)))
 }
 
-fn single(name: &str, record: Value) -> Value {
+/// Tells a write to webhooks.
+pub(crate) fn change(
+    company: &Company,
+    entity: Entity,
+    (record, operation): (&Map<String, Value>, &str),
+    at: Timestamp,
+) -> Change {
+    Change {
+        realm_id: company.realm_id.clone(),
+        entity: entity.name.to_owned(),
+        id: record.get("Id").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        operation: operation.to_owned(),
+        at,
+        deleted_id: None,
+    }
+}
+
+/// Wraps an object under its entity's name.
+pub(crate) fn single(name: &str, record: Value) -> Value {
     let mut body = json!({});
     body[name] = record;
     body

@@ -118,7 +118,7 @@ impl Deliveries {
     }
 
     /// Makes deliveries of changes, due at once; nothing without a subscription.
-    pub(crate) fn notify(&self, world: &World, changes: Vec<Change>) {
+    pub(crate) fn notify(&self, world: &World, changes: &[Change]) {
         let mut state = self.state.lock();
         let Some(subscription) = state.subscription.clone() else {
             return;

@@ -1,4 +1,4 @@
-//! The OpenID discovery document, with addresses of this simulator.
+//! The `OpenID` discovery document, with addresses of this simulator.
 
 use axum::{
     http::{HeaderMap, StatusCode, header},

@@ -17,7 +17,7 @@ const JWE_HEADER: &str = "eyJlbmMiOiJBMTI4Q0JDLUhTMjU2IiwiYWxnIjoiZGlyIn0";
 #[derive(Debug, Default)]
 pub(crate) struct Grants {
     codes: HashMap<String, Code>,
-    grants: Vec<Grant>,
+    chains: Vec<Grant>,
     access: HashMap<String, AccessToken>,
     refresh: HashMap<String, RefreshToken>,
     in_flight: HashSet<String>,
@@ -150,7 +150,7 @@ impl Grants {
         let known = self.codes.get_mut(code).ok_or(InvalidGrant::Code)?;
         if let Some(grant) = known.spent_on {
             if rules.settings.revoke_on_code_reuse {
-                self.grants[grant].revoked = true;
+                self.chains[grant].revoked = true;
             }
             return Err(InvalidGrant::Code);
         }
@@ -160,11 +160,11 @@ impl Grants {
         {
             return Err(InvalidGrant::Code);
         }
-        let grant = self.grants.len();
+        let grant = self.chains.len();
         known.spent_on = Some(grant);
         let consent = known.consent.clone();
         let hard_expires_at = later(rules.now, rules.settings.hard_expiry_seconds);
-        self.grants.push(Grant {
+        self.chains.push(Grant {
             consent,
             created_at: rules.now,
             current: refresh_token(rules),
@@ -176,7 +176,7 @@ impl Grants {
             revoked: false,
             poisoned: false,
         });
-        let current = self.grants[grant].current.clone();
+        let current = self.chains[grant].current.clone();
         self.refresh.insert(current, RefreshToken { grant, usable_until: None });
         Ok(self.answer(grant, true, rules))
     }
@@ -192,7 +192,7 @@ impl Grants {
             return Err(InvalidGrant::Foreign);
         }
         let known = self.refresh.get(token).cloned().ok_or(InvalidGrant::Refresh)?;
-        let grant = &mut self.grants[known.grant];
+        let grant = &mut self.chains[known.grant];
         if grant.consent.client_id != client_id {
             return Err(InvalidGrant::Foreign);
         }
@@ -221,7 +221,7 @@ impl Grants {
     ) -> Result<TokenAnswer, InvalidGrant> {
         self.in_flight.remove(&refresh.token);
         let settings = rules.settings;
-        let grant = &mut self.grants[refresh.grant];
+        let grant = &mut self.chains[refresh.grant];
         // A poisoned family still gets an answer; its tokens open nothing.
         if grant.revoked && !grant.poisoned {
             return Err(InvalidGrant::Dead);
@@ -250,7 +250,7 @@ impl Grants {
         let Some(grant) = access.or_else(|| self.refresh.get(token).map(|refresh| refresh.grant)) else {
             return false;
         };
-        let grant = &mut self.grants[grant];
+        let grant = &mut self.chains[grant];
         if grant.revoked || grant.consent.client_id != client_id {
             return false;
         }
@@ -261,14 +261,14 @@ impl Grants {
     /// Ends every grant of a company, as its owner does under "My Apps"; returns how many ended.
     pub(crate) fn disconnect(&mut self, realm_id: &str) -> usize {
         let live =
-            self.grants.iter_mut().filter(|grant| !grant.revoked && grant.consent.realm_id == realm_id);
+            self.chains.iter_mut().filter(|grant| !grant.revoked && grant.consent.realm_id == realm_id);
         live.map(|grant| grant.revoked = true).count()
     }
 
     /// Returns the consent that an access token stands for.
     pub(crate) fn consent_of(&self, token: &str, now: Timestamp) -> Result<&Consent, BearerRefusal> {
         let access = self.access.get(token).ok_or(BearerRefusal::Unknown)?;
-        let grant = &self.grants[access.grant];
+        let grant = &self.chains[access.grant];
         if grant.revoked || now >= access.expires_at {
             return Err(BearerRefusal::Expired);
         }
@@ -277,7 +277,7 @@ impl Grants {
 
     /// Returns the state of every grant, oldest first.
     pub(crate) fn states(&self) -> Vec<GrantState> {
-        self.grants.iter().map(Grant::state).collect()
+        self.chains.iter().map(Grant::state).collect()
     }
 
     fn answer(&mut self, grant: usize, refresh_is_new: bool, rules: &Rules<'_>) -> TokenAnswer {
@@ -285,7 +285,7 @@ impl Grants {
         let access_token = access_token(rules.chance);
         self.access
             .insert(access_token.clone(), AccessToken { grant, expires_at: later(rules.now, expires_in) });
-        let grant = &self.grants[grant];
+        let grant = &self.chains[grant];
         TokenAnswer {
             access_token,
             refresh_token: grant.current.clone(),

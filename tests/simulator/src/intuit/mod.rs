@@ -4,6 +4,7 @@ mod answers;
 mod api;
 mod apps;
 mod authorize;
+mod batch;
 mod books;
 mod cdc;
 mod consent_page;

@@ -53,7 +53,7 @@ fn customer(index: usize) -> Map<String, Value> {
     let name = format!("{first} {last} {number}", number = index + 1);
     members(json!({
         "DisplayName": name, "FullyQualifiedName": name, "PrintOnCheckName": name,
-        "GivenName": first, "FamilyName": last, "Active": true, "Taxable": index % 3 == 0, "Job": false,
+        "GivenName": first, "FamilyName": last, "Active": true, "Taxable": index.is_multiple_of(3), "Job": false,
         "BillWithParent": false, "Balance": 0, "BalanceWithJobs": 0, "PreferredDeliveryMethod": "Print",
         "CurrencyRef": { "value": "USD", "name": "United States Dollar" },
         "PrimaryEmailAddr": { "Address": format!("customer{}@example.com", index + 1) },

@@ -7,6 +7,7 @@ use crate::options::{ConsentMode, IntuitOptions};
 /// Everything about Intuit that a test may switch.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each one is a switch of its own in the control API")]
 pub(crate) struct Settings {
     /// What the authorize address does.
     pub(crate) consent: ConsentMode,
@@ -30,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) enforce_limits: bool,
     pub(crate) requests_per_minute: u32,
     pub(crate) requests_per_second: u32,
+    pub(crate) batches_per_minute: u32,
     /// Whether `ORDERBY Id` still works.
     pub(crate) id_is_sortable: bool,
 }
@@ -51,6 +53,7 @@ impl Settings {
             enforce_limits: false,
             requests_per_minute: 500,
             requests_per_second: 10,
+            batches_per_minute: 40,
             id_is_sortable: false,
         }
     }

@@ -179,7 +179,7 @@ async fn change(
         at: world.clock.now(),
         deleted_id,
     };
-    world.intuit.deliveries.notify(world, vec![change]);
+    world.intuit.deliveries.notify(world, &[change]);
     deliveries::deliver_due(world).await;
     Ok(Value::Object(record))
 }

@@ -29,7 +29,7 @@ const DEFAULT_TIMEOUT_MS: u64 = 30_000;
 pub(super) struct WebhookRequest {
     url: String,
     #[serde(default)]
-    events: Vec<Event>,
+    events: Vec<ToldEvent>,
     /// Sent as it is instead of events.
     raw_body: Option<String>,
     #[serde(default)]
@@ -54,7 +54,7 @@ pub(super) struct WebhookRequest {
 /// One event to tell.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Event {
+struct ToldEvent {
     realm_id: String,
     entity: String,
     id: String,
