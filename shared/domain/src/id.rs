@@ -9,6 +9,7 @@ use uuid::{Builder, Uuid};
 use crate::{
     clock::Clock,
     entropy::{self, Entropy},
+    provider::Provider,
 };
 
 /// Why a text is not an id of the wanted kind; the text itself is not repeated.
@@ -73,10 +74,10 @@ id! {
     TenantId = "tenantId", 64, "A-Z a-z 0-9 _ -", word;
     /// One OAuth grant of one tenant; `conn_` and a time-ordered id.
     ConnectionId = "connectionId", 64, "A-Z a-z 0-9 _ -", word;
-    /// The books behind a connection, in our words; `comp_` and a time-ordered id.
+    /// The books behind a connection, in our words: the provider's name, `_`, the provider's own id.
     CompanyId = "companyId", 64, "A-Z a-z 0-9 _ -", word;
     /// The provider's own id of the books: QuickBooks realm, Xero tenant, Zoho organization.
-    ProviderCompanyId = "providerCompanyId", 64, "A-Z a-z 0-9 -", |b| b.is_ascii_alphanumeric() || b == b'-';
+    ProviderCompanyId = "providerCompanyId", 48, "A-Z a-z 0-9 -", |b| b.is_ascii_alphanumeric() || b == b'-';
     /// The provider's own id of one object of the books.
     RecordId = "record id", 128, "A-Z a-z 0-9 . _ : -", |b| word(b) || b == b'.' || b == b':';
     /// One try to refresh one connection; time-ordered.
@@ -89,6 +90,21 @@ id! {
     CorrelationId = "X-Correlation-Id", 128, "A-Z a-z 0-9 . _ -", |b| word(b) || b == b'.';
     /// The public part of an API key.
     ApiKeyId = "key id", 32, "A-Z a-z 0-9", |b| b.is_ascii_alphanumeric();
+}
+
+impl CompanyId {
+    /// Our id of a provider's company: the same whenever it is connected, so that a reconnect finds its records again.
+    #[must_use]
+    pub fn of(provider: Provider, company: &ProviderCompanyId) -> Self {
+        Self(format!("{provider}_{company}"))
+    }
+
+    /// The provider and its own id, when this is an id as [`of`](Self::of) makes them.
+    #[must_use]
+    pub fn parts(&self) -> Option<(Provider, ProviderCompanyId)> {
+        let (provider, company) = self.0.split_once('_')?;
+        Some((provider.parse().ok()?, company.parse().ok()?))
+    }
 }
 
 /// Where new ids come from: sortable by time (UUID version 7, RFC 9562), so that lists by id are lists by age.
@@ -111,12 +127,6 @@ impl<'a> Ids<'a> {
     #[must_use]
     pub fn connection(&self) -> ConnectionId {
         ConnectionId(self.prefixed("conn"))
-    }
-
-    /// A new company.
-    #[must_use]
-    pub fn company(&self) -> CompanyId {
-        CompanyId(self.prefixed("comp"))
     }
 
     /// A new attempt.

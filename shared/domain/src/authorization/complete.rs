@@ -202,15 +202,11 @@ impl Connector {
         if route.as_ref().is_some_and(|route| route.key.tenant != session.tenant) {
             return Err(CompleteError::OwnedElsewhere { return_url: return_url() });
         }
-        let (key, company) = route.map_or_else(
-            || {
-                (
-                    ConnectionKey { tenant: session.tenant.clone(), connection: ids.connection() },
-                    ids.company(),
-                )
-            },
-            |route| (route.key, route.company),
+        let key = route.map_or_else(
+            || ConnectionKey { tenant: session.tenant.clone(), connection: ids.connection() },
+            |route| route.key,
         );
+        let company = CompanyId::of(session.provider, &provider_id);
         let former = self.connections.find(&key).await?;
         let generation =
             former.as_ref().and_then(|former| former.tokens.as_ref()).map_or(1, |old| old.generation + 1);

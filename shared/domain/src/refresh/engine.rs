@@ -56,6 +56,22 @@ pub(super) struct Held {
     pub(super) before: Connection,
 }
 
+impl Held {
+    /// The attempt as it goes into the history.
+    fn record(&self, completed_at: Timestamp, failure: Option<AttemptFailure>) -> RefreshAttempt {
+        RefreshAttempt {
+            id: self.attempt.clone(),
+            key: self.before.key.clone(),
+            provider: self.before.provider,
+            trigger: self.trigger,
+            started_at: self.started_at,
+            completed_at,
+            failure,
+            retry: self.before.attempts.failed_in_a_row,
+        }
+    }
+}
+
 impl Refresher {
     /// Refreshes one connection if it needs it, and leaves it settled before `deadline`.
     ///
@@ -121,7 +137,7 @@ impl Refresher {
             Err(AttemptError { failure, retry_after }) => self.failed(held, failure, retry_after),
         };
         let completed_at = self.clock.now();
-        let record = self.record(held, completed_at, failure.clone());
+        let record = held.record(completed_at, failure.clone());
         let expires_at = match &ending {
             Ending::Rotated(rotated) => rotated.access_expires_at,
             _ => tokens.access_expires_at,
@@ -214,24 +230,6 @@ impl Refresher {
         let just_refreshed = now < later(tokens.issued_at, JOIN);
         tracing::debug!(needs_refresh, just_refreshed, trigger = trigger.as_str(), "Refresh decision");
         needs_refresh || (trigger == Trigger::Manual && !just_refreshed)
-    }
-
-    fn record(
-        &self,
-        held: &Held,
-        completed_at: Timestamp,
-        failure: Option<AttemptFailure>,
-    ) -> RefreshAttempt {
-        RefreshAttempt {
-            id: held.attempt.clone(),
-            key: held.before.key.clone(),
-            provider: held.before.provider,
-            trigger: held.trigger,
-            started_at: held.started_at,
-            completed_at,
-            failure,
-            retry: held.before.attempts.failed_in_a_row,
-        }
     }
 
     /// History and events, after everything that matters is stored; their failure is logged and nothing more.

@@ -102,13 +102,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_flipped_bit_anywhere_is_refused(vector in 0..VECTORS.len(), part in 0..3_usize, at in any::<prop::sample::Index>(), bit in 0..8) {
+        fn one_flipped_bit_anywhere_is_refused(vector in 0..VECTORS.len(), part in 0..3_usize, at in any::<prop::sample::Index>(), bit in 0..8_u32) {
             let (secret, body, signature) = VECTORS[vector];
             let (mut secret, mut body) = (secret.as_bytes().to_vec(), body.as_bytes().to_vec());
             let mut digest = STANDARD.decode(signature).unwrap();
             let changed = [&mut secret, &mut body, &mut digest][part].as_mut_slice();
             let at = at.index(changed.len());
-            changed[at] ^= 1 << bit;
+            changed[at] ^= 1_u8 << bit;
             // A key is text; a flip that leaves it no text cannot be configured.
             if let Ok(secret) = String::from_utf8(secret) {
                 let presented = STANDARD.encode(&digest);

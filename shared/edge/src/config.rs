@@ -1,0 +1,261 @@
+//! Configuration: read once, typed, with every problem listed at once and no value ever shown.
+
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+
+use domain::{
+    id::InvalidId,
+    refresh::policy::{DEFAULT_LEAD, DEFAULT_LEASE, DEFAULT_POST_TIMEOUT, RefreshPolicy},
+    secret::ClientSecret,
+};
+use providers::settings::QuickBooksSettings;
+use thiserror::Error;
+use url::Url;
+
+/// How a variable is looked up; tests pass a closure over a table, `main` passes [`environment`].
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The hard timeout of the `refresh` function in the template; a lease must outlast it, and a POST must end before it.
+const REFRESH_FUNCTION_TIMEOUT: Duration = Duration::from_secs(75);
+/// More shards would only mean more queries a minute; fewer than one would hide connections.
+const MAX_DUE_SHARDS: u32 = 64;
+
+/// Every problem of a configuration.
+#[derive(Debug, Eq, Error, PartialEq)]
+pub struct ConfigError {
+    /// The variable and what is wrong with it.
+    pub problems: BTreeMap<String, String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} problem(s)", self.problems.len())?;
+        self.problems.iter().try_for_each(|(name, problem)| write!(f, "; {name} {problem}"))
+    }
+}
+
+/// Looks a variable up in the environment of the process; the one place that does.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Reads variables and collects what is wrong with them; an empty variable counts as unset.
+pub struct Variables<'a> {
+    lookup: Lookup<'a>,
+    problems: BTreeMap<String, String>,
+}
+
+impl<'a> Variables<'a> {
+    /// Reads through `lookup`.
+    #[must_use]
+    pub fn new(lookup: Lookup<'a>) -> Self {
+        Self { lookup, problems: BTreeMap::new() }
+    }
+
+    /// A variable that may be missing.
+    #[must_use]
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that must be there.
+    pub fn required(&mut self, name: &str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            self.refuse(name, "is not set");
+            String::new()
+        })
+    }
+
+    /// A variable of some form, or its default.
+    pub fn parsed<T: FromStr>(&mut self, name: &str, default: T, form: &str) -> T {
+        match self.optional(name).map(|value| value.parse()) {
+            Some(Ok(value)) => value,
+            None => default,
+            Some(Err(_)) => {
+                self.refuse(name, &format!("must be {form}"));
+                default
+            }
+        }
+    }
+
+    /// A number of whole seconds, at least one.
+    pub fn seconds(&mut self, name: &str, default: Duration) -> Duration {
+        let seconds = self.parsed(name, default.as_secs(), "a whole number of seconds");
+        if seconds == 0 || seconds > u64::from(u32::MAX) {
+            self.refuse(name, "must be at least 1 second");
+            return default;
+        }
+        Duration::from_secs(seconds)
+    }
+
+    /// An address with a scheme of `http` or `https` and a host, or its default.
+    pub fn url(&mut self, name: &str, default: Option<&str>) -> Option<Url> {
+        let value = self.optional(name).or_else(|| default.map(str::to_owned))?;
+        match Url::parse(&value) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
+            _ => {
+                self.refuse(name, "must be an http or https address");
+                None
+            }
+        }
+    }
+
+    /// Values between commas.
+    #[must_use]
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let value = self.optional(name).unwrap_or_default();
+        value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The name of the deployment (`ENVIRONMENT`): part of API keys and of the place of every sealed token.
+    pub fn environment_name(&mut self) -> String {
+        let name = self.required("ENVIRONMENT");
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if !name.is_empty() && (name.len() > 16 || !name.bytes().all(allowed)) {
+            self.refuse("ENVIRONMENT", "must be 1 to 16 characters of a-z 0-9");
+        }
+        name
+    }
+
+    /// How many shards the due index has (`DUE_SHARDS`, default 4).
+    pub fn due_shards(&mut self) -> u32 {
+        let shards = self.parsed("DUE_SHARDS", 4, "a whole number");
+        if shards == 0 || shards > MAX_DUE_SHARDS {
+            self.refuse("DUE_SHARDS", &format!("must be 1 to {MAX_DUE_SHARDS}"));
+        }
+        shards
+    }
+
+    /// The times of refreshing (`REFRESH_LEAD_SECONDS`, `REFRESH_POST_TIMEOUT_SECONDS`, `REFRESH_LEASE_SECONDS`), checked
+    /// against each other: POST < function timeout < lease, or a lease could run out under a live worker.
+    pub fn refresh_policy(&mut self) -> RefreshPolicy {
+        let policy = RefreshPolicy {
+            lead: self.seconds("REFRESH_LEAD_SECONDS", DEFAULT_LEAD),
+            post_timeout: self.seconds("REFRESH_POST_TIMEOUT_SECONDS", DEFAULT_POST_TIMEOUT),
+            lease: self.seconds("REFRESH_LEASE_SECONDS", DEFAULT_LEASE),
+        };
+        if policy.lease <= policy.post_timeout {
+            self.refuse("REFRESH_LEASE_SECONDS", "must be above REFRESH_POST_TIMEOUT_SECONDS");
+        }
+        if policy.post_timeout >= REFRESH_FUNCTION_TIMEOUT {
+            self.refuse("REFRESH_POST_TIMEOUT_SECONDS", "must be below the function's timeout of 75");
+        }
+        policy
+    }
+
+    /// QuickBooks, with its client credentials.
+    pub fn quickbooks(&mut self, post_timeout: Duration) -> Option<QuickBooksSettings> {
+        let client_id = self.required("QUICKBOOKS_CLIENT_ID");
+        let client_secret = ClientSecret::new(self.required("QUICKBOOKS_CLIENT_SECRET"));
+        let defaults = QuickBooksSettings::AUTHORIZE_URL;
+        Some(QuickBooksSettings {
+            client_id,
+            client_secret,
+            authorize_url: self.url("QUICKBOOKS_AUTHORIZE_URL", Some(defaults))?,
+            token_url: self.url("QUICKBOOKS_TOKEN_URL", Some(QuickBooksSettings::TOKEN_URL))?,
+            revoke_url: self.url("QUICKBOOKS_REVOKE_URL", Some(QuickBooksSettings::REVOKE_URL))?,
+            api_base_url: self.quickbooks_api_base_url()?,
+            scopes: vec![QuickBooksSettings::ACCOUNTING_SCOPE.to_owned()],
+            post_timeout,
+        })
+    }
+
+    /// The host of QuickBooks' data API (`QUICKBOOKS_API_BASE_URL`).
+    pub fn quickbooks_api_base_url(&mut self) -> Option<Url> {
+        self.url("QUICKBOOKS_API_BASE_URL", Some(QuickBooksSettings::API_BASE_URL))
+    }
+
+    /// Notes a problem; of several with one variable the first is kept.
+    pub fn refuse(&mut self, name: &str, problem: &str) {
+        self.problems.entry(name.to_owned()).or_insert_with(|| problem.to_owned());
+    }
+
+    /// Notes that a variable is no id of the wanted kind.
+    pub fn refuse_id(&mut self, name: &str, error: &InvalidId) {
+        self.refuse(name, &format!("must be 1 to {} characters of {}", error.max, error.alphabet));
+    }
+
+    /// `value` when nothing is wrong, or everything that is.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T, ConfigError> {
+        match value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => Err(ConfigError { problems: self.problems }),
+        }
+    }
+}
+
+/// Puts the JSON object of a Secrets Manager secret under the environment: a variable of the environment wins.
+///
+/// Members that are not text are ignored, since no variable is read from them.
+pub fn with_secret(secret: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<impl Fn(&str) -> Option<String>, ConfigError> {
+    let values: BTreeMap<String, serde_json::Value> = serde_json::from_str(secret).map_err(|_| ConfigError {
+        problems: BTreeMap::from([("PROVIDER_SECRETS_ID".to_owned(), "names a secret that is no JSON object".to_owned())]),
+    })?;
+    Ok(move |name: &str| {
+        lookup(name)
+            .filter(|value| !value.trim().is_empty())
+            .or_else(|| values.get(name).and_then(serde_json::Value::as_str).map(str::to_owned))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<T>(table: &[(&str, &str)], read: impl FnOnce(&mut Variables<'_>) -> T) -> Result<T, ConfigError> {
+        let lookup = |name: &str| table.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let mut variables = Variables::new(&lookup);
+        let value = read(&mut variables);
+        variables.finish(Some(value))
+    }
+
+    #[test]
+    fn every_problem_is_listed_at_once_by_name_and_without_values() {
+        let table = [
+            ("ENVIRONMENT", "Not/An/Environment"),
+            ("REFRESH_LEASE_SECONDS", "soon"),
+            ("QUICKBOOKS_TOKEN_URL", "hunter2"),
+            ("QUICKBOOKS_CLIENT_SECRET", "  "),
+        ];
+
+        let error = read(&table, |variables| {
+            variables.environment_name();
+            let policy = variables.refresh_policy();
+            variables.quickbooks(policy.post_timeout);
+        })
+        .unwrap_err();
+
+        insta::assert_snapshot!(error.to_string().replace("; ", "\n"), @r"
+        the configuration has 5 problem(s)
+        ENVIRONMENT must be 1 to 16 characters of a-z 0-9
+        QUICKBOOKS_CLIENT_ID is not set
+        QUICKBOOKS_CLIENT_SECRET is not set
+        QUICKBOOKS_TOKEN_URL must be an http or https address
+        REFRESH_LEASE_SECONDS must be a whole number of seconds
+        ");
+    }
+
+    #[test]
+    fn a_lease_that_could_run_out_under_a_live_worker_is_refused() {
+        let table = [("REFRESH_LEASE_SECONDS", "40"), ("REFRESH_POST_TIMEOUT_SECONDS", "45")];
+
+        let error = read(&table, |variables| variables.refresh_policy().lease).unwrap_err();
+
+        assert_eq!(error.problems.into_keys().collect::<Vec<_>>(), ["REFRESH_LEASE_SECONDS"]);
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_secret_unless_it_is_empty() {
+        let environment = |name: &str| match name {
+            "A" => Some("environment".to_owned()),
+            "B" => Some(String::new()),
+            _ => None,
+        };
+
+        let lookup = with_secret(r#"{"A":"secret","B":"secret","C":"secret","D":1}"#, environment).unwrap();
+
+        let read: Vec<_> = ["A", "B", "C", "D", "E"].map(|name| lookup(name).unwrap_or_default()).to_vec();
+        assert_eq!(read, ["environment", "secret", "secret", "", ""]);
+    }
+}

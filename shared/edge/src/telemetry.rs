@@ -1,0 +1,124 @@
+//! Logs as flat JSON lines, metrics as CloudWatch EMF lines.
+
+use std::io;
+
+use domain::{error::ErrorCode, refresh::Trigger};
+use metrics_cloudwatch_embedded::{Builder, Collector};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+/// Logs and metrics of one process.
+#[derive(Clone, Copy)]
+pub struct Telemetry {
+    collector: Option<&'static Collector>,
+}
+
+impl Telemetry {
+    /// Starts logs and metrics for a function, once per process: `service` names it in both.
+    ///
+    /// `AWS_LAMBDA_LOG_LEVEL` sets the level of our own lines (default `info`); libraries speak from `warn` on, since
+    /// some of them log whole requests below it.
+    #[must_use]
+    pub fn start(service: &'static str, namespace: Option<String>, level: Option<String>) -> Self {
+        let level = level.unwrap_or_else(|| "info".to_owned()).to_lowercase();
+        let ours = ["api", "aws", "domain", "edge", "oauth", "providers", "refresh", "sync", "webhook"];
+        let own: Vec<_> = ours.iter().map(|krate| format!("{krate}={level}")).collect();
+        let filter = EnvFilter::try_new(format!("warn,{}", own.join(","))).unwrap_or_else(|_| EnvFilter::new("info"));
+        let started = tracing_subscriber::registry().with(filter).with(layer(service, io::stdout)).try_init();
+        if started.is_err() {
+            // Another test of this process was first; its lines serve as well.
+            return Self { collector: None };
+        }
+        let namespace = namespace.unwrap_or_else(|| "Ledgerbridge".to_owned());
+        let builder = Builder::new().cloudwatch_namespace(namespace).with_dimension("service", service);
+        Self { collector: builder.init().ok() }
+    }
+
+    /// Writes the metrics gathered since the last flush; called at the end of each invocation, while the process lives.
+    pub fn flush(&self) {
+        if let Some(Err(error)) = self.collector.map(|collector| collector.flush(io::stdout())) {
+            tracing::warn!(%error, "Metrics could not be written");
+        }
+    }
+}
+
+/// The layer that writes one flat JSON object a line: what the span knows stands beside what the event says.
+fn layer<S, W>(service: &'static str, writer: W) -> json_subscriber::JsonLayer<S, W>
+where
+    S: tracing::Subscriber + for<'lookup> tracing_subscriber::registry::LookupSpan<'lookup>,
+    W: for<'writer> tracing_subscriber::fmt::MakeWriter<'writer> + 'static,
+{
+    let mut layer = json_subscriber::JsonLayer::new(writer);
+    layer.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
+    layer.with_level("level");
+    layer.add_static_field("service", serde_json::Value::from(service));
+    layer.with_top_level_flattened_span_list();
+    layer.with_flattened_event();
+    layer
+}
+
+/// Counts one refresh that was attempted, with its duration.
+pub fn count_refresh(provider: &'static str, trigger: Trigger, class: &'static str, duration_ms: Option<u64>) {
+    metrics::counter!("RefreshAttempts", "provider" => provider, "trigger" => trigger.as_str(), "outcome" => class)
+        .increment(1);
+    if let Some(duration_ms) = duration_ms {
+        #[expect(clippy::cast_precision_loss, reason = "a duration of a refresh is far below 2^52 ms")]
+        metrics::histogram!("RefreshDuration", "provider" => provider).record(duration_ms as f64);
+    }
+}
+
+/// Counts one webhook request by what became of it.
+pub fn count_webhook(provider: &'static str, outcome: &'static str) {
+    metrics::counter!("Webhooks", "provider" => provider, "outcome" => outcome).increment(1);
+}
+
+/// Counts events of webhooks by what became of them.
+pub fn count_events(provider: &'static str, outcome: &'static str, count: u64) {
+    if count > 0 {
+        metrics::counter!("WebhookEvents", "provider" => provider, "outcome" => outcome).increment(count);
+    }
+}
+
+/// Counts one refused request of the API by its error.
+pub fn count_error(code: ErrorCode) {
+    metrics::counter!("ApiErrors", "code" => code.name()).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_flat_object_with_the_fields_of_its_span() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::registry().with(layer("refresh", move || writer.clone()));
+
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("invocation", correlationId = "corr_1", action = "sweep");
+            let _entered = span.enter();
+            tracing::info!(tenantId = "t1", connectionId = "c1", "Refreshed tokens");
+        });
+
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let mut line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(line["timestamp"].is_string());
+        line["timestamp"] = "…".into();
+        insta::assert_json_snapshot!(line, @r#""#);
+    }
+}
