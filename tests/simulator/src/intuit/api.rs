@@ -28,6 +28,8 @@ use crate::world::World;
 const ACCOUNTING: &str = "com.intuit.quickbooks.accounting";
 /// The header of a token is 4 KiB at most.
 const BEARER_LENGTHS: std::ops::RangeInclusive<usize> = 20..=4_096;
+/// Answers kept for repeated requests; all are forgotten beyond it.
+const MAX_ANSWERED: usize = 10_000;
 /// Longest `requestid`.
 const MAX_REQUEST_ID: usize = 50;
 
@@ -159,6 +161,9 @@ fn post(
     let change = change(company, entity, (&record, operation), now);
     let answer = single(entity.name, Value::Object(record));
     if let Some(request_id) = request_id {
+        if company.answered.len() >= MAX_ANSWERED {
+            company.answered.clear();
+        }
         company.answered.insert(request_id.clone(), answer.clone());
     }
     Ok((answer, Some(change)))

@@ -297,6 +297,21 @@ mod tests {
         assert_eq!(query.conditions[0].values, ["O'Hara"]);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_statement_makes_the_parser_panic(statement in ".{0,80}") {
+            drop(parse(&statement));
+        }
+
+        #[test]
+        fn any_quoted_text_arrives_as_it_was(text in "[^\\u{0}]{0,40}") {
+            let quoted = text.replace('\\', "\\\\").replace('\'', "\\'");
+            let query = parse(&format!("SELECT * FROM Customer WHERE DisplayName = '{quoted}'")).unwrap();
+
+            proptest::prop_assert_eq!(&query.conditions[0].values[0], &text);
+        }
+    }
+
     #[test]
     fn or_projection_and_zero_positions_are_refused() {
         for statement in [

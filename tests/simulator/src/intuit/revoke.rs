@@ -21,7 +21,8 @@ struct Revocation {
 
 /// Serves `POST /v2/oauth2/tokens/revoke`.
 pub(crate) async fn revoke(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
-    let answer = match world.intuit.apps.lock().authenticate(&headers, &[]) {
+    let client_id = world.intuit.apps.lock().authenticate(&headers, &[]);
+    let answer = match client_id {
         None => json_answer(StatusCode::UNAUTHORIZED, &json!({ "error": "invalid_client" })),
         Some(client_id) => match token_of(&body) {
             Some(token) if world.intuit.grants.lock().revoke(&token, &client_id) => {

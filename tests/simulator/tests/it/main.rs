@@ -6,6 +6,7 @@ mod clock_and_log;
 mod consent;
 mod faults;
 mod harness;
+mod program;
 mod queries;
 mod receiver;
 mod refused_calls;
