@@ -1,1 +1,87 @@
-//! Placeholder.
+//! The `api` function: what an administrator and the product's backend ask and order.
+
+mod call;
+mod config;
+mod connections;
+mod health;
+mod history;
+mod records;
+mod tenants;
+mod token_refresh;
+mod tokens;
+mod wiring;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
+use domain::{
+    api_key::ApiKeyStore,
+    authorization::AuthorizationStore,
+    clock::Clock,
+    connection::ConnectionStore,
+    entropy::Entropy,
+    refresh::{AttemptLog, RefreshInvoker, RefreshPolicy, SweepLog},
+    sync::RecordStore,
+    tenant::TenantStore,
+};
+
+pub use config::Config;
+pub use wiring::wire;
+
+/// Bodies of this API are a few fields; nothing larger is read.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// What the function works with.
+pub struct Deps {
+    /// `ENVIRONMENT`: the deployment's name.
+    pub environment: String,
+    /// `PUBLIC_URL`, where it is set.
+    pub public_url: Option<String>,
+    /// `RETURN_URLS`: where a browser may be sent after connecting, exactly.
+    pub return_urls: Vec<String>,
+    /// API keys.
+    pub keys: Arc<dyn ApiKeyStore>,
+    /// Tenants.
+    pub tenants: Arc<dyn TenantStore>,
+    /// Connect links.
+    pub authorizations: Arc<dyn AuthorizationStore>,
+    /// Connections.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// Refresh attempts.
+    pub attempts: Arc<dyn AttemptLog>,
+    /// When the sweep last ran.
+    pub sweeps: Arc<dyn SweepLog>,
+    /// Records.
+    pub records: Arc<dyn RecordStore>,
+    /// The one function that may refresh.
+    pub refresh: Arc<dyn RefreshInvoker>,
+    /// When a token is due.
+    pub policy: RefreshPolicy,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Every route, behind the key check.
+pub fn router(deps: Arc<Deps>) -> Router {
+    Router::new()
+        .route("/api/tenants", post(tenants::create))
+        .route("/api/connect-sessions", post(connections::open_session))
+        .route("/api/connections/{connection}", get(connections::show))
+        .route("/api/records/{entity}", get(records::list))
+        .route("/api/tokens/status", get(tokens::status))
+        .route("/api/tokens/refresh/{provider}", post(token_refresh::refresh))
+        .route("/api/tokens/history/{provider}", get(history::show))
+        .route("/api/tokens/health", get(health::show))
+        .method_not_allowed_fallback(call::method_not_allowed)
+        .fallback(call::not_found)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(deps.clone(), call::admit))
+        .with_state(deps)
+}

@@ -1,2 +1,22 @@
-//! Wiring.
-fn main() {}
+//! Wiring of the `api` function.
+
+use std::sync::Arc;
+
+use api::{Config, router, wire};
+use edge::{config::environment, invocation, start, telemetry::Telemetry};
+use lambda_http::{Error, Request, run, service_fn};
+use tower::ServiceExt as _;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let telemetry = Telemetry::start("api");
+    let sdk = aws::sdk_config().await;
+    let deps = wire(start::checked(Config::from_lookup(&environment))?, &sdk);
+    let router = &router(Arc::new(deps));
+    run(service_fn(async |request: Request| {
+        let request_id = invocation::request_id(&request);
+        let work = router.clone().oneshot(request);
+        invocation::run(telemetry, &request_id, ("api", None), work).await
+    }))
+    .await
+}

@@ -1,1 +1,108 @@
-//! Placeholder.
+//! The `sync` function: consumes webhook events and runs sync jobs.
+
+mod config;
+mod wiring;
+
+use std::time::Duration;
+
+use aws::SqsDeadLetters;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::{
+    refresh::policy::earlier,
+    store::chain,
+    sync::{EventConsumer, Lane, RunOutcome, SyncJob, SyncRunner},
+    webhook::EventMessage,
+};
+use edge::{
+    sqs::{self, Handled},
+    telemetry,
+};
+use jiff::Timestamp;
+
+pub use config::{Config, LaneQueue};
+pub use wiring::wire;
+
+/// Kept back from the function's time for events and metrics.
+const CLOSING_TIME: Duration = Duration::from_secs(5);
+
+/// What the function works with.
+pub struct Deps {
+    /// Consumes webhook events.
+    pub consumer: EventConsumer,
+    /// Runs jobs.
+    pub runner: SyncRunner,
+    /// The lanes, by the name that the queue has in events.
+    pub lanes: Vec<(String, Lane, SqsDeadLetters)>,
+    /// Where event messages go that nobody understands.
+    pub dead_events: SqsDeadLetters,
+}
+
+/// Handles one batch of one queue; the function is stopped at `deadline`.
+pub async fn handle(deps: &Deps, event: &SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
+    let deadline = earlier(deadline, CLOSING_TIME);
+    let arn = event.records.first().and_then(|record| record.event_source_arn.as_deref()).unwrap_or_default();
+    let queue = arn.rsplit(':').next().unwrap_or_default();
+    match deps.lanes.iter().find(|(name, ..)| name == queue) {
+        Some((_, lane, dead)) => {
+            sqs::each(event, dead, |message| on_job(deps, message, *lane, deadline)).await
+        }
+        None => sqs::each(event, &deps.dead_events, |message| on_events(deps, message)).await,
+    }
+}
+
+async fn on_events(deps: &Deps, message: &SqsMessage) -> Handled {
+    let message = match EventMessage::parse(message.body.as_deref().unwrap_or_default()) {
+        Ok(message) => message,
+        Err(error) => return Handled::DeadLetter(chain(&error)),
+    };
+    let consumed = deps.consumer.consume(&message).await;
+    let provider = message.provider.as_str();
+    for (outcome, count) in [
+        ("applied", consumed.applied),
+        ("duplicate", consumed.duplicate),
+        ("unknown_company", consumed.unknown_company),
+        ("ignored", consumed.ignored),
+        ("retried", consumed.retry),
+    ] {
+        telemetry::count_events(provider, outcome, count);
+    }
+    tracing::info!(
+        provider,
+        deliveryId = %message.delivery_id,
+        deliveryCorrelationId = %message.correlation_id,
+        applied = consumed.applied,
+        duplicate = consumed.duplicate,
+        unknownCompany = consumed.unknown_company,
+        ignored = consumed.ignored,
+        retry = consumed.retry,
+        "Webhook events consumed"
+    );
+    if consumed.retry > 0 { Handled::Retry } else { Handled::Done }
+}
+
+async fn on_job(deps: &Deps, message: &SqsMessage, lane: Lane, deadline: Timestamp) -> Handled {
+    let job = match SyncJob::parse(message.body.as_deref().unwrap_or_default()) {
+        Ok(job) => job,
+        Err(error) => return Handled::DeadLetter(chain(&error)),
+    };
+    let (tenant, connection) = (job.key.tenant.as_str(), job.key.connection.as_str());
+    match deps.runner.run(&job, lane, deadline).await {
+        Ok(outcome) => {
+            let (outcome, written) = match outcome {
+                RunOutcome::Completed { written } => ("completed", written),
+                RunOutcome::Continued { written } => ("continued", written),
+                RunOutcome::Gone => ("gone", 0),
+            };
+            tracing::info!(
+                tenantId = tenant, connectionId = connection, jobId = %job.job_id, outcome, written, "Sync job ran"
+            );
+            Handled::Done
+        }
+        Err(error) => {
+            tracing::error!(
+                tenantId = tenant, connectionId = connection, jobId = %job.job_id, error = chain(&error), "Sync job comes again"
+            );
+            Handled::Retry
+        }
+    }
+}

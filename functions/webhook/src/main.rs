@@ -1,2 +1,20 @@
-//! Wiring.
-fn main() {}
+//! Wiring of the `webhook` function.
+
+use edge::{invocation, start, telemetry::Telemetry};
+use lambda_http::{Error, Request, run, service_fn};
+use webhook::{Config, correlation_of, handle, wire};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let telemetry = Telemetry::start("webhook");
+    let sdk = aws::sdk_config().await;
+    let variables = start::variables(&sdk).await?;
+    let deps = &wire(start::checked(Config::from_lookup(&*variables))?, &sdk);
+    run(service_fn(async |request: Request| {
+        let correlation = correlation_of(deps, &request);
+        let work = handle(deps, &request, &correlation);
+        let context = invocation::request_id(&request);
+        Ok::<_, Error>(invocation::run(telemetry, &context, ("webhook", Some(&correlation)), work).await)
+    }))
+    .await
+}

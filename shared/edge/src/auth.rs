@@ -28,9 +28,8 @@ pub async fn authenticate(
     environment: &str,
     now: Timestamp,
 ) -> Result<Caller, ApiError> {
-    let refused = || {
-        ApiError::new(ErrorCode::AuthApiKeyInvalid, "send a valid API key in the header X-API-Key")
-    };
+    let refused =
+        || ApiError::new(ErrorCode::AuthApiKeyInvalid, "send a valid API key in the header X-API-Key");
     let presented = single(headers, API_KEY_HEADER).and_then(|text| PresentedKey::parse(text, environment));
     let presented = presented.ok_or_else(refused)?;
     let found = keys.find(&presented.id).await;

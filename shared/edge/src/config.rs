@@ -108,6 +108,23 @@ impl<'a> Variables<'a> {
         value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
+    /// Addresses between commas.
+    pub fn urls(&mut self, name: &str) -> Vec<String> {
+        let urls = self.list(name);
+        if urls
+            .iter()
+            .any(|url| Url::parse(url).map_or(true, |url| !matches!(url.scheme(), "http" | "https")))
+        {
+            self.refuse(name, "must hold http or https addresses with commas between them");
+        }
+        urls
+    }
+
+    /// Where providers and browsers reach the bundle (`PUBLIC_URL`), without a slash at its end.
+    pub fn public_url(&mut self) -> Option<String> {
+        self.url("PUBLIC_URL", None).map(|url| url.as_str().trim_end_matches('/').to_owned())
+    }
+
     /// The name of the deployment (`ENVIRONMENT`): part of API keys and of the place of every sealed token.
     pub fn environment_name(&mut self) -> String {
         let name = self.required("ENVIRONMENT");
@@ -188,10 +205,17 @@ impl<'a> Variables<'a> {
 /// Puts the JSON object of a Secrets Manager secret under the environment: a variable of the environment wins.
 ///
 /// Members that are not text are ignored, since no variable is read from them.
-pub fn with_secret(secret: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<impl Fn(&str) -> Option<String>, ConfigError> {
-    let values: BTreeMap<String, serde_json::Value> = serde_json::from_str(secret).map_err(|_| ConfigError {
-        problems: BTreeMap::from([("PROVIDER_SECRETS_ID".to_owned(), "names a secret that is no JSON object".to_owned())]),
-    })?;
+pub fn with_secret(
+    secret: &str,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<impl Fn(&str) -> Option<String>, ConfigError> {
+    let values: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(secret).map_err(|_| ConfigError {
+            problems: BTreeMap::from([(
+                "PROVIDER_SECRETS_ID".to_owned(),
+                "names a secret that is no JSON object".to_owned(),
+            )]),
+        })?;
     Ok(move |name: &str| {
         lookup(name)
             .filter(|value| !value.trim().is_empty())
@@ -204,7 +228,8 @@ mod tests {
     use super::*;
 
     fn read<T>(table: &[(&str, &str)], read: impl FnOnce(&mut Variables<'_>) -> T) -> Result<T, ConfigError> {
-        let lookup = |name: &str| table.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let lookup =
+            |name: &str| table.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         let mut variables = Variables::new(&lookup);
         let value = read(&mut variables);
         variables.finish(Some(value))

@@ -42,7 +42,10 @@ impl ApiError {
     #[must_use]
     pub fn failure(code: ErrorCode, error: &dyn std::error::Error) -> Self {
         tracing::error!(error = chain(error), code = code.name(), "Request failed");
-        Self::new(code, "the request could not be completed; try again, and name the correlation id if it persists")
+        Self::new(
+            code,
+            "the request could not be completed; try again, and name the correlation id if it persists",
+        )
     }
 
     /// The same refusal with one more detail.
@@ -62,7 +65,8 @@ impl ApiError {
             correlation_id: correlation,
             details: &self.details,
         };
-        let status = StatusCode::from_u16(self.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = json(status, &ErrorShape { error }, correlation);
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -123,7 +127,12 @@ pub fn redirect(location: &str, correlation: &CorrelationId) -> Response<String>
     }
 }
 
-fn answer(status: StatusCode, kind: &'static str, body: String, correlation: &CorrelationId) -> Response<String> {
+fn answer(
+    status: StatusCode,
+    kind: &'static str,
+    body: String,
+    correlation: &CorrelationId,
+) -> Response<String> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -139,7 +148,10 @@ fn answer(status: StatusCode, kind: &'static str, body: String, correlation: &Co
 fn security_headers(headers: &mut HeaderMap) {
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -2,8 +2,9 @@
 
 use std::future::Future;
 
-use domain::id::CorrelationId;
+use domain::{id::CorrelationId, store::chain};
 use jiff::Timestamp;
+use lambda_http::{Request, RequestExt as _};
 use tracing::Instrument as _;
 
 use crate::telemetry::Telemetry;
@@ -26,4 +27,15 @@ pub async fn run<T>(
 #[must_use]
 pub fn deadline(epoch_ms: u64) -> Timestamp {
     i64::try_from(epoch_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// Logs why an invocation failed as a whole, once.
+pub fn failed(error: &dyn std::error::Error) {
+    tracing::error!(error = chain(error), "Invocation failed");
+}
+
+/// The id that Lambda gave an HTTP invocation.
+#[must_use]
+pub fn request_id(request: &Request) -> String {
+    request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default()
 }

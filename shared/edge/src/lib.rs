@@ -1,8 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 pub mod auth;
 pub mod config;
 pub mod http;
 pub mod invocation;
+pub mod query;
 pub mod sqs;
+pub mod start;
 pub mod telemetry;
+
+pub use address::public_url;

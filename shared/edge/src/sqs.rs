@@ -37,7 +37,8 @@ where
             Handled::DeadLetter(reason) => {
                 tracing::error!(messageId = id, reason, "Message is not understood");
                 let sent = dead_letters.send(message.body.as_deref().unwrap_or_default(), &reason).await;
-                sent.inspect_err(|error| tracing::error!(error = chain(error), "Dead letter is not stored")).is_err()
+                sent.inspect_err(|error| tracing::error!(error = chain(error), "Dead letter is not stored"))
+                    .is_err()
             }
         };
         if again {

@@ -6,6 +6,8 @@ use domain::{error::ErrorCode, refresh::Trigger};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
+use crate::config::environment;
+
 /// Logs and metrics of one process.
 #[derive(Clone, Copy)]
 pub struct Telemetry {
@@ -15,20 +17,23 @@ pub struct Telemetry {
 impl Telemetry {
     /// Starts logs and metrics for a function, once per process: `service` names it in both.
     ///
-    /// `AWS_LAMBDA_LOG_LEVEL` sets the level of our own lines (default `info`); libraries speak from `warn` on, since
+    /// `AWS_LAMBDA_LOG_LEVEL` sets the level of our own lines (default `info`), `POWERTOOLS_METRICS_NAMESPACE` the
+    /// namespace of metrics (default `Ledgerbridge`); libraries speak from `warn` on, since
     /// some of them log whole requests below it.
     #[must_use]
-    pub fn start(service: &'static str, namespace: Option<String>, level: Option<String>) -> Self {
-        let level = level.unwrap_or_else(|| "info".to_owned()).to_lowercase();
+    pub fn start(service: &'static str) -> Self {
+        let level = environment("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|| "info".to_owned()).to_lowercase();
         let ours = ["api", "aws", "domain", "edge", "oauth", "providers", "refresh", "sync", "webhook"];
         let own: Vec<_> = ours.iter().map(|krate| format!("{krate}={level}")).collect();
-        let filter = EnvFilter::try_new(format!("warn,{}", own.join(","))).unwrap_or_else(|_| EnvFilter::new("info"));
+        let filter =
+            EnvFilter::try_new(format!("warn,{}", own.join(","))).unwrap_or_else(|_| EnvFilter::new("info"));
         let started = tracing_subscriber::registry().with(filter).with(layer(service, io::stdout)).try_init();
         if started.is_err() {
             // Another test of this process was first; its lines serve as well.
             return Self { collector: None };
         }
-        let namespace = namespace.unwrap_or_else(|| "Ledgerbridge".to_owned());
+        let namespace =
+            environment("POWERTOOLS_METRICS_NAMESPACE").unwrap_or_else(|| "Ledgerbridge".to_owned());
         let builder = Builder::new().cloudwatch_namespace(namespace).with_dimension("service", service);
         Self { collector: builder.init().ok() }
     }
@@ -57,7 +62,12 @@ where
 }
 
 /// Counts one refresh that was attempted, with its duration.
-pub fn count_refresh(provider: &'static str, trigger: Trigger, class: &'static str, duration_ms: Option<u64>) {
+pub fn count_refresh(
+    provider: &'static str,
+    trigger: Trigger,
+    class: &'static str,
+    duration_ms: Option<u64>,
+) {
     metrics::counter!("RefreshAttempts", "provider" => provider, "trigger" => trigger.as_str(), "outcome" => class)
         .increment(1);
     if let Some(duration_ms) = duration_ms {

@@ -66,6 +66,20 @@ impl FailureClass {
             Self::Sealing => "sealing",
         }
     }
+
+    /// What the class means for a person who reads the history.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Dead => "the provider refuses the refresh token; the customer must connect again",
+            Self::Configuration => "the provider does not accept this product's credentials; check them",
+            Self::Throttled => "the provider asked for patience; it is tried again later",
+            Self::Transient => "the provider failed; it is tried again later",
+            Self::Unknown => "the provider's answer was lost; it is recovered when the lease has ended",
+            Self::LostRace => "another worker settled this connection",
+            Self::Sealing => "the sealed token or its key could not be used; check the KMS key",
+        }
+    }
 }
 
 /// One attempt to refresh one connection, for the history.

@@ -106,6 +106,22 @@ pub struct RefreshAnswer {
     pub retry_at: Option<Timestamp>,
 }
 
+impl RefreshAnswer {
+    /// The answer for a connection of which nothing could be read or settled.
+    #[must_use]
+    pub fn unavailable(key: &ConnectionKey) -> Self {
+        let error_class = Some("store_unavailable".to_owned());
+        Self {
+            key: key.clone(),
+            provider: None,
+            result: RefreshResult::Failed,
+            expires_at: None,
+            error_class,
+            retry_at: None,
+        }
+    }
+}
+
 impl From<&RefreshReport> for RefreshAnswer {
     fn from(report: &RefreshReport) -> Self {
         let (result, error_class, retry_at) = match &report.outcome {

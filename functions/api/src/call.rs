@@ -1,0 +1,170 @@
+//! What every call of the API has in common: correlation, the key check, strict bodies, one shape of errors.
+
+use std::sync::Arc;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, Request, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use domain::{
+    error::ErrorCode,
+    id::{CorrelationId, Ids},
+    store::StoreError,
+};
+use edge::{
+    auth::{Caller, authenticate},
+    http::{ApiError, correlation, json},
+    public_url,
+    query::Query,
+    telemetry::count_error,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tracing::Instrument as _;
+
+use crate::Deps;
+
+/// Who calls, and under which correlation id.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) caller: Caller,
+    pub(crate) correlation: CorrelationId,
+}
+
+/// A refusal on its way out; [`admit`] gives it its correlation id.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal(pub(crate) Box<ApiError>);
+
+/// What a route answers.
+pub(crate) type Outcome = Result<Response, Refusal>;
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        ApiError::failure(ErrorCode::StorageUnavailable, &error).into()
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Lets a call through to its route when its key is good, and turns refusals into answers.
+pub(crate) async fn admit(State(deps): State<Arc<Deps>>, mut request: Request, next: Next) -> Response {
+    let correlation = correlation(request.headers(), Ids::new(&*deps.clock, &*deps.entropy));
+    let span = tracing::info_span!(
+        "call", correlationId = %correlation, method = %request.method(), path = request.uri().path()
+    );
+    async {
+        let now = deps.clock.now();
+        let caller = match authenticate(request.headers(), &*deps.keys, &deps.environment, now).await {
+            Ok(caller) => caller,
+            Err(error) => return refuse(&error, &correlation),
+        };
+        tracing::debug!(keyId = %caller.key(), "Call admitted");
+        request.extensions_mut().insert(Call { caller, correlation: correlation.clone() });
+        let mut response = next.run(request).await;
+        match response.extensions_mut().remove::<Refusal>() {
+            Some(Refusal(error)) => refuse(&error, &correlation),
+            None => response,
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+fn refuse(error: &ApiError, correlation: &CorrelationId) -> Response {
+    count_error(error.code);
+    error.response(correlation).map(Body::from)
+}
+
+impl<S: Sync> FromRequestParts<S> for Call {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let call = parts.extensions.get::<Self>().cloned();
+        call.ok_or_else(|| ApiError::new(ErrorCode::AuthApiKeyInvalid, "send a valid API key").into())
+    }
+}
+
+impl Call {
+    /// A JSON answer.
+    pub(crate) fn json<T: Serialize>(&self, status: StatusCode, body: &T) -> Response {
+        json(status, body, &self.correlation).map(Body::from)
+    }
+}
+
+/// The address under which the bundle is reached; unknown only where `PUBLIC_URL` is unset and no gateway stands before us.
+pub(crate) struct PublicUrl(pub(crate) String);
+
+impl FromRequestParts<Arc<Deps>> for PublicUrl {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, Refusal> {
+        Ok(Self(public_url(deps.public_url.as_deref(), parts)?))
+    }
+}
+
+/// The query of a request, in which every name may stand once.
+pub(crate) struct Parameters(pub(crate) Query);
+
+impl<S: Sync> FromRequestParts<S> for Parameters {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        Ok(Self(Query::parse(parts.uri.query().unwrap_or_default())?))
+    }
+}
+
+/// A JSON body of one known shape: unknown fields are refused by the shapes themselves.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        if !is_json(request.headers()) {
+            let message = "send the body as application/json";
+            return Err(ApiError::new(ErrorCode::ValidationMediaType, message).into());
+        }
+        let bytes =
+            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    let message = format!("send at most {} bytes", crate::MAX_BODY_BYTES);
+                    ApiError::new(ErrorCode::ValidationBodyTooLarge, message)
+                }
+                _ => ApiError::invalid("body", "the body could not be read"),
+            })?;
+        let parsed = serde_json::from_slice(&bytes);
+        // The parser's words name fields and positions of the caller's own body, never values of ours.
+        parsed.map(Self).map_err(|error| {
+            ApiError::invalid("body", format!("the body is not as documented: {error}")).into()
+        })
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
+/// Nothing is at this address.
+pub(crate) async fn not_found() -> Refusal {
+    ApiError::new(ErrorCode::ValidationNotFound, "there is nothing at this address").into()
+}
+
+/// The address is there, but not for this method.
+pub(crate) async fn method_not_allowed() -> Refusal {
+    ApiError::new(ErrorCode::ValidationMethodNotAllowed, "this address does not take this method").into()
+}

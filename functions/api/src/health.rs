@@ -1,0 +1,87 @@
+//! Health: whether the clock ticks and the tables answer.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{extract::State, http::StatusCode};
+use domain::api_key::Scope;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    Deps,
+    call::{Call, Outcome},
+    tokens::{Summary, connections, health},
+};
+
+/// The sweep runs every minute; three missed runs are no accident.
+const SCHEDULER_LATE: Duration = Duration::from_mins(3);
+
+#[derive(Serialize)]
+struct HealthBody {
+    status: &'static str,
+    scheduler: SchedulerBody,
+    storage: StorageBody,
+    tokens: TokensBody,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SchedulerBody {
+    initialized: bool,
+    status: &'static str,
+    last_run_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct StorageBody {
+    database: &'static str,
+}
+
+#[derive(Serialize)]
+struct TokensBody {
+    total: usize,
+    healthy: usize,
+    expiring: usize,
+    expired: usize,
+}
+
+/// `GET /api/tokens/health`; 503 only when the tables do not answer.
+pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
+    call.caller.require(Scope::TokensRead)?;
+    let now = deps.clock.now();
+    let last_run = deps.sweeps.last().await;
+    let counted = connections(&deps, call.caller.bound_to()).await;
+    let (Ok(last_run), Ok(connections)) = (last_run, counted) else {
+        let body = HealthBody {
+            status: "unhealthy",
+            scheduler: SchedulerBody { initialized: false, status: "unknown", last_run_at: None },
+            storage: StorageBody { database: "unhealthy" },
+            tokens: TokensBody { total: 0, healthy: 0, expiring: 0, expired: 0 },
+        };
+        return Ok(call.json(StatusCode::SERVICE_UNAVAILABLE, &body));
+    };
+    let mut summary = Summary::default();
+    connections.iter().for_each(|connection| summary.count(health(connection, &deps.policy, now)));
+    let is_late = |at: Timestamp| now.duration_since(at).unsigned_abs() > SCHEDULER_LATE;
+    let scheduler = match last_run {
+        None => "never_ran",
+        Some(at) if is_late(at) => "late",
+        Some(_) => "running",
+    };
+    let body = HealthBody {
+        status: if scheduler == "running" { "healthy" } else { "degraded" },
+        scheduler: SchedulerBody {
+            initialized: last_run.is_some(),
+            status: scheduler,
+            last_run_at: last_run,
+        },
+        storage: StorageBody { database: "healthy" },
+        tokens: TokensBody {
+            total: summary.total,
+            healthy: summary.healthy,
+            expiring: summary.warning,
+            expired: summary.expired,
+        },
+    };
+    Ok(call.json(StatusCode::OK, &body))
+}

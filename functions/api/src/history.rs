@@ -1,0 +1,115 @@
+//! Refresh history: what was attempted, and what it came to.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use domain::{
+    api_key::Scope,
+    connection::AttemptCounters,
+    id::{AttemptId, ConnectionId, TenantId},
+    provider::Provider,
+    refresh::RefreshAttempt,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    Deps,
+    call::{Call, Outcome, Parameters, Refusal},
+    tokens::{MAX_LIMIT, connections, parse_provider},
+};
+
+/// Attempts of one answer unless asked otherwise.
+const DEFAULT_LIMIT: u32 = 20;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HistoryBody {
+    provider: Provider,
+    history: Vec<AttemptBody>,
+    stats: Stats,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AttemptBody {
+    id: AttemptId,
+    connection_id: ConnectionId,
+    tenant_id: TenantId,
+    refresh_type: &'static str,
+    status: &'static str,
+    attempted_at: Timestamp,
+    completed_at: Timestamp,
+    duration_ms: u64,
+    error_code: Option<String>,
+    error_message: Option<&'static str>,
+    retry_attempt: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stats {
+    total_attempts: u64,
+    successful: u64,
+    failed: u64,
+    average_duration: u64,
+}
+
+/// `GET /api/tokens/history/{provider}?tenantId=&limit=`; the statistics are of all attempts ever, not of the page.
+pub(crate) async fn show(
+    State(deps): State<Arc<Deps>>,
+    Path(provider): Path<String>,
+    Parameters(query): Parameters,
+    call: Call,
+) -> Outcome {
+    call.caller.require(Scope::TokensRead)?;
+    let provider = parse_provider(&provider)?;
+    let tenant = call.caller.tenant(query.parsed("tenantId")?)?;
+    let limit = query.limit("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
+    let attempts = deps.attempts.list(provider, tenant.as_ref(), limit).await?;
+    let stats = stats(&deps, provider, tenant.as_ref()).await?;
+    let history = attempts.into_iter().map(attempt).collect();
+    Ok(call.json(StatusCode::OK, &HistoryBody { provider, history, stats }))
+}
+
+/// Sums the counters that each connection carries.
+async fn stats(deps: &Deps, provider: Provider, tenant: Option<&TenantId>) -> Result<Stats, Refusal> {
+    let connections = connections(deps, tenant).await?;
+    let of_provider = connections.iter().filter(|connection| connection.provider == provider);
+    let sum = of_provider.fold(AttemptCounters::default(), |sum, connection| AttemptCounters {
+        succeeded: sum.succeeded + connection.attempts.succeeded,
+        failed: sum.failed + connection.attempts.failed,
+        duration_ms: sum.duration_ms + connection.attempts.duration_ms,
+        failed_in_a_row: 0,
+    });
+    let total_attempts = sum.succeeded + sum.failed;
+    Ok(Stats {
+        total_attempts,
+        successful: sum.succeeded,
+        failed: sum.failed,
+        average_duration: sum.duration_ms.checked_div(total_attempts).unwrap_or_default(),
+    })
+}
+
+fn attempt(attempt: RefreshAttempt) -> AttemptBody {
+    let duration_ms = attempt.duration_ms();
+    let failure = attempt.failure;
+    AttemptBody {
+        id: attempt.id,
+        connection_id: attempt.key.connection,
+        tenant_id: attempt.key.tenant,
+        refresh_type: attempt.trigger.as_str(),
+        status: if failure.is_none() { "success" } else { "failed" },
+        attempted_at: attempt.started_at,
+        completed_at: attempt.completed_at,
+        duration_ms,
+        error_code: failure
+            .as_ref()
+            .map(|failure| failure.code.clone().unwrap_or_else(|| failure.class.as_str().to_owned())),
+        error_message: failure.map(|failure| failure.class.meaning()),
+        retry_attempt: attempt.retry,
+    }
+}

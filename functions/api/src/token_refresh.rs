@@ -1,0 +1,152 @@
+//! The manual refresh.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use domain::{
+    api_key::Scope,
+    connection::{Connection, ConnectionKey, ConnectionState},
+    error::ErrorCode,
+    id::{ConnectionId, TenantId},
+    provider::Provider,
+    refresh::{RefreshAnswer, RefreshMessage, RefreshResult, Trigger},
+};
+use edge::http::ApiError;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Deps,
+    call::{Call, JsonBody, Outcome, PublicUrl, Refusal},
+    tokens::{MAX_LIMIT, parse_provider},
+};
+
+/// How long a caller waits; below the gateway's 29 seconds.
+const WAIT: Duration = Duration::from_secs(20);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RefreshRequest {
+    tenant_id: TenantId,
+    /// Needed where the tenant has several connections to the provider.
+    connection_id: Option<ConnectionId>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RefreshBody {
+    success: bool,
+    provider: Provider,
+    refreshed: bool,
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_url: Option<String>,
+}
+
+/// `POST /api/tokens/refresh/{provider}`
+pub(crate) async fn refresh(
+    State(deps): State<Arc<Deps>>,
+    Path(provider): Path<String>,
+    PublicUrl(public_url): PublicUrl,
+    call: Call,
+    JsonBody(wanted): JsonBody<RefreshRequest>,
+) -> Outcome {
+    call.caller.require(Scope::TokensWrite)?;
+    let provider = parse_provider(&provider)?;
+    let connection = find(&deps, &call, provider, &wanted).await?;
+    if !connection.state.is_refreshable() {
+        return Err(dead().into());
+    }
+    let message = RefreshMessage::new(vec![connection.key.clone()], Trigger::Manual);
+    let answers = deps.refresh.invoke(&message, WAIT).await?;
+    let answer = answers.and_then(|answers| answers.into_iter().next());
+    let expires_at = answer.as_ref().and_then(|answer| answer.expires_at);
+    let done = |refreshed| RefreshBody { success: true, provider, refreshed, expires_at, status_url: None };
+    match answer.as_ref().map(|answer| answer.result) {
+        Some(RefreshResult::Refreshed) => Ok(call.json(StatusCode::OK, &done(true))),
+        Some(RefreshResult::Fresh) => Ok(call.json(StatusCode::OK, &done(false))),
+        None | Some(RefreshResult::Running) => Ok(pending(&call, &public_url, &connection.key, done(false))),
+        Some(RefreshResult::Dead) => Err(dead().into()),
+        Some(RefreshResult::Missing) => Err(missing().into()),
+        Some(RefreshResult::Throttled | RefreshResult::Failed) => {
+            failed(&deps, answer.as_ref(), || pending(&call, &public_url, &connection.key, done(false)))
+        }
+    }
+}
+
+/// The one connection that a request means.
+async fn find(
+    deps: &Deps,
+    call: &Call,
+    provider: Provider,
+    wanted: &RefreshRequest,
+) -> Result<Connection, Refusal> {
+    call.caller.tenant(Some(wanted.tenant_id.clone()))?;
+    if let Some(connection) = &wanted.connection_id {
+        let key = ConnectionKey { tenant: wanted.tenant_id.clone(), connection: connection.clone() };
+        let found = deps.connections.find(&key).await?;
+        return found.filter(|found| found.provider == provider).ok_or_else(|| missing().into());
+    }
+    let page = deps.connections.list(Some(&wanted.tenant_id), MAX_LIMIT, None).await?;
+    let is_meant =
+        |found: &Connection| found.provider == provider && found.state != ConnectionState::Disconnected;
+    let mut meant: Vec<_> = page.connections.into_iter().filter(is_meant).collect();
+    match (meant.pop(), meant.as_slice()) {
+        (None, _) => Err(missing().into()),
+        (Some(one), []) => Ok(one),
+        (Some(last), others) => {
+            let ids = others.iter().chain([&last]).map(|found| found.key.connection.to_string());
+            let message = "the tenant has several connections to this provider; name one as connectionId";
+            let error = ApiError::new(ErrorCode::ConnectionAmbiguous, message);
+            Err(error.with("connectionIds", ids.collect::<Vec<_>>()).into())
+        }
+    }
+}
+
+/// The provider has not answered yet; the refresh goes on without its caller.
+fn pending(call: &Call, public_url: &str, key: &ConnectionKey, body: RefreshBody) -> Response {
+    let status_url = format!("{public_url}/api/connections/{}", key.connection);
+    let location = HeaderValue::from_str(&status_url);
+    let mut response = call.json(StatusCode::ACCEPTED, &RefreshBody { status_url: Some(status_url), ..body });
+    if let Ok(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn failed(deps: &Deps, answer: Option<&RefreshAnswer>, pending: impl FnOnce() -> Response) -> Outcome {
+    let class = answer.and_then(|answer| answer.error_class.as_deref()).unwrap_or_default();
+    let (code, message) = match class {
+        "unknown" => return Ok(pending()),
+        "throttled" => (ErrorCode::ProviderRateLimit, "the provider asks for patience; try again later"),
+        "configuration" => (
+            ErrorCode::ProviderAuthError,
+            "the provider does not accept this product's credentials; check them",
+        ),
+        "sealing" => {
+            (ErrorCode::SealOpenFailed, "the stored token could not be opened; its connection is unchanged")
+        }
+        "store_unavailable" => {
+            (ErrorCode::StorageUnavailable, "the connection could not be read or stored; try again")
+        }
+        _ => (ErrorCode::ProviderApiError, "the provider failed; it is tried again by itself"),
+    };
+    let mut error = ApiError::new(code, message);
+    let retry_at = answer.and_then(|answer| answer.retry_at);
+    let seconds = retry_at.map(|at| at.duration_since(deps.clock.now()).as_secs().max(1));
+    error.retry_after = seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    Err(error.into())
+}
+
+fn dead() -> ApiError {
+    let message = "the provider refuses the refresh token, or the connection was ended; the customer must connect again";
+    ApiError::new(ErrorCode::AuthRefreshTokenExpired, message)
+}
+
+fn missing() -> ApiError {
+    ApiError::new(ErrorCode::ConnectionNotFound, "the tenant has no such connection to this provider")
+}

@@ -1,0 +1,162 @@
+//! Token status: how each connection's access token stands.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use domain::{
+    api_key::Scope,
+    connection::{Connection, ConnectionState},
+    error::ErrorCode,
+    id::{ConnectionId, TenantId},
+    provider::Provider,
+    refresh::RefreshPolicy,
+};
+use edge::http::ApiError;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    Deps,
+    call::{Call, Outcome, Parameters, Refusal},
+};
+
+/// The greatest `limit` of the token routes.
+pub(crate) const MAX_LIMIT: u32 = 100;
+/// Connections over which health and statistics are summed at most.
+const MAX_COUNTED: usize = 1000;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Health {
+    Healthy,
+    Warning,
+    Expired,
+    ReconnectRequired,
+}
+
+/// How a connection's access token stands at `now`: `warning` from the lead time on.
+pub(crate) fn health(connection: &Connection, policy: &RefreshPolicy, now: Timestamp) -> Health {
+    match &connection.tokens {
+        _ if !connection.state.is_refreshable() => Health::ReconnectRequired,
+        None => Health::ReconnectRequired,
+        Some(tokens) if now >= tokens.access_expires_at => Health::Expired,
+        Some(tokens) if policy.needs_refresh(tokens, now) => Health::Warning,
+        Some(_) => Health::Healthy,
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusBody {
+    tokens: Vec<TokenBody>,
+    summary: Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenBody {
+    provider: Provider,
+    tenant_id: TenantId,
+    connection_id: ConnectionId,
+    expires_at: Option<Timestamp>,
+    status: TokenStatus,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenStatus {
+    health: Health,
+    time_until_expiry_minutes: i64,
+    needs_refresh: bool,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Summary {
+    pub(crate) total: usize,
+    pub(crate) healthy: usize,
+    pub(crate) warning: usize,
+    /// Counts those that need a reconnect too.
+    pub(crate) expired: usize,
+    pub(crate) reconnect_required: usize,
+}
+
+impl Summary {
+    pub(crate) fn count(&mut self, health: Health) {
+        self.total += 1;
+        match health {
+            Health::Healthy => self.healthy += 1,
+            Health::Warning => self.warning += 1,
+            Health::Expired => self.expired += 1,
+            Health::ReconnectRequired => {
+                self.expired += 1;
+                self.reconnect_required += 1;
+            }
+        }
+    }
+}
+
+/// `GET /api/tokens/status?tenantId=&limit=&cursor=`; disconnected connections have no tokens and are left out.
+pub(crate) async fn status(
+    State(deps): State<Arc<Deps>>,
+    Parameters(query): Parameters,
+    call: Call,
+) -> Outcome {
+    call.caller.require(Scope::TokensRead)?;
+    let tenant = call.caller.tenant(query.parsed("tenantId")?)?;
+    let limit = query.limit("limit", MAX_LIMIT, MAX_LIMIT)?;
+    let page = deps.connections.list(tenant.as_ref(), limit, query.get("cursor")).await?;
+    let now = deps.clock.now();
+    let mut summary = Summary::default();
+    let mut tokens = Vec::with_capacity(page.connections.len());
+    for connection in page.connections.into_iter().filter(has_grant) {
+        let health = health(&connection, &deps.policy, now);
+        summary.count(health);
+        tokens.push(token(connection, health, now));
+    }
+    Ok(call.json(StatusCode::OK, &StatusBody { tokens, summary, next_cursor: page.next }))
+}
+
+fn has_grant(connection: &Connection) -> bool {
+    connection.state != ConnectionState::Disconnected
+}
+
+fn token(connection: Connection, health: Health, now: Timestamp) -> TokenBody {
+    let expires_at = connection.tokens.as_ref().map(|tokens| tokens.access_expires_at);
+    let minutes = expires_at.map_or(0, |at| at.duration_since(now).as_secs().max(0) / 60);
+    TokenBody {
+        provider: connection.provider,
+        tenant_id: connection.key.tenant,
+        connection_id: connection.key.connection,
+        expires_at,
+        status: TokenStatus {
+            health,
+            time_until_expiry_minutes: minutes,
+            needs_refresh: matches!(health, Health::Warning | Health::Expired),
+        },
+    }
+}
+
+/// All connections that the caller may see, up to [`MAX_COUNTED`].
+pub(crate) async fn connections(deps: &Deps, tenant: Option<&TenantId>) -> Result<Vec<Connection>, Refusal> {
+    let (mut connections, mut from) = (Vec::new(), None::<String>);
+    while connections.len() < MAX_COUNTED {
+        let page = deps.connections.list(tenant, MAX_LIMIT, from.as_deref()).await?;
+        connections.extend(page.connections.into_iter().filter(has_grant));
+        match page.next {
+            Some(next) => from = Some(next),
+            None => break,
+        }
+    }
+    Ok(connections)
+}
+
+/// The provider that a path names.
+pub(crate) fn parse_provider(name: &str) -> Result<Provider, ApiError> {
+    name.parse().map_err(|_| {
+        let known: Vec<_> = Provider::ALL.iter().map(|provider| provider.as_str()).collect();
+        ApiError::new(ErrorCode::ProviderUnknown, "there is no such provider").with("providers", known)
+    })
+}

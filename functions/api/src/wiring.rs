@@ -1,0 +1,37 @@
+//! Puts the `api` function together.
+
+use std::sync::Arc;
+
+use aws::{
+    DynamoApiKeys, DynamoAttempts, DynamoAuthorizations, DynamoConnections, DynamoRecords, DynamoSweepLog,
+    DynamoTenants, LambdaRefresh, SdkConfig, clients,
+};
+use domain::{clock::SystemClock, entropy::SystemEntropy};
+
+use crate::{Config, Deps};
+
+/// This function reads connections and never writes one, so it does not matter to it how the due index is sharded.
+const NO_SHARDS: u32 = 1;
+
+/// Builds everything the function works with, once per process; nothing is called yet.
+#[must_use]
+pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
+    let dynamodb = clients::dynamodb(sdk);
+    let control = || config.control_table.clone();
+    Deps {
+        keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control())),
+        tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
+        authorizations: Arc::new(DynamoAuthorizations::new(dynamodb.clone(), control())),
+        sweeps: Arc::new(DynamoSweepLog::new(dynamodb.clone(), control())),
+        connections: Arc::new(DynamoConnections::new(dynamodb.clone(), config.connections_table, NO_SHARDS)),
+        attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), config.history_table)),
+        records: Arc::new(DynamoRecords::new(dynamodb, config.records_table)),
+        refresh: Arc::new(LambdaRefresh::new(clients::lambda(sdk), config.refresh_function)),
+        environment: config.environment,
+        public_url: config.public_url,
+        return_urls: config.return_urls,
+        policy: config.policy,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    }
+}

@@ -1,0 +1,62 @@
+//! What the `oauth` function is told by its environment.
+
+use domain::refresh::RefreshPolicy;
+use edge::config::{ConfigError, Lookup, Variables};
+use providers::settings::QuickBooksSettings;
+
+/// The configuration of the `oauth` function.
+#[derive(Debug)]
+pub struct Config {
+    /// `ENVIRONMENT`: the deployment's name.
+    pub environment: String,
+    /// `CONNECTIONS_TABLE`.
+    pub connections_table: String,
+    /// `CONTROL_TABLE`.
+    pub control_table: String,
+    /// `SYNC_QUEUE_LOW_URL`.
+    pub sync_queue_low_url: String,
+    /// `EVENT_BUS`.
+    pub event_bus: String,
+    /// `TOKEN_KEY_ID`: the KMS key that wraps data keys.
+    pub token_key_id: String,
+    /// `PUBLIC_URL`: where providers and browsers reach the bundle; the gateway's own address when unset.
+    pub public_url: Option<String>,
+    /// `DUE_SHARDS` (4).
+    pub due_shards: u32,
+    /// `REFRESH_LEAD_SECONDS` and its siblings.
+    pub policy: RefreshPolicy,
+    /// `QUICKBOOKS_CLIENT_ID`, `_CLIENT_SECRET` and addresses.
+    pub quickbooks: QuickBooksSettings,
+}
+
+impl Config {
+    /// Reads the configuration, or lists everything that is wrong with it.
+    pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+        let mut variables = Variables::new(lookup);
+        let policy = variables.refresh_policy();
+        let quickbooks = variables.quickbooks(EXCHANGE_TIMEOUT.min(policy.post_timeout));
+        let environment = variables.environment_name();
+        let connections_table = variables.required("CONNECTIONS_TABLE");
+        let control_table = variables.required("CONTROL_TABLE");
+        let sync_queue_low_url = variables.required("SYNC_QUEUE_LOW_URL");
+        let event_bus = variables.required("EVENT_BUS");
+        let token_key_id = variables.required("TOKEN_KEY_ID");
+        let public_url = variables.public_url();
+        let due_shards = variables.due_shards();
+        variables.finish(quickbooks.map(|quickbooks| Self {
+            environment,
+            connections_table,
+            control_table,
+            sync_queue_low_url,
+            event_bus,
+            token_key_id,
+            public_url,
+            due_shards,
+            policy,
+            quickbooks,
+        }))
+    }
+}
+
+/// A person waits, and the gateway gives up after 29 seconds: the exchange and what follows must fit.
+const EXCHANGE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);

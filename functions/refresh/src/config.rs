@@ -1,0 +1,63 @@
+//! What the `refresh` function is told by its environment.
+
+use domain::refresh::RefreshPolicy;
+use edge::config::{ConfigError, Lookup, Variables};
+use providers::settings::QuickBooksSettings;
+
+/// The configuration of the `refresh` function.
+#[derive(Debug)]
+pub struct Config {
+    /// `ENVIRONMENT`: the deployment's name.
+    pub environment: String,
+    /// `CONNECTIONS_TABLE`.
+    pub connections_table: String,
+    /// `HISTORY_TABLE`.
+    pub history_table: String,
+    /// `CONTROL_TABLE`.
+    pub control_table: String,
+    /// `REFRESH_QUEUE_URL`.
+    pub refresh_queue_url: String,
+    /// `REFRESH_DLQ_URL`.
+    pub refresh_dlq_url: String,
+    /// `EVENT_BUS`.
+    pub event_bus: String,
+    /// `TOKEN_KEY_ID`: the KMS key that wraps data keys.
+    pub token_key_id: String,
+    /// `DUE_SHARDS` (4).
+    pub due_shards: u32,
+    /// `REFRESH_LEAD_SECONDS` (1800), `REFRESH_POST_TIMEOUT_SECONDS` (45), `REFRESH_LEASE_SECONDS` (105).
+    pub policy: RefreshPolicy,
+    /// `QUICKBOOKS_CLIENT_ID`, `_CLIENT_SECRET` and addresses.
+    pub quickbooks: QuickBooksSettings,
+}
+
+impl Config {
+    /// Reads the configuration, or lists everything that is wrong with it.
+    pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+        let mut variables = Variables::new(lookup);
+        let policy = variables.refresh_policy();
+        let quickbooks = variables.quickbooks(policy.post_timeout);
+        let environment = variables.environment_name();
+        let connections_table = variables.required("CONNECTIONS_TABLE");
+        let history_table = variables.required("HISTORY_TABLE");
+        let control_table = variables.required("CONTROL_TABLE");
+        let refresh_queue_url = variables.required("REFRESH_QUEUE_URL");
+        let refresh_dlq_url = variables.required("REFRESH_DLQ_URL");
+        let event_bus = variables.required("EVENT_BUS");
+        let token_key_id = variables.required("TOKEN_KEY_ID");
+        let due_shards = variables.due_shards();
+        variables.finish(quickbooks.map(|quickbooks| Self {
+            environment,
+            connections_table,
+            history_table,
+            control_table,
+            refresh_queue_url,
+            refresh_dlq_url,
+            event_bus,
+            token_key_id,
+            due_shards,
+            policy,
+            quickbooks,
+        }))
+    }
+}

@@ -1,0 +1,84 @@
+//! What the `sync` function is told by its environment.
+
+use domain::{refresh::RefreshPolicy, sync::Lane};
+use edge::config::{ConfigError, Lookup, Variables};
+use url::Url;
+
+/// One lane of the sync queue.
+#[derive(Debug)]
+pub struct LaneQueue {
+    /// Which lane.
+    pub lane: Lane,
+    /// The queue's address.
+    pub url: String,
+    /// The address of its dead-letter queue.
+    pub dlq_url: String,
+}
+
+/// The configuration of the `sync` function.
+#[derive(Debug)]
+pub struct Config {
+    /// `ENVIRONMENT`: the deployment's name.
+    pub environment: String,
+    /// `CONNECTIONS_TABLE`.
+    pub connections_table: String,
+    /// `DELIVERIES_TABLE`.
+    pub deliveries_table: String,
+    /// `RECORDS_TABLE`.
+    pub records_table: String,
+    /// `EVENTS_DLQ_URL`.
+    pub events_dlq_url: String,
+    /// `SYNC_QUEUE_HIGH_URL`, `SYNC_QUEUE_URL`, `SYNC_QUEUE_LOW_URL` and `SYNC_HIGH_DLQ_URL`, `SYNC_DLQ_URL`,
+    /// `SYNC_LOW_DLQ_URL`.
+    pub lanes: [LaneQueue; 3],
+    /// `EVENT_BUS`.
+    pub event_bus: String,
+    /// `TOKEN_KEY_ID`: the KMS key that wraps data keys.
+    pub token_key_id: String,
+    /// `REFRESH_FUNCTION`: who renews tokens.
+    pub refresh_function: String,
+    /// `REFRESH_LEAD_SECONDS` and its siblings.
+    pub policy: RefreshPolicy,
+    /// `QUICKBOOKS_API_BASE_URL`.
+    pub quickbooks_api_base_url: Url,
+}
+
+impl Config {
+    /// Reads the configuration, or lists everything that is wrong with it.
+    pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+        let mut variables = Variables::new(lookup);
+        let api_base_url = variables.quickbooks_api_base_url();
+        let environment = variables.environment_name();
+        let connections_table = variables.required("CONNECTIONS_TABLE");
+        let deliveries_table = variables.required("DELIVERIES_TABLE");
+        let records_table = variables.required("RECORDS_TABLE");
+        let events_dlq_url = variables.required("EVENTS_DLQ_URL");
+        let lanes = [
+            (Lane::High, "SYNC_QUEUE_HIGH_URL", "SYNC_HIGH_DLQ_URL"),
+            (Lane::Normal, "SYNC_QUEUE_URL", "SYNC_DLQ_URL"),
+            (Lane::Low, "SYNC_QUEUE_LOW_URL", "SYNC_LOW_DLQ_URL"),
+        ]
+        .map(|(lane, url, dlq_url)| LaneQueue {
+            lane,
+            url: variables.required(url),
+            dlq_url: variables.required(dlq_url),
+        });
+        let event_bus = variables.required("EVENT_BUS");
+        let token_key_id = variables.required("TOKEN_KEY_ID");
+        let refresh_function = variables.required("REFRESH_FUNCTION");
+        let policy = variables.refresh_policy();
+        variables.finish(api_base_url.map(|quickbooks_api_base_url| Self {
+            environment,
+            connections_table,
+            deliveries_table,
+            records_table,
+            events_dlq_url,
+            lanes,
+            event_bus,
+            token_key_id,
+            refresh_function,
+            policy,
+            quickbooks_api_base_url,
+        }))
+    }
+}

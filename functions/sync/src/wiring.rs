@@ -1,0 +1,76 @@
+//! Puts the `sync` function together.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws::{
+    DynamoConnections, DynamoIdempotency, DynamoRecords, EventBridgeBus, KmsDataKeys, LambdaRefresh,
+    SdkConfig, SqsDeadLetters, SqsSyncQueue, SyncLanes, clients,
+};
+use domain::{
+    access::AccessTokens,
+    clock::{Clock, SystemClock},
+    connection::ConnectionStore,
+    entropy::SystemEntropy,
+    event::EventBus,
+    provider::Provider,
+    sealing::{CachedDataKeys, TokenSealer},
+    sync::{EventConsumer, Ledger, RecordStore, SyncRunner},
+};
+use providers::{http, quickbooks::QuickBooksLedger};
+
+use crate::{Config, Deps, LaneQueue};
+
+/// This function reads connections and never writes one, so it does not matter to it how the due index is sharded.
+const NO_SHARDS: u32 = 1;
+
+/// Builds everything the function works with, once per process; nothing is called yet.
+pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));
+    let connections: Arc<dyn ConnectionStore> =
+        Arc::new(DynamoConnections::new(dynamodb.clone(), config.connections_table, NO_SHARDS));
+    let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));
+    let keys = Arc::new(CachedDataKeys::new(keys, clock.clone()));
+    let access = Arc::new(AccessTokens {
+        connections: connections.clone(),
+        sealer: TokenSealer::new(config.environment, keys, Arc::new(SystemEntropy)),
+        refresh: Arc::new(LambdaRefresh::new(clients::lambda(sdk), config.refresh_function)),
+        clock: clock.clone(),
+        policy: config.policy,
+    });
+    let ledger: Arc<dyn Ledger> =
+        Arc::new(QuickBooksLedger::new(http::client()?, config.quickbooks_api_base_url));
+    let ledgers = HashMap::from([(Provider::QuickBooks, ledger)]);
+    let records: Arc<dyn RecordStore> = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table));
+    let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
+    let [high, normal, low] = config.lanes.each_ref().map(|lane| lane.url.clone());
+    Ok(Deps {
+        consumer: EventConsumer {
+            access: access.clone(),
+            connections: connections.clone(),
+            ledgers: ledgers.clone(),
+            records: records.clone(),
+            seen: Arc::new(DynamoIdempotency::new(dynamodb, config.deliveries_table)),
+            bus: bus.clone(),
+            clock: clock.clone(),
+        },
+        runner: SyncRunner {
+            access,
+            connections,
+            ledgers,
+            records,
+            queue: Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low })),
+            bus,
+            clock,
+        },
+        dead_events: SqsDeadLetters::new(sqs.clone(), config.events_dlq_url),
+        lanes: config
+            .lanes
+            .into_iter()
+            .map(|LaneQueue { lane, url, dlq_url }| {
+                let name = url.rsplit('/').next().unwrap_or_default().to_owned();
+                (name, lane, SqsDeadLetters::new(sqs.clone(), dlq_url))
+            })
+            .collect(),
+    })
+}
