@@ -24,6 +24,22 @@ async fn items_run_in_order_and_fail_one_by_one() {
 }
 
 #[tokio::test]
+async fn batches_have_a_minute_limit_of_their_own() {
+    let sim = Sim::start().await;
+    let tokens = sim.connect().await;
+    sim.switch(json!({ "enforceLimits": true, "batchesPerMinute": 2 })).await;
+    let batch = json!({ "BatchItemRequest": [] });
+    let mut statuses = Vec::new();
+
+    for _ in 0..3 {
+        statuses.push(sim.post(&tokens.access, "batch", &batch).await.status().as_u16());
+    }
+
+    assert_eq!(statuses, [200, 200, 429]);
+    assert!(sim.company(&tokens.access, "customer/1").await.status().is_success());
+}
+
+#[tokio::test]
 async fn a_batch_has_at_most_30_items() {
     let sim = Sim::start().await;
     let tokens = sim.connect().await;

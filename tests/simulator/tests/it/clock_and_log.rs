@@ -44,7 +44,8 @@ async fn the_log_knows_every_call_and_no_secret() {
         (&json!(REALM), &json!(200), &json!("minorversion=75"))
     );
     let text = log.to_string();
-    assert!(![code, tokens.access, tokens.refresh].iter().any(|secret| text.contains(secret)));
+    let secrets = [code.as_str(), &tokens.access, &tokens.refresh, "state-1"];
+    assert!(!secrets.iter().any(|secret| text.contains(secret)));
 }
 
 #[tokio::test]
@@ -107,6 +108,34 @@ async fn companies_are_made_as_ordered_and_the_same_every_time() {
     assert_eq!(made["counts"], json!({ "Customer": 3, "Invoice": 5 }));
     assert_eq!((again.status(), bad.status()), (StatusCode::CONFLICT, StatusCode::BAD_REQUEST));
     assert_eq!(sim.inspect("intuit/companies").await["companies"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_defaults_match_the_evidence() {
+    let sim = Sim::start_with(Options::local()).await;
+
+    let settings = sim.inspect("intuit/settings").await;
+
+    insta::assert_json_snapshot!(settings, @r#"
+    {
+      "accessTokenSeconds": 3600,
+      "batchesPerMinute": 40,
+      "codeSeconds": 600,
+      "consent": "page",
+      "consentRealmId": null,
+      "enforceLimits": false,
+      "hardExpirySeconds": 157680000,
+      "idIsSortable": false,
+      "poisonFamilyOnParallelRefresh": false,
+      "refreshTokenSeconds": 8640000,
+      "requestsPerMinute": 500,
+      "requestsPerSecond": 10,
+      "revokeOnCodeReuse": false,
+      "rotateEveryRefresh": false,
+      "rotationGraceSeconds": 0,
+      "rotationSeconds": 86400
+    }
+    "#);
 }
 
 #[tokio::test]

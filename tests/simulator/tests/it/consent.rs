@@ -70,6 +70,18 @@ async fn an_unknown_or_missing_scope_is_told_to_the_app() {
 }
 
 #[tokio::test]
+async fn another_response_type_or_a_missing_state_is_an_invalid_request() {
+    let sim = Sim::start().await;
+
+    for (at, value) in [(1, "token"), (4, "")] {
+        let mut parameters = valid_authorization();
+        parameters[at].1 = value;
+        let callback = callback_of(&sim.authorize(&parameters).await);
+        assert_eq!(callback["error"], "invalid_request");
+    }
+}
+
+#[tokio::test]
 async fn the_page_is_the_default_and_lets_a_person_choose_the_company() {
     let sim = Sim::start_with(Options::local()).await;
     sim.control("POST", "intuit/companies", json!({ "realmId": "9130350000000002", "name": "Second & Co" }))

@@ -49,12 +49,12 @@ async fn a_caller_that_hangs_up_does_not_stop_the_commit() {
     sim.fault("token", json!({ "kind": "hold" })).await;
     let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh.as_str())];
     let caller = tokio::spawn(sim.token_request(&form).send());
-    while sim.inspect("calls/counts").await["maxInFlight"] == 0 {}
+    sim.until("calls/counts", |counts| counts["maxInFlight"] == 1).await;
 
     caller.abort();
     sim.control("POST", "faults/release", json!({})).await;
 
-    while rotations(&sim).await == 0 {}
+    sim.until("intuit/grants", |grants| grants["grants"][0]["rotations"] == 1).await;
     assert_eq!(sim.refresh(&tokens.refresh).await.status(), StatusCode::BAD_REQUEST);
 }
 

@@ -60,6 +60,16 @@ impl Sim {
         self.control("GET", path, json!({})).await
     }
 
+    /// Waits until a control answer fulfils a condition; gives up after so many looks that it never will.
+    pub(crate) async fn until(&self, path: &str, fulfilled: impl Fn(&Value) -> bool) {
+        for _ in 0..5_000 {
+            if fulfilled(&self.inspect(path).await) {
+                return;
+            }
+        }
+        panic!("{path} never told what the test waits for");
+    }
+
     pub(crate) async fn advance(&self, seconds: i64) {
         self.control("POST", "clock/advance", json!({ "seconds": seconds })).await;
     }

@@ -185,7 +185,7 @@ async fn the_second_of_two_parallel_refreshes_is_refused() {
         let first = tokio::spawn(
             sim.token_request(&[("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh)]).send(),
         );
-        while sim.inspect("calls/counts").await["maxInFlight"] == 0 {}
+        sim.until("calls/counts", |counts| counts["maxInFlight"] == 1).await;
 
         let second = refusal_of(sim.refresh(&tokens.refresh).await).await;
         sim.control("POST", "faults/release", json!({})).await;

@@ -164,6 +164,38 @@ async fn a_change_is_pushed_and_retried_on_intuits_schedule() {
 }
 
 #[tokio::test]
+async fn one_long_advance_passes_every_retry_on_its_way() {
+    let sim = Sim::start().await;
+    let (receiver, url) = Receiver::start(&[500; 20]).await;
+    sim.control("PUT", "intuit/subscription", json!({ "url": url })).await;
+    let path = format!("intuit/companies/{REALM}/entities/customer");
+    sim.control("POST", &path, json!({ "DisplayName": "New" })).await;
+
+    sim.advance(60).await;
+    assert_eq!(receiver.received().len(), 4);
+    sim.advance(300).await;
+    assert_eq!(receiver.received().len(), 5);
+    sim.advance(30 * 86_400).await;
+
+    assert_eq!(receiver.received().len(), 16);
+    let deliveries = sim.inspect("intuit/deliveries").await;
+    assert_eq!(deliveries["deliveries"][0]["state"], "givenUp");
+}
+
+#[tokio::test]
+async fn a_write_of_a_client_is_pushed_too() {
+    let sim = Sim::start().await;
+    let tokens = sim.connect().await;
+    let (receiver, url) = Receiver::start(&[]).await;
+    sim.control("PUT", "intuit/subscription", json!({ "url": url })).await;
+
+    sim.post(&tokens.access, "customer", &json!({ "DisplayName": "New" })).await;
+    sim.advance(1).await;
+
+    assert!(receiver.received()[0].body.contains("qbo.customer.created.v1"));
+}
+
+#[tokio::test]
 async fn deletes_voids_merges_and_mails_have_their_own_events() {
     let sim = Sim::start().await;
     let (receiver, url) = Receiver::start(&[]).await;
