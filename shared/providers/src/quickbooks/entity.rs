@@ -1,0 +1,109 @@
+//! The kinds of object as Intuit names and asks for them.
+
+use domain::sync::{Entity, PageQuery};
+use jiff::Timestamp;
+
+/// The most objects that Intuit puts on a page.
+pub(super) const PAGE_SIZE: usize = 1_000;
+
+/// A kind of object.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    /// Our word.
+    pub(super) entity: Entity,
+    /// Intuit's word: as it stands in statements and answers, and in lower case in addresses and webhooks.
+    pub(super) name: &'static str,
+    /// Whether its objects can only be made inactive, and inactive ones are left out unless asked for.
+    is_list: bool,
+}
+
+impl Kind {
+    /// The kind that an entity is.
+    pub(super) fn of(entity: Entity) -> Self {
+        let (name, is_list) = match entity {
+            Entity::Accounts => ("Account", true),
+            Entity::BillPayments => ("BillPayment", false),
+            Entity::Bills => ("Bill", false),
+            Entity::CreditNotes => ("CreditMemo", false),
+            Entity::Customers => ("Customer", true),
+            Entity::Invoices => ("Invoice", false),
+            Entity::Items => ("Item", true),
+            Entity::Payments => ("Payment", false),
+            Entity::Vendors => ("Vendor", true),
+        };
+        Self { entity, name, is_list }
+    }
+
+    /// The kind that Intuit's lower-case word means.
+    pub(super) fn by_word(word: &str) -> Option<Self> {
+        let kinds = Entity::ALL.iter().map(|&entity| Self::of(entity));
+        kinds.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// Intuit's word in addresses and webhooks.
+    pub(super) fn word(self) -> String {
+        self.name.to_ascii_lowercase()
+    }
+
+    /// The statement for a page, in the order of change; not by `Id`, which Intuit stops sorting by.
+    pub(super) fn statement(self, query: &PageQuery) -> String {
+        let active = self.is_list.then(|| "Active IN (true, false)".to_owned());
+        let changed =
+            query.after.map(|after| format!("MetaData.LastUpdatedTime >= '{}'", to_the_second(after)));
+        let conditions: Vec<String> = active.into_iter().chain(changed).collect();
+        let filter = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", conditions.join(" AND "))
+        };
+        format!(
+            "SELECT * FROM {name}{filter} ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION {start} MAXRESULTS {PAGE_SIZE}",
+            name = self.name,
+            start = query.skip.saturating_add(1),
+        )
+    }
+}
+
+/// Intuit's times of change are whole seconds; a fraction is cut, so that nothing within the second is left out.
+fn to_the_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_walk_begins_without_a_time() {
+        let query = PageQuery { entity: Entity::Invoices, after: None, skip: 0 };
+
+        insta::assert_snapshot!(Kind::of(query.entity).statement(&query), @"SELECT * FROM Invoice ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION 1 MAXRESULTS 1000");
+    }
+
+    #[test]
+    fn inactive_customers_are_asked_for_too() {
+        let after = "2026-11-01T08:00:00.75Z".parse().ok();
+        let query = PageQuery { entity: Entity::Customers, after, skip: 2000 };
+
+        insta::assert_snapshot!(Kind::of(query.entity).statement(&query), @"SELECT * FROM Customer WHERE Active IN (true, false) AND MetaData.LastUpdatedTime >= '2026-11-01T08:00:00Z' ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION 2001 MAXRESULTS 1000");
+    }
+
+    #[test]
+    fn every_kind_is_found_again_by_its_word_in_webhooks() {
+        for &entity in Entity::ALL {
+            let word = Kind::of(entity).word();
+
+            assert_eq!(Kind::by_word(&word).map(|kind| kind.entity), Some(entity), "{word}");
+        }
+        for word in ["Invoice", "invoices", "estimate", ""] {
+            assert!(Kind::by_word(word).is_none(), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_place_beyond_all_numbers_does_not_overflow() {
+        let query = PageQuery { entity: Entity::Bills, after: None, skip: u64::MAX };
+
+        assert!(Kind::of(query.entity).statement(&query).contains("STARTPOSITION 18446744073709551615 "));
+    }
+}

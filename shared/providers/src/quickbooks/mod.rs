@@ -1,0 +1,22 @@
+//! QuickBooks Online, by Intuit.
+
+mod api;
+mod authorize;
+mod companies;
+mod decimal;
+mod entity;
+mod fault;
+mod ledger;
+mod parse;
+mod token_answer;
+mod token_endpoint;
+
+pub use authorize::authorize_url;
+pub use companies::QuickBooksCompanies;
+pub use ledger::QuickBooksLedger;
+pub use token_endpoint::QuickBooksTokenEndpoint;
+
+use reqwest::header::HeaderName;
+
+/// The header with Intuit's name for a request, which its support asks for.
+const TRACE_HEADER: HeaderName = HeaderName::from_static("intuit_tid");
