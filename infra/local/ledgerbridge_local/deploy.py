@@ -45,6 +45,8 @@ def bring_up_to_date(stack: Stack, aws: Aws) -> None:
     code = {name: _digest(BINARIES / program) for name, program in FUNCTIONS.items()}
     if record.template != template:
         say("deploying the template" if not record.template else "the template changed: deploying it")
+        record.begun = True
+        records.save(stack, record)
         _deploy_template(stack, aws, parameters)
         # CloudFormation leaves code alone that it believes unchanged.
         if record.code_sent_directly:

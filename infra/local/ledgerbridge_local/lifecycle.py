@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from . import deploy, localstack, processes, settings, simulator, stack_env
+from . import record as records
 from .admin_key import create_admin_key
 from .aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Aws
 from .cargo_tools import prepare_engine
@@ -66,7 +67,7 @@ def prepare_tools(stack: Stack) -> None:
 
 def _up(stack: Stack, overrides: dict[str, str]) -> None:
     prepare_tools(stack)
-    if not localstack.is_running(stack):
+    if not localstack.is_running(stack) or records.load(stack).first_deployment_failed:
         # LocalStack keeps nothing, so whatever was known about an earlier one is wrong.
         _down(stack)
         say(f"starting LocalStack on {stack.endpoint}")
@@ -107,9 +108,12 @@ def _write_stack_env(stack: Stack, outputs: dict[str, str], api_url: str) -> Non
             "AWS_ENDPOINT_URL": stack.endpoint,
             "AWS_REGION": REGION,
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+            # The template only knows addresses of AWS.
+            "CALLBACK_URL": f"{api_url}/auth/quickbooks/callback",
             "ENVIRONMENT": "local",
             "PROVIDER_SECRETS_ID": simulator.SECRET_NAME,
             "SIMULATOR_URL": stack.simulator_url,
+            "WEBHOOK_URL": f"{api_url}/webhooks/quickbooks",
         },
     )
 

@@ -14,8 +14,10 @@ from .paths import Stack
 class DeploymentRecord:
     """Fingerprints of what is deployed; it goes with the LocalStack that it describes."""
 
-    # Of the template and its parameters.
+    # Of the template and its parameters; empty until it was deployed once.
     template: str = ""
+    # Whether a deployment was begun.
+    begun: bool = False
     # Of each function's program, by the function's logical name.
     code: dict[str, str] = field(default_factory=dict)
     # Whether code was sent past CloudFormation, which then does not know the present code.
@@ -24,6 +26,11 @@ class DeploymentRecord:
     # the other, since an interruption may leave either.
     template_environments: dict[str, dict[str, str]] = field(default_factory=dict)
     applied_environments: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+
+    @property
+    def first_deployment_failed(self) -> bool:
+        """Whether LocalStack holds half a stack, on which no second attempt succeeds."""
+        return self.begun and not self.template
 
 
 def load(stack: Stack) -> DeploymentRecord:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+import uuid
 from pathlib import Path
 
 from . import processes
@@ -88,10 +89,13 @@ def put_provider_secrets(aws: Aws) -> None:
     except AwsError as error:
         if b"ResourceNotFoundException" not in error.body:
             raise
-        aws.json("secretsmanager", "secretsmanager.CreateSecret", {"Name": SECRET_NAME, "SecretString": value})
-        return
-    if current.get("SecretString") != value:
-        aws.json("secretsmanager", "secretsmanager.PutSecretValue", {"SecretId": SECRET_NAME, "SecretString": value})
+        operation, naming = "CreateSecret", "Name"
+    else:
+        if current.get("SecretString") == value:
+            return
+        operation, naming = "PutSecretValue", "SecretId"
+    body = {naming: SECRET_NAME, "SecretString": value, "ClientRequestToken": str(uuid.uuid4())}
+    aws.json("secretsmanager", f"secretsmanager.{operation}", body)
 
 
 def _wait_until_ready(stack: Stack) -> None:
