@@ -37,7 +37,7 @@ pub enum SyncMode {
 
 /// One unit of sync work; the message on a sync lane.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct SyncJob {
     /// The version of this shape.
     pub v: u32,
@@ -88,4 +88,27 @@ impl SyncJob {
 pub trait SyncQueue: Send + Sync {
     /// Puts a job on a lane.
     async fn send(&self, lane: Lane, job: &SyncJob) -> Result<(), StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_reads_as_documented() {
+        let body = r#"{"v":1,"jobId":"j","tenantId":"t","connectionId":"c","companyId":"quickbooks_1","entities":["customers","invoices"],"mode":"full"}"#;
+
+        let job = SyncJob::parse(body).unwrap();
+
+        assert_eq!(serde_json::to_string(&job).unwrap(), body);
+    }
+
+    #[test]
+    fn an_unknown_version_or_entity_is_refused() {
+        let body = r#"{"v":2,"jobId":"j","tenantId":"t","connectionId":"c","companyId":"quickbooks_1","entities":[],"mode":"full"}"#;
+        assert!(matches!(SyncJob::parse(body), Err(SyncJobError::Version(2))));
+
+        let body = body.replace("[]", r#"["cats"]"#);
+        assert!(matches!(SyncJob::parse(&body), Err(SyncJobError::Shape(_))));
+    }
 }
