@@ -1,1 +1,54 @@
-//! Placeholder.
+//! What Ledgerbridge keeps in AWS: the domain's ports on `DynamoDB`, KMS, SQS, `EventBridge` and Lambda.
+//!
+//! Each file holds one adapter and is named like the port's own file. Attribute names and keys of tables that several
+//! adapters share are in `keys`; those that only one adapter knows are beside it.
+//!
+//! Every conditional write is prepared for a lost answer: the SDK sends it again, and the condition then fails on what
+//! the first try wrote. Where that would do harm, the write carries something that is its alone (a write id, an attempt
+//! id, a hash), asks for the item on failure, and knows itself again; where it does none, a comment says why.
+
+mod api_key;
+mod attempts;
+mod authorization;
+pub mod clients;
+mod connect;
+mod connection_item;
+mod connection_store;
+mod cursor;
+mod data_keys;
+mod dead_letters;
+mod event_bus;
+mod event_queue;
+mod failure;
+mod idempotency;
+mod item;
+mod keys;
+mod records;
+mod refresh_invoker;
+mod refresh_queue;
+mod refresh_store;
+mod sdk;
+mod secrets;
+mod settlement;
+mod sweep_log;
+mod sync_queue;
+mod tenant;
+
+pub use api_key::DynamoApiKeys;
+pub use attempts::DynamoAttempts;
+pub use authorization::DynamoAuthorizations;
+pub use clients::SdkConfig;
+pub use connection_store::DynamoConnections;
+pub use data_keys::KmsDataKeys;
+pub use dead_letters::SqsDeadLetters;
+pub use event_bus::EventBridgeBus;
+pub use event_queue::SqsEventQueue;
+pub use idempotency::DynamoIdempotency;
+pub use records::DynamoRecords;
+pub use refresh_invoker::LambdaRefresh;
+pub use refresh_queue::SqsRefreshQueue;
+pub use sdk::sdk_config;
+pub use secrets::{FetchSecretError, fetch_secret};
+pub use sweep_log::DynamoSweepLog;
+pub use sync_queue::{SqsSyncQueue, SyncLanes};
+pub use tenant::DynamoTenants;

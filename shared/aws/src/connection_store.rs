@@ -1,0 +1,188 @@
+//! Connections in `DynamoDB`.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, KeysAndAttributes},
+};
+use domain::{
+    connection::{
+        Company, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, NewConnection,
+        Route,
+    },
+    id::{ProviderCompanyId, TenantId},
+    provider::Provider,
+    store::StoreError,
+};
+
+use crate::{
+    connect, connection_item, cursor,
+    failure::unavailable,
+    item::{Item, Put as _, Reader, names, text},
+    keys::{self, Key, LISTING, PK, SK},
+};
+
+/// What `BatchGetItem` takes at once.
+const BATCH: usize = 100;
+/// How often keys that `DynamoDB` left unprocessed are asked for again.
+const BATCH_ROUNDS: u32 = 5;
+
+/// The table of connections, their companies and routes.
+#[derive(Clone, Debug)]
+pub struct DynamoConnections {
+    pub(crate) client: Client,
+    pub(crate) table: String,
+    pub(crate) due_shards: u32,
+}
+
+impl DynamoConnections {
+    /// Uses `table`, whose due index has `due_shards` shards.
+    #[must_use]
+    pub fn new(client: Client, table: String, due_shards: u32) -> Self {
+        Self { client, table, due_shards }
+    }
+
+    async fn list_of_tenant(
+        &self,
+        tenant: &TenantId,
+        limit: i32,
+        from: Option<&ConnectionKey>,
+    ) -> Result<ConnectionPage, StoreError> {
+        let start = from.map(|key| Key::connection(key).into_item());
+        let condition = format!("#{PK} = :pk AND begins_with(#{SK}, :sk)");
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .set_expression_attribute_names(Some(names([&condition])))
+            .key_condition_expression(condition)
+            .expression_attribute_values(":pk", text(keys::tenant_partition(tenant)))
+            .expression_attribute_values(":sk", text(keys::CONNECTION_PREFIX))
+            .limit(limit)
+            .set_exclusive_start_key(start);
+        let output = query.send().await.map_err(unavailable("list"))?;
+        let connections = output.items().iter().map(connection_item::read).collect::<Result<_, _>>()?;
+        Ok(ConnectionPage { connections, next: next(output.last_evaluated_key())? })
+    }
+
+    /// The index holds keys only, so that a refresh does not rewrite it; the items are read by key.
+    async fn list_of_all(
+        &self,
+        limit: i32,
+        from: Option<&ConnectionKey>,
+    ) -> Result<ConnectionPage, StoreError> {
+        let listed = || text(keys::LISTED);
+        let start = from.map(|key| Key::connection(key).into_item().put(LISTING, listed()));
+        let condition = format!("#{LISTING} = :listing");
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(keys::LISTING_INDEX)
+            .set_expression_attribute_names(Some(names([&condition])))
+            .key_condition_expression(condition)
+            .expression_attribute_values(":listing", listed())
+            .limit(limit)
+            .set_exclusive_start_key(start);
+        let output = query.send().await.map_err(unavailable("list"))?;
+        let entry = |item| keys::connection_key(&Reader::new("listing", item));
+        let found: Vec<_> = output.items().iter().map(entry).collect::<Result<_, _>>()?;
+        let mut connections = Vec::with_capacity(found.len());
+        for batch in found.chunks(BATCH) {
+            connections.extend(self.read_batch(batch).await?);
+        }
+        Ok(ConnectionPage { connections, next: next(output.last_evaluated_key())? })
+    }
+
+    /// Reads connections by key, in the order of the keys; one that is gone meanwhile is left out.
+    async fn read_batch(&self, batch: &[ConnectionKey]) -> Result<Vec<Connection>, StoreError> {
+        let mut missing: Vec<Item> = batch.iter().map(|key| Key::connection(key).into_item()).collect();
+        let mut connections = Vec::with_capacity(batch.len());
+        for _ in 0..BATCH_ROUNDS {
+            let keys = KeysAndAttributes::builder().set_keys(Some(missing)).build();
+            let keys = keys.map_err(unavailable("list"))?;
+            let request = self.client.batch_get_item().request_items(&self.table, keys);
+            let mut output = request.send().await.map_err(unavailable("list"))?;
+            let items = output.responses.as_mut().and_then(|tables| tables.remove(&self.table));
+            for item in items.unwrap_or_default() {
+                connections.push(connection_item::read(&item)?);
+            }
+            let left = output.unprocessed_keys.as_mut().and_then(|tables| tables.remove(&self.table));
+            missing = left.map(|left| left.keys).unwrap_or_default();
+            if missing.is_empty() {
+                let place = |connection: &Connection| batch.iter().position(|key| *key == connection.key);
+                connections.sort_by_key(place);
+                return Ok(connections);
+            }
+        }
+        Err(unavailable("list")("keys stayed unprocessed"))
+    }
+}
+
+/// The cursor behind the last key of a page.
+fn next(last: Option<&Item>) -> Result<Option<String>, StoreError> {
+    let key = |item| keys::connection_key(&Reader::new("last key", item));
+    Ok(last.map(key).transpose()?.as_ref().map(cursor::encode_connection))
+}
+
+#[async_trait]
+impl ConnectionStore for DynamoConnections {
+    async fn find(&self, key: &ConnectionKey) -> Result<Option<Connection>, StoreError> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.set_key(Some(Key::connection(key).into_item()));
+        let output = request.send().await.map_err(unavailable("find"))?;
+        output.item().map(connection_item::read).transpose()
+    }
+
+    async fn find_route(
+        &self,
+        provider: Provider,
+        company: &ProviderCompanyId,
+    ) -> Result<Option<Route>, StoreError> {
+        // Consistent, since the first webhook or a second callback may follow at once.
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.set_key(Some(Key::route(provider, company).into_item()));
+        let output = request.send().await.map_err(unavailable("find_route"))?;
+        output.item().map(connect::read_route).transpose()
+    }
+
+    async fn connect(&self, new: &NewConnection) -> Result<ConnectOutcome, StoreError> {
+        self.connect_whole(new).await
+    }
+
+    async fn list(
+        &self,
+        tenant: Option<&TenantId>,
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<ConnectionPage, StoreError> {
+        let limit = i32::try_from(limit.max(1)).unwrap_or(i32::MAX);
+        let from = from.map(cursor::decode_connection).transpose()?;
+        match tenant {
+            None => self.list_of_all(limit, from.as_ref()).await,
+            Some(tenant) => {
+                if from.as_ref().is_some_and(|key| key.tenant != *tenant) {
+                    return Err(cursor::foreign());
+                }
+                self.list_of_tenant(tenant, limit, from.as_ref()).await
+            }
+        }
+    }
+
+    async fn list_companies(&self, key: &ConnectionKey) -> Result<Vec<Company>, StoreError> {
+        let prefix = keys::companies_prefix(key);
+        let condition = format!("#{PK} = :pk AND begins_with(#{SK}, :sk)");
+        // Consistent, since the first sync follows the connecting at once. One page holds thousands of companies.
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .set_expression_attribute_names(Some(names([&condition])))
+            .key_condition_expression(condition)
+            .expression_attribute_values(":pk", text(keys::tenant_partition(&key.tenant)))
+            .expression_attribute_values(":sk", AttributeValue::S(prefix.clone()));
+        let output = query.send().await.map_err(unavailable("list_companies"))?;
+        output.items().iter().map(|item| connection_item::read_company(item, &prefix)).collect()
+    }
+}

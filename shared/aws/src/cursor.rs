@@ -1,0 +1,79 @@
+//! Cursors of lists: where a page ended, as a text without meaning to its holder.
+//!
+//! A cursor is not secret and not proven here: the HTTP edge authenticates what it hands out. One that does not read as
+//! ours is [`StoreError::Corrupt`], since an empty page would pass for the end of the list.
+
+use std::str::FromStr;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{
+    connection::ConnectionKey,
+    store::{BoxError, StoreError},
+};
+
+/// What cannot be part of any id.
+const SEPARATOR: char = '#';
+
+/// The cursor behind one id.
+pub(crate) fn encode(id: &str) -> String {
+    URL_SAFE_NO_PAD.encode(id)
+}
+
+/// The id of a cursor.
+pub(crate) fn decode<T>(cursor: &str) -> Result<T, StoreError>
+where
+    T: FromStr<Err: Into<BoxError>>,
+{
+    text(cursor)?.parse().map_err(corrupt)
+}
+
+/// The cursor behind one connection.
+pub(crate) fn encode_connection(key: &ConnectionKey) -> String {
+    encode(&format!("{}{SEPARATOR}{}", key.tenant, key.connection))
+}
+
+/// The connection of a cursor.
+pub(crate) fn decode_connection(cursor: &str) -> Result<ConnectionKey, StoreError> {
+    let text = text(cursor)?;
+    let (tenant, connection) = text.split_once(SEPARATOR).ok_or_else(|| corrupt("not of two ids"))?;
+    Ok(ConnectionKey {
+        tenant: tenant.parse().map_err(corrupt)?,
+        connection: connection.parse().map_err(corrupt)?,
+    })
+}
+
+/// The error for a cursor of another list.
+pub(crate) fn foreign() -> StoreError {
+    corrupt("of another list")
+}
+
+fn text(cursor: &str) -> Result<String, StoreError> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(corrupt)?;
+    String::from_utf8(bytes).map_err(corrupt)
+}
+
+fn corrupt(source: impl Into<BoxError>) -> StoreError {
+    StoreError::Corrupt { what: "cursor", source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::RecordId;
+
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_as_what_it_was_made_of() {
+        let key = ConnectionKey { tenant: "acme".parse().unwrap(), connection: "conn_1".parse().unwrap() };
+
+        assert_eq!(decode_connection(&encode_connection(&key)).unwrap(), key);
+        assert_eq!(decode::<RecordId>(&encode("12:3")).unwrap().as_str(), "12:3");
+    }
+
+    #[test]
+    fn a_cursor_of_another_making_is_refused() {
+        for cursor in ["", "%%", "YQ", &encode("a#b#c"), &encode("#"), &URL_SAFE_NO_PAD.encode([0xff])] {
+            assert!(decode_connection(cursor).is_err(), "{cursor}");
+        }
+    }
+}

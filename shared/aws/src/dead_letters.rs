@@ -1,0 +1,54 @@
+//! Where messages go that cannot be understood: straight to the dead-letter queue, with the reason.
+
+use aws_sdk_sqs::Client;
+use domain::store::StoreError;
+
+use crate::{event_queue::string_attribute, failure::unavailable};
+
+/// The attribute that says why.
+const REASON: &str = "reason";
+/// Enough for any of our reasons, and a bound for whatever may slip into one.
+const MAX_REASON: usize = 256;
+
+/// The dead-letter queue of a function.
+#[derive(Clone, Debug)]
+pub struct SqsDeadLetters {
+    client: Client,
+    url: String,
+}
+
+impl SqsDeadLetters {
+    /// Uses the queue at `url`.
+    #[must_use]
+    pub fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+
+    /// Puts a message away as it came, with the reason in at most 256 characters.
+    pub async fn send(&self, body: &str, reason: &str) -> Result<(), StoreError> {
+        let reason = string_attribute(&bounded(reason))?;
+        let request = self.client.send_message().queue_url(&self.url).message_body(body);
+        let request = request.message_attributes(REASON, reason);
+        request.send().await.map_err(unavailable("send_dead_letter"))?;
+        Ok(())
+    }
+}
+
+/// SQS takes no empty attribute and no control characters.
+fn bounded(reason: &str) -> String {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = reason.chars().map(printable).take(MAX_REASON).collect();
+    if text.is_empty() { "unknown".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_bounded_printable_and_never_empty() {
+        assert_eq!(bounded("a\u{0}b\nc"), "a b c");
+        assert_eq!(bounded(&"ü".repeat(1000)).chars().count(), MAX_REASON);
+        assert_eq!(bounded(""), "unknown");
+    }
+}

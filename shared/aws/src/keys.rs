@@ -1,0 +1,182 @@
+//! The key of every item and the name of every attribute: the one place that knows them.
+//!
+//! What a connection costs is what it weighs, at each lease and each settlement, so its attributes have short names:
+//!
+//! | attribute | type | holds |
+//! |---|---|---|
+//! | `pk`, `sk` | S | the key; ids cannot contain `#` |
+//! | `schema` | N | the version of this table |
+//! | `listing` | S | the same for every connection: the partition of the index `listing` |
+//! | `due_shard`, `due_at` | S, N | the key of the index `due`; absent while nothing is due |
+//! | `provider` | S | the provider's name |
+//! | `st`, `why` | S | state, and why it is not active |
+//! | `scopes` | S | the scopes, separated by spaces (RFC 6749 section 3.3) |
+//! | `made` | N | when the connection was made |
+//! | `fence`, `w` | N, S | the number that rises with every lease; the mark of the last write |
+//! | `ok`, `bad`, `ms`, `row` | N | attempts that succeeded, that failed, their duration, failures in a row |
+//! | `tok` | M | the token set: generation `g`, envelopes `a` and `r` (B), fingerprint `fp`, and the times issued `at`, access ends `ax`, refresh ends `rx`, grant ends `hx`, keys made `km` |
+//! | `tok` | M | the token before: envelope `pr` (B), generation `pg`, usable until `pu` |
+//! | `lease`, `spends` | M, S | the lease: owner `o`, ends `x`, attempt `id`, started `s`; the fingerprint it spends |
+//! | `was`, `was_spends` | M or NULL, S | the lease before, when its worker never ended its attempt |
+//!
+//! Times are milliseconds since 1970, except `ttl`, which `DynamoDB` wants in seconds.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{
+    connection::ConnectionKey,
+    id::{ApiKeyId, AttemptId, CompanyId, ProviderCompanyId, RecordId, TenantId},
+    provider::Provider,
+    store::StoreError,
+    sync::{Entity, RecordPlace},
+};
+
+use crate::item::{Item, Reader};
+
+pub(crate) const PK: &str = "pk";
+pub(crate) const SK: &str = "sk";
+pub(crate) const TTL: &str = "ttl";
+pub(crate) const SCHEMA: &str = "schema";
+
+pub(crate) const LISTING: &str = "listing";
+pub(crate) const DUE_SHARD: &str = "due_shard";
+pub(crate) const DUE_AT: &str = "due_at";
+pub(crate) const PROVIDER: &str = "provider";
+pub(crate) const STATE: &str = "st";
+pub(crate) const REASON: &str = "why";
+pub(crate) const SCOPES: &str = "scopes";
+pub(crate) const MADE_AT: &str = "made";
+pub(crate) const FENCE: &str = "fence";
+pub(crate) const WRITE_ID: &str = "w";
+pub(crate) const SUCCEEDED: &str = "ok";
+pub(crate) const FAILED: &str = "bad";
+pub(crate) const DURATION_MS: &str = "ms";
+pub(crate) const FAILED_IN_A_ROW: &str = "row";
+
+pub(crate) const TOKENS: &str = "tok";
+pub(crate) const GENERATION: &str = "g";
+pub(crate) const ACCESS: &str = "a";
+pub(crate) const REFRESH: &str = "r";
+pub(crate) const FINGERPRINT: &str = "fp";
+pub(crate) const ISSUED_AT: &str = "at";
+pub(crate) const ACCESS_ENDS: &str = "ax";
+pub(crate) const REFRESH_ENDS: &str = "rx";
+pub(crate) const GRANT_ENDS: &str = "hx";
+pub(crate) const KEYS_MADE_AT: &str = "km";
+pub(crate) const PREVIOUS: &str = "pr";
+pub(crate) const PREVIOUS_GENERATION: &str = "pg";
+pub(crate) const PREVIOUS_USABLE: &str = "pu";
+
+pub(crate) const LEASE: &str = "lease";
+pub(crate) const LEASE_SPENDS: &str = "spends";
+pub(crate) const OWNER: &str = "o";
+pub(crate) const LEASE_ENDS: &str = "x";
+pub(crate) const ATTEMPT: &str = "id";
+pub(crate) const STARTED_AT: &str = "s";
+pub(crate) const FORMER_LEASE: &str = "was";
+pub(crate) const FORMER_SPENDS: &str = "was_spends";
+
+/// The index of connections that are due.
+pub(crate) const DUE_INDEX: &str = "due";
+/// The index of all connections.
+pub(crate) const LISTING_INDEX: &str = "listing";
+/// The index of attempts by provider.
+pub(crate) const PROVIDER_INDEX: &str = "provider";
+/// The one partition of [`LISTING_INDEX`]; it is written once for each connection, so it never grows hot.
+pub(crate) const LISTED: &str = "C";
+
+pub(crate) const CONNECTION_PREFIX: &str = "CONNECTION#";
+pub(crate) const RECORD_PREFIX: &str = "RECORD#";
+
+/// The key of one item.
+pub(crate) struct Key {
+    pk: String,
+    sk: String,
+}
+
+impl Key {
+    pub(crate) fn connection(key: &ConnectionKey) -> Self {
+        Self { pk: tenant_partition(&key.tenant), sk: format!("{CONNECTION_PREFIX}{}", key.connection) }
+    }
+
+    pub(crate) fn company(key: &ConnectionKey, company: &CompanyId) -> Self {
+        Self { pk: tenant_partition(&key.tenant), sk: format!("{}{company}", companies_prefix(key)) }
+    }
+
+    pub(crate) fn route(provider: Provider, company: &ProviderCompanyId) -> Self {
+        Self { pk: format!("ROUTE#{provider}#{company}"), sk: "OWNER".to_owned() }
+    }
+
+    pub(crate) fn attempt(provider: Provider, tenant: &TenantId, attempt: &AttemptId) -> Self {
+        Self { pk: attempts_partition(provider, tenant), sk: format!("ATTEMPT#{attempt}") }
+    }
+
+    pub(crate) fn event(provider: Provider, key: &str) -> Self {
+        Self { pk: format!("EVENT#{provider}#{key}"), sk: "EVENT".to_owned() }
+    }
+
+    pub(crate) fn record(place: &RecordPlace, entity: Entity, id: &RecordId) -> Self {
+        Self { pk: records_partition(place, entity), sk: format!("{RECORD_PREFIX}{id}") }
+    }
+
+    pub(crate) fn cursor(place: &RecordPlace, entity: Entity) -> Self {
+        Self { pk: format!("COMPANY#{}#{}", place.tenant, place.company), sk: format!("CURSOR#{entity}") }
+    }
+
+    pub(crate) fn tenant(tenant: &TenantId) -> Self {
+        Self { pk: tenant_partition(tenant), sk: "TENANT".to_owned() }
+    }
+
+    pub(crate) fn api_key(id: &ApiKeyId) -> Self {
+        Self { pk: format!("KEY#{id}"), sk: "KEY".to_owned() }
+    }
+
+    pub(crate) fn session(code_hash: &str) -> Self {
+        Self { pk: format!("SESSION#{code_hash}"), sk: "SESSION".to_owned() }
+    }
+
+    pub(crate) fn state(state_hash: &str) -> Self {
+        Self { pk: format!("STATE#{state_hash}"), sk: "STATE".to_owned() }
+    }
+
+    pub(crate) fn last_run() -> Self {
+        Self { pk: "SCHEDULER".to_owned(), sk: "LAST_RUN".to_owned() }
+    }
+
+    /// The key as an item of its own, to which a write adds its attributes.
+    pub(crate) fn into_item(self) -> Item {
+        Item::from([(PK.to_owned(), AttributeValue::S(self.pk)), (SK.to_owned(), AttributeValue::S(self.sk))])
+    }
+}
+
+/// The partition that holds everything of one tenant.
+pub(crate) fn tenant_partition(tenant: &TenantId) -> String {
+    format!("TENANT#{tenant}")
+}
+
+/// The partition of a tenant's attempts at one provider.
+pub(crate) fn attempts_partition(provider: Provider, tenant: &TenantId) -> String {
+    format!("TENANT#{tenant}#{provider}")
+}
+
+/// The partition of one kind of record of a company.
+pub(crate) fn records_partition(place: &RecordPlace, entity: Entity) -> String {
+    format!("COMPANY#{}#{}#{entity}", place.tenant, place.company)
+}
+
+/// What the sort keys of a connection's companies begin with.
+pub(crate) fn companies_prefix(key: &ConnectionKey) -> String {
+    format!("COMPANY#{}#", key.connection)
+}
+
+/// A shard of the due index.
+pub(crate) fn due_shard(shard: u32) -> String {
+    format!("D#{shard}")
+}
+
+/// Reads back whose connection an item or index entry is.
+pub(crate) fn connection_key(reader: &Reader<'_>) -> Result<ConnectionKey, StoreError> {
+    Ok(ConnectionKey {
+        tenant: reader.parsed_after(PK, "TENANT#")?,
+        connection: reader.parsed_after(SK, CONNECTION_PREFIX)?,
+    })
+}

@@ -1,0 +1,169 @@
+//! Leases and token sets in `DynamoDB`: each method one write.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use domain::{
+    connection::{ConnectionKey, ConnectionState, Lease},
+    refresh::{DueConnection, LeaseOutcome, RefreshLease, RefreshStore, SettleError, Settlement},
+    store::StoreError,
+};
+use jiff::Timestamp;
+
+use crate::{
+    DynamoConnections, connection_item,
+    failure::{Conditional, conditional, unavailable},
+    item::{Item, Reader, instant, names, number, text},
+    keys::{
+        self, DUE_AT, DUE_SHARD, FENCE, FINGERPRINT, FORMER_LEASE, FORMER_SPENDS, Key, LEASE, LEASE_ENDS,
+        LEASE_SPENDS, PK, STATE, TOKENS,
+    },
+    settlement::SettleExpression,
+};
+
+/// Takes the lease; `lease.spends` is copied from the token set that stands.
+///
+/// Copies, in the same write, what was there before it: after a lost answer the SDK sends the write again, and only from
+/// this copy can it then be told whether the worker before us ever ended its attempt.
+fn take() -> String {
+    format!(
+        "SET #{FORMER_LEASE} = if_not_exists(#{LEASE}, :null), \
+         #{FORMER_SPENDS} = if_not_exists(#{LEASE_SPENDS}, :none), \
+         #{LEASE} = :lease, \
+         #{LEASE_SPENDS} = if_not_exists(#{TOKENS}.#{FINGERPRINT}, :none), \
+         #{FENCE} = #{FENCE} + :one"
+    )
+}
+
+fn may_take() -> String {
+    format!(
+        "attribute_exists(#{PK}) AND #{STATE} IN (:pending, :active) \
+         AND (attribute_not_exists(#{LEASE}) OR #{LEASE}.#{LEASE_ENDS} <= :started)"
+    )
+}
+
+/// Only the lease's holder, only while tokens may be written, and only once.
+fn may_settle() -> String {
+    format!("#{FENCE} = :fence AND #{STATE} IN (:pending, :active) AND attribute_exists(#{LEASE})")
+}
+
+impl DynamoConnections {
+    /// What a refused lease says of the connection as it is.
+    fn not_taken(key: &ConnectionKey, lease: &Lease, item: &Item) -> Result<LeaseOutcome, StoreError> {
+        if item.is_empty() {
+            return Ok(LeaseOutcome::Missing);
+        }
+        let connection = connection_item::read(item)?;
+        let Some(held) = connection.lease.filter(|_| connection.state.is_refreshable()) else {
+            return Ok(LeaseOutcome::NotRefreshable { state: connection.state });
+        };
+        if held.attempt != lease.attempt {
+            return Ok(LeaseOutcome::Held { until: held.expires_at });
+        }
+        // Our own lease: the write arrived and its answer was lost.
+        let lease = RefreshLease { key: key.clone(), fence: connection.fence };
+        Ok(LeaseOutcome::Taken { lease, before: Box::new(connection_item::read_before_lease(item)?) })
+    }
+}
+
+#[async_trait]
+impl RefreshStore for DynamoConnections {
+    async fn take_lease(&self, key: &ConnectionKey, lease: &Lease) -> Result<LeaseOutcome, StoreError> {
+        let (update, condition) = (take(), may_take());
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::connection(key).into_item()))
+            .set_expression_attribute_names(Some(names([&update, &condition])))
+            .update_expression(update)
+            .condition_expression(condition)
+            .expression_attribute_values(":lease", connection_item::write_lease(lease))
+            .expression_attribute_values(":null", AttributeValue::Null(true))
+            .expression_attribute_values(":none", text(""))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":started", instant(lease.started_at))
+            .expression_attribute_values(":pending", text(ConnectionState::Pending.as_str()))
+            .expression_attribute_values(":active", text(ConnectionState::Active.as_str()))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match conditional("take_lease", request.send().await)? {
+            Conditional::Written(output) => {
+                let before = connection_item::read(&output.attributes.unwrap_or_default())?;
+                let lease = RefreshLease { key: key.clone(), fence: before.fence + 1 };
+                Ok(LeaseOutcome::Taken { lease, before: Box::new(before) })
+            }
+            Conditional::Refused(item) => Self::not_taken(key, lease, &item),
+        }
+    }
+
+    async fn settle(&self, lease: &RefreshLease, settlement: &Settlement) -> Result<(), SettleError> {
+        let SettleExpression { update, values } = self.settle_expression(&lease.key, settlement);
+        let condition = may_settle();
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::connection(&lease.key).into_item()))
+            .set_expression_attribute_names(Some(names([&update, &condition])))
+            .update_expression(update)
+            .condition_expression(condition)
+            .expression_attribute_values(":fence", number(lease.fence))
+            .expression_attribute_values(":pending", text(ConnectionState::Pending.as_str()))
+            .expression_attribute_values(":active", text(ConnectionState::Active.as_str()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        for (name, value) in values {
+            request = request.expression_attribute_values(name, value);
+        }
+        match conditional("settle", request.send().await)? {
+            Conditional::Written(_) => Ok(()),
+            Conditional::Refused(item) => {
+                let written = Reader::new("connection", &item).text_if(keys::WRITE_ID)?;
+                // Our own write id: the write arrived and its answer was lost.
+                if written == Some(&settlement.write_id) { Ok(()) } else { Err(SettleError::LeaseLost) }
+            }
+        }
+    }
+
+    async fn list_due(
+        &self,
+        shard: u32,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueConnection>, StoreError> {
+        let condition = format!("#{DUE_SHARD} = :shard AND #{DUE_AT} <= :now");
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(keys::DUE_INDEX)
+            .set_expression_attribute_names(Some(names([&condition])))
+            .key_condition_expression(condition)
+            .expression_attribute_values(":shard", text(keys::due_shard(shard)))
+            .expression_attribute_values(":now", instant(now))
+            .limit(i32::try_from(limit.max(1)).unwrap_or(i32::MAX));
+        let output = query.send().await.map_err(unavailable("list_due"))?;
+        let entry = |item| {
+            let reader = Reader::new("due index", item);
+            Ok(DueConnection { key: keys::connection_key(&reader)?, due_at: reader.instant(DUE_AT)? })
+        };
+        output.items().iter().map(entry).collect()
+    }
+
+    async fn claim_due(&self, due: &DueConnection, until: Timestamp) -> Result<bool, StoreError> {
+        let update = format!("SET #{DUE_AT} = :until");
+        let condition = format!("attribute_exists(#{DUE_SHARD}) AND #{DUE_AT} = :seen");
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::connection(&due.key).into_item()))
+            .set_expression_attribute_names(Some(names([&update, &condition])))
+            .update_expression(update)
+            .condition_expression(condition)
+            .expression_attribute_values(":seen", instant(due.due_at))
+            .expression_attribute_values(":until", instant(until));
+        // After a lost answer this says that somebody else has it; the connection is then due again at `until`.
+        let claimed = conditional("claim_due", request.send().await)?;
+        Ok(matches!(claimed, Conditional::Written(_)))
+    }
+}
