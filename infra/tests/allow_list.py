@@ -1,0 +1,113 @@
+"""What each function may do: all of it. A right that is not listed here fails the tests, and so does one that is gone.
+
+Whoever widens a function's rights says so here, where a reviewer sees it without reading IAM.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+ENVIRONMENT = {"Ref": "Environment"}
+SECRET = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${ProviderSecretsId}-??????"
+
+
+class Grant(NamedTuple):
+    """One right: an action on a resource under a condition (JSON with sorted keys, empty when there is none)."""
+
+    action: str
+    resource: str
+    condition: str
+
+
+def condition_text(condition: Any) -> str:
+    return json.dumps(condition, sort_keys=True) if condition else ""
+
+
+def _purpose(*purposes: str) -> dict[str, Any]:
+    wanted = purposes[0] if len(purposes) == 1 else list(purposes)
+    return {
+        "StringEquals": {
+            "kms:EncryptionContext:environment": ENVIRONMENT,
+            "kms:EncryptionContext:purpose": wanted,
+        }
+    }
+
+
+def _keys(*patterns: str) -> dict[str, Any]:
+    return {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+
+
+def _grants(actions: str, resources: str, condition: dict[str, Any] | None = None) -> set[Grant]:
+    service, _, names = actions.partition(":")
+    return {
+        Grant(f"{service}:{action}", resource, condition_text(condition))
+        for action in names.split()
+        for resource in resources.split()
+    }
+
+
+def _logs(group: str) -> set[Grant]:
+    return _grants("logs:CreateLogStream PutLogEvents", group)
+
+
+_EVENTS = _grants("events:PutEvents", "EventBus")
+_PROVIDER_SECRETS = _grants("secretsmanager:GetSecretValue", SECRET)
+_CONSUME = "sqs:ReceiveMessage DeleteMessage GetQueueAttributes ChangeMessageVisibility"
+
+ALLOWED: dict[str, set[Grant]] = {
+    "OauthFunction": (
+        _logs("OauthLogs")
+        | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "ControlTable", _keys("SESSION#*", "STATE#*"))
+        | _grants("dynamodb:GetItem", "ControlTable", _keys("TENANT#*"))
+        | _grants("dynamodb:GetItem Query PutItem UpdateItem ConditionCheckItem", "ConnectionsTable")
+        | _grants("kms:GenerateDataKey", "TokenKey", _purpose("access", "refresh"))
+        | _grants("sqs:SendMessage", "SyncLowQueue")
+        | _EVENTS
+        | _PROVIDER_SECRETS
+    ),
+    "WebhookFunction": (
+        _logs("WebhookLogs")
+        | _grants("sqs:SendMessage", "EventsQueue")
+        | _PROVIDER_SECRETS
+    ),
+    "RefreshFunction": (
+        _logs("RefreshLogs")
+        | _grants("dynamodb:GetItem Query UpdateItem", "ConnectionsTable")
+        | _grants("dynamodb:Query", "ConnectionsTable/index/due")
+        | _grants("dynamodb:PutItem", "HistoryTable")
+        | _grants("dynamodb:PutItem UpdateItem", "ControlTable", _keys("SCHEDULER", "BREAKER#*"))
+        | _grants("kms:Decrypt", "TokenKey", _purpose("refresh"))
+        | _grants("kms:GenerateDataKey", "TokenKey", _purpose("access", "refresh"))
+        | _grants("sqs:SendMessage", "RefreshQueue RefreshDlq")
+        | _grants(_CONSUME, "RefreshQueue")
+        | _EVENTS
+        | _PROVIDER_SECRETS
+    ),
+    "SyncFunction": (
+        _logs("SyncLogs")
+        | _grants("dynamodb:GetItem Query", "ConnectionsTable")
+        | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "DeliveriesTable")
+        | _grants("dynamodb:GetItem Query PutItem UpdateItem", "RecordsTable")
+        | _grants("kms:Decrypt", "TokenKey", _purpose("access"))
+        | _grants(_CONSUME, "EventsQueue SyncQueue SyncHighQueue SyncLowQueue")
+        | _grants("sqs:SendMessage", "SyncQueue SyncHighQueue SyncLowQueue")
+        | _grants("sqs:SendMessage", "EventsDlq SyncDlq SyncHighDlq SyncLowDlq")
+        | _grants("lambda:InvokeFunction", "RefreshFunction")
+        | _EVENTS
+    ),
+    "ApiFunction": (
+        _logs("ApiLogs")
+        | _grants("dynamodb:GetItem BatchGetItem Query", "ConnectionsTable")
+        | _grants("dynamodb:Query", "ConnectionsTable/index/listing")
+        | _grants("dynamodb:Query", "HistoryTable HistoryTable/index/provider")
+        | _grants("dynamodb:GetItem Query", "RecordsTable")
+        | _grants("dynamodb:GetItem Query PutItem UpdateItem", "ControlTable")
+        | _grants("lambda:InvokeFunction", "RefreshFunction")
+        | _grants("kms:DescribeKey", "TokenKey")
+        | _grants("sqs:GetQueueAttributes", "RefreshQueue")
+    ),
+}

@@ -1,0 +1,257 @@
+"""How functions run and how they are triggered: times, variables, queues, schedule."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from expansion import FUNCTIONS, ROLES, Expanded, target
+from rules import rule
+
+# A POST to a token endpoint ends after this, and a lease after that; see docs/architecture.md.
+POST_SECONDS = 45
+LEASE_SECONDS = 105
+# API Gateway gives up after this.
+GATEWAY_SECONDS = 29
+
+CONSUMERS = {
+    "EventsQueue": "SyncFunction",
+    "SyncQueue": "SyncFunction",
+    "SyncHighQueue": "SyncFunction",
+    "SyncLowQueue": "SyncFunction",
+    "RefreshQueue": "RefreshFunction",
+}
+DEAD_LETTER_QUEUES = {queue: queue.replace("Queue", "Dlq") for queue in CONSUMERS}
+
+VARIABLES_OF_ALL = (
+    "ENVIRONMENT POWERTOOLS_SERVICE_NAME POWERTOOLS_METRICS_NAMESPACE AWS_LAMBDA_LOG_LEVEL "
+    "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"
+)
+VARIABLES = {
+    "OauthFunction": (
+        "CONNECTIONS_TABLE CONTROL_TABLE SYNC_QUEUE_LOW_URL EVENT_BUS TOKEN_KEY_ID PROVIDER_SECRETS_ID PUBLIC_URL "
+        "DUE_SHARDS QUICKBOOKS_API_BASE_URL"
+    ),
+    "WebhookFunction": "EVENTS_QUEUE_URL PROVIDER_SECRETS_ID",
+    "RefreshFunction": (
+        "CONNECTIONS_TABLE HISTORY_TABLE CONTROL_TABLE REFRESH_QUEUE_URL REFRESH_DLQ_URL EVENT_BUS TOKEN_KEY_ID "
+        "PROVIDER_SECRETS_ID DUE_SHARDS"
+    ),
+    "SyncFunction": (
+        "CONNECTIONS_TABLE DELIVERIES_TABLE RECORDS_TABLE EVENTS_DLQ_URL SYNC_QUEUE_URL SYNC_QUEUE_HIGH_URL "
+        "SYNC_QUEUE_LOW_URL SYNC_DLQ_URL SYNC_HIGH_DLQ_URL SYNC_LOW_DLQ_URL EVENT_BUS TOKEN_KEY_ID REFRESH_FUNCTION "
+        "QUICKBOOKS_API_BASE_URL"
+    ),
+    "ApiFunction": (
+        "CONNECTIONS_TABLE HISTORY_TABLE RECORDS_TABLE CONTROL_TABLE REFRESH_FUNCTION REFRESH_QUEUE_URL TOKEN_KEY_ID "
+        "PUBLIC_URL"
+    ),
+}
+# Where a variable's name does not give away its resource.
+POINTS_TO = {
+    "SYNC_QUEUE_LOW_URL": "SyncLowQueue",
+    "SYNC_QUEUE_HIGH_URL": "SyncHighQueue",
+    "TOKEN_KEY_ID": "TokenKey",
+}
+SECRET_NAME = re.compile(r"SECRET|PASSWORD|PASSPHRASE|CREDENTIAL|PRIVATE|TOKEN(?!_KEY_ID$)|KEY(?!_ID$)")
+
+
+def mappings(expanded: Expanded) -> dict[str, dict]:
+    return expanded.of_type("AWS::Lambda::EventSourceMapping")
+
+
+@rule
+def refresh_ends_after_the_post_and_before_the_lease(expanded: Expanded) -> Iterator[str]:
+    timeout = expanded.properties("RefreshFunction")["Timeout"]
+    if not POST_SECONDS < timeout < LEASE_SECONDS:
+        yield f"the refresh function may run for {timeout} s"
+
+
+@rule
+def functions_behind_the_api_end_before_the_gateway_gives_up(expanded: Expanded) -> Iterator[str]:
+    for function in ("OauthFunction", "WebhookFunction", "ApiFunction"):
+        if expanded.properties(function)["Timeout"] > GATEWAY_SECONDS:
+            yield f"{function} may run for {expanded.properties(function)['Timeout']} s"
+
+
+@rule
+def a_refresh_is_never_repeated_blindly(expanded: Expanded) -> Iterator[str]:
+    invocation = expanded.properties("RefreshFunctionEventInvokeConfig")
+    if invocation.get("MaximumRetryAttempts") != 0:
+        yield "Lambda repeats a failed asynchronous invocation of the refresh function"
+
+
+@rule
+def every_function_runs_a_rust_program_on_the_chosen_architecture(expanded: Expanded) -> Iterator[str]:
+    for function in FUNCTIONS:
+        properties = expanded.properties(function)
+        if (properties["Runtime"], properties["Handler"]) != ("provided.al2023", "bootstrap"):
+            yield f"{function} runs {properties['Handler']} on {properties['Runtime']}"
+        if properties.get("Architectures") != [{"Ref": "Architecture"}]:
+            yield f"{function} runs on {properties.get('Architectures')}"
+
+
+@rule
+def a_job_may_put_itself_back_on_its_lane(expanded: Expanded) -> Iterator[str]:
+    if expanded.properties("SyncFunction").get("RecursiveLoop") != "Allow":
+        yield "Lambda stops a long job as a runaway loop"
+
+
+@rule
+def every_function_has_exactly_the_variables_it_reads(expanded: Expanded) -> Iterator[str]:
+    for function, service in FUNCTIONS.items():
+        variables = expanded.variables(function)
+        expected = {*VARIABLES_OF_ALL.split(), *VARIABLES[function].split()}
+        for name in sorted(set(variables) ^ expected):
+            yield f"{function}: {name} is missing or too much"
+        if variables.get("POWERTOOLS_SERVICE_NAME") != service:
+            yield f"{function} calls itself {variables.get('POWERTOOLS_SERVICE_NAME')}"
+
+
+@rule
+def every_variable_points_to_the_resource_of_its_name(expanded: Expanded) -> Iterator[str]:
+    for function in FUNCTIONS:
+        for name, value in expanded.variables(function).items():
+            expected = POINTS_TO.get(name, name.removesuffix("_URL").title().replace("_", ""))
+            if expected in expanded.resources and target(value) != expected:
+                yield f"{function}: {name} is {target(value)}"
+
+
+@rule
+def no_variable_holds_a_secret(expanded: Expanded) -> Iterator[str]:
+    for function in FUNCTIONS:
+        for name, value in expanded.variables(function).items():
+            if SECRET_NAME.search(name) and name != "PROVIDER_SECRETS_ID":
+                yield f"{function}: {name} looks like a secret"
+            if "{{resolve:" in str(value):
+                yield f"{function}: the value of {name} would be resolved into the function's settings"
+    for name, parameter in expanded.template["Parameters"].items():
+        if parameter.get("NoEcho"):
+            yield f"parameter {name} is a secret"
+
+
+@rule
+def every_queue_has_its_consumer(expanded: Expanded) -> Iterator[str]:
+    found = {
+        target(mapping["EventSourceArn"]): target(mapping["FunctionName"]) for mapping in mappings(expanded).values()
+    }
+    if found != CONSUMERS:
+        yield f"queues are consumed by {found}"
+
+
+@rule
+def every_queue_mapping_reports_single_failures(expanded: Expanded) -> Iterator[str]:
+    for name, mapping in mappings(expanded).items():
+        if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            yield f"{name} repeats whole batches"
+
+
+@rule
+def every_queue_mapping_bounds_its_concurrency(expanded: Expanded) -> Iterator[str]:
+    for name, mapping in mappings(expanded).items():
+        bound = mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 0)
+        if not 2 <= bound <= 50:
+            yield f"{name} runs up to {bound or 'any number of'} functions at once"
+
+
+@rule
+def messages_that_name_many_things_come_one_at_a_time(expanded: Expanded) -> Iterator[str]:
+    for name, mapping in mappings(expanded).items():
+        expected = 10 if target(mapping["EventSourceArn"]) == "EventsQueue" else 1
+        if mapping["BatchSize"] != expected:
+            yield f"{name} takes {mapping['BatchSize']} messages at once"
+
+
+@rule
+def messages_stay_invisible_for_six_times_the_timeout_of_their_consumer(expanded: Expanded) -> Iterator[str]:
+    for mapping in mappings(expanded).values():
+        queue = target(mapping["EventSourceArn"])
+        visibility = expanded.properties(queue).get("VisibilityTimeout", 30)
+        timeout = expanded.properties(target(mapping["FunctionName"]))["Timeout"]
+        if visibility < 6 * timeout + mapping.get("MaximumBatchingWindowInSeconds", 0):
+            yield f"{queue}: {visibility} s for {timeout} s"
+
+
+@rule
+def every_queue_gives_up_into_its_dead_letter_queue_after_five_tries(expanded: Expanded) -> Iterator[str]:
+    for queue, dead_letters in DEAD_LETTER_QUEUES.items():
+        redrive = expanded.properties(queue).get("RedrivePolicy", {})
+        if target(redrive.get("deadLetterTargetArn")) != dead_letters:
+            yield f"{queue} has no dead-letter queue of its own"
+        if redrive.get("maxReceiveCount", 0) < 5:
+            yield f"{queue} gives up after {redrive.get('maxReceiveCount')} tries"
+
+
+@rule
+def dead_letters_are_kept_for_14_days_and_longer_than_in_the_source(expanded: Expanded) -> Iterator[str]:
+    days = 24 * 60 * 60
+    for name in [*DEAD_LETTER_QUEUES.values(), "ScheduleDlq"]:
+        if expanded.properties(name).get("MessageRetentionPeriod") != 14 * days:
+            yield f"{name} does not keep its messages for 14 days"
+    for queue in DEAD_LETTER_QUEUES:
+        if not 1 * days < expanded.properties(queue).get("MessageRetentionPeriod", 0) < 14 * days:
+            yield f"{queue} leaves its dead letters no time"
+
+
+@rule
+def every_queue_is_encrypted_and_known(expanded: Expanded) -> Iterator[str]:
+    queues = expanded.of_type("AWS::SQS::Queue")
+    for name, properties in queues.items():
+        if properties.get("SqsManagedSseEnabled") is not True and "KmsMasterKeyId" not in properties:
+            yield f"{name} is not encrypted"
+        if "QueueName" in properties:
+            yield f"{name} has a fixed name"
+    for name in sorted(set(queues) ^ {*DEAD_LETTER_QUEUES, *DEAD_LETTER_QUEUES.values(), "ScheduleDlq"}):
+        yield f"{name} is missing, or no rule knows it"
+
+
+@rule
+def the_sweep_gets_the_plain_scheduled_event_every_minute_and_loses_none(expanded: Expanded) -> Iterator[str]:
+    rules = expanded.of_type("AWS::Events::Rule")
+    if [properties.get("ScheduleExpression") for properties in rules.values()] != ["rate(1 minute)"]:
+        yield "there is not exactly one rule that fires every minute"
+    for name, properties in rules.items():
+        if properties.get("State", "ENABLED") != "ENABLED":
+            yield f"{name} is off"
+        for event in properties["Targets"]:
+            if target(event["Arn"]) != "RefreshFunction":
+                yield f"{name} calls {target(event['Arn'])}"
+            if {"Input", "InputPath", "InputTransformer"} & set(event):
+                yield f"{name} changes the event"
+            if target(event.get("DeadLetterConfig", {}).get("Arn")) != "ScheduleDlq":
+                yield f"{name} drops what it cannot deliver"
+            if "MaximumEventAgeInSeconds" not in event.get("RetryPolicy", {}):
+                yield f"{name} delivers ticks that are a day old"
+
+
+@rule
+def every_dead_letter_queue_and_critical_function_has_an_alarm(expanded: Expanded) -> Iterator[str]:
+    alarms = {
+        (alarm["MetricName"], target(dimension["Value"]))
+        for alarm in expanded.of_type("AWS::CloudWatch::Alarm").values()
+        for dimension in alarm["Dimensions"]
+    }
+    expected = {("ApproximateNumberOfMessagesVisible", name) for name in [*DEAD_LETTER_QUEUES.values(), "ScheduleDlq"]}
+    expected |= {("Errors", "RefreshFunction"), ("Errors", "WebhookFunction"), ("Invocations", "RefreshFunction")}
+    expected |= {("5XXError", "AWS::StackName")}
+    for metric, name in sorted(expected - alarms):
+        yield f"no alarm on {metric} of {name}"
+
+
+@rule
+def every_alarm_notifies_the_topic_if_there_is_one(expanded: Expanded) -> Iterator[str]:
+    expected = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    for name, alarm in expanded.of_type("AWS::CloudWatch::Alarm").items():
+        if alarm.get("AlarmActions") != expected:
+            yield f"{name} notifies nobody"
+
+
+@rule
+def every_function_logs_into_a_group_of_its_own_with_retention(expanded: Expanded) -> Iterator[str]:
+    for function in ROLES:
+        group = function.replace("Function", "Logs")
+        if expanded.properties(function).get("LoggingConfig", {}).get("LogGroup") != {"Ref": group}:
+            yield f"{function} does not log into {group}"
+    for name, properties in expanded.of_type("AWS::Logs::LogGroup").items():
+        if properties.get("RetentionInDays") != {"Ref": "LogRetentionDays"}:
+            yield f"{name} keeps its logs forever"
