@@ -68,7 +68,8 @@ pub(crate) async fn run(Command::Create(create): Command) -> anyhow::Result<()> 
         RoleName::Operator => Role::Operator,
         RoleName::Viewer => Role::Viewer,
     };
-    let new = NewApiKey { name: name.to_owned(), scopes: role.scopes(), tenant: create.tenant, expires_at: None };
+    let new =
+        NewApiKey { name: name.to_owned(), scopes: role.scopes(), tenant: create.tenant, expires_at: None };
     let (key, text) = new.issue(&create.environment, SystemClock.now(), &SystemEntropy);
     let sdk = sdk_config().await;
     let store = DynamoApiKeys::new(clients::dynamodb(&sdk), create.control_table);
@@ -78,7 +79,9 @@ pub(crate) async fn run(Command::Create(create): Command) -> anyhow::Result<()> 
     let mut out = std::io::stdout().lock();
     match create.output {
         Output::Env => writeln!(out, "API_KEY={}", text.expose())?,
-        Output::Text => writeln!(out, "{}\nThis key is shown only now: keep it in a safe place.", text.expose())?,
+        Output::Text => {
+            writeln!(out, "{}\nThis key is shown only now: keep it in a safe place.", text.expose())?;
+        }
     }
     Ok(())
 }

@@ -28,7 +28,8 @@ fn sources(endings: &[&str]) -> Vec<PathBuf> {
     assert!(listed.status.success(), "git ls-files failed");
     let listed = String::from_utf8(listed.stdout).unwrap();
     let wanted = |path: &&str| endings.iter().any(|ending| path.ends_with(ending));
-    let files: Vec<_> = listed.lines().filter(wanted).map(|path| root().join(path)).filter(|path| path.exists()).collect();
+    let files: Vec<_> =
+        listed.lines().filter(wanted).map(|path| root().join(path)).filter(|path| path.exists()).collect();
     assert!(!files.is_empty(), "no file ends in {endings:?}");
     files
 }
@@ -42,7 +43,9 @@ fn no_source_file_is_longer_than_a_reader_can_hold() {
     let long: Vec<_> = sources(&[".rs", ".py"])
         .into_iter()
         .map(|path| (read(&path).lines().count(), path))
-        .filter(|(lines, path)| *lines > if path.ends_with("src/main.rs") { MAX_MAIN_LINES } else { MAX_LINES })
+        .filter(|(lines, path)| {
+            *lines > if path.ends_with("src/main.rs") { MAX_MAIN_LINES } else { MAX_LINES }
+        })
         .collect();
 
     assert!(long.is_empty(), "{long:#?}");
@@ -107,8 +110,11 @@ fn there_is_one_tls_stack_and_it_is_ring() {
 #[test]
 fn there_is_one_generation_of_cryptography() {
     let packages = locked();
-    for name in ["sha2", "digest", "hmac", "hkdf", "aes-gcm", "aes", "crypto-common", "rand", "rand_core", "zeroize"] {
-        let versions: BTreeSet<_> = packages.iter().filter(|(found, _)| found == name).map(|(_, version)| version).collect();
+    for name in
+        ["sha2", "digest", "hmac", "hkdf", "aes-gcm", "aes", "crypto-common", "rand", "rand_core", "zeroize"]
+    {
+        let versions: BTreeSet<_> =
+            packages.iter().filter(|(found, _)| found == name).map(|(_, version)| version).collect();
         assert_eq!(versions.len(), 1, "{name}: {versions:?}");
     }
 }
@@ -129,7 +135,8 @@ fn only_the_aws_crate_names_the_sdk_in_shared_code() {
     let found: Vec<_> = sources(&["Cargo.toml"])
         .into_iter()
         .filter(|path| {
-            let shared = path.starts_with(root().join("shared")) && !path.starts_with(root().join("shared/aws"));
+            let shared =
+                path.starts_with(root().join("shared")) && !path.starts_with(root().join("shared/aws"));
             let function = path.starts_with(root().join("functions"));
             (shared || function) && read(path).lines().any(|line| line.starts_with("aws-"))
         })
@@ -143,7 +150,13 @@ fn the_release_profile_keeps_binaries_small_and_panics_reportable() {
     let manifest = read(&root().join("Cargo.toml"));
     let profile = manifest.split("[profile.release]").nth(1).expect("there is a release profile");
 
-    for setting in ["lto = \"thin\"", "opt-level = \"s\"", "codegen-units = 1", "strip = \"symbols\"", "panic = \"unwind\""] {
+    for setting in [
+        "lto = \"thin\"",
+        "opt-level = \"s\"",
+        "codegen-units = 1",
+        "strip = \"symbols\"",
+        "panic = \"unwind\"",
+    ] {
         assert!(profile.contains(setting), "{setting} is missing");
     }
 }

@@ -48,7 +48,12 @@ impl From<ApiError> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        ApiError::failure(ErrorCode::StorageUnavailable, &error).into()
+        match error {
+            StoreError::InvalidCursor(_) => {
+                ApiError::invalid("cursor", "send a cursor as nextCursor gave it").into()
+            }
+            error => ApiError::failure(ErrorCode::StorageUnavailable, &error).into(),
+        }
     }
 }
 

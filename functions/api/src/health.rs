@@ -61,7 +61,9 @@ pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
         return Ok(call.json(StatusCode::SERVICE_UNAVAILABLE, &body));
     };
     let mut summary = Summary::default();
-    connections.iter().for_each(|connection| summary.count(health(connection, &deps.policy, now)));
+    for connection in &connections {
+        summary.count(health(connection, &deps.policy, now));
+    }
     let is_late = |at: Timestamp| now.duration_since(at).unsigned_abs() > SCHEDULER_LATE;
     let scheduler = match last_run {
         None => "never_ran",

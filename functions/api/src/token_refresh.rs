@@ -65,15 +65,16 @@ pub(crate) async fn refresh(
     let answers = deps.refresh.invoke(&message, WAIT).await?;
     let answer = answers.and_then(|answers| answers.into_iter().next());
     let expires_at = answer.as_ref().and_then(|answer| answer.expires_at);
+    let status_url = format!("{public_url}/api/connections/{}", connection.key.connection);
     let done = |refreshed| RefreshBody { success: true, provider, refreshed, expires_at, status_url: None };
     match answer.as_ref().map(|answer| answer.result) {
         Some(RefreshResult::Refreshed) => Ok(call.json(StatusCode::OK, &done(true))),
         Some(RefreshResult::Fresh) => Ok(call.json(StatusCode::OK, &done(false))),
-        None | Some(RefreshResult::Running) => Ok(pending(&call, &public_url, &connection.key, done(false))),
+        None | Some(RefreshResult::Running) => Ok(pending(&call, status_url, done(false))),
         Some(RefreshResult::Dead) => Err(dead().into()),
         Some(RefreshResult::Missing) => Err(missing().into()),
         Some(RefreshResult::Throttled | RefreshResult::Failed) => {
-            failed(&deps, answer.as_ref(), || pending(&call, &public_url, &connection.key, done(false)))
+            failed(&deps, answer.as_ref(), || pending(&call, status_url, done(false)))
         }
     }
 }
@@ -108,10 +109,10 @@ async fn find(
 }
 
 /// The provider has not answered yet; the refresh goes on without its caller.
-fn pending(call: &Call, public_url: &str, key: &ConnectionKey, body: RefreshBody) -> Response {
-    let status_url = format!("{public_url}/api/connections/{}", key.connection);
+fn pending(call: &Call, status_url: String, mut body: RefreshBody) -> Response {
     let location = HeaderValue::from_str(&status_url);
-    let mut response = call.json(StatusCode::ACCEPTED, &RefreshBody { status_url: Some(status_url), ..body });
+    body.status_url = Some(status_url);
+    let mut response = call.json(StatusCode::ACCEPTED, &body);
     if let Ok(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }

@@ -26,7 +26,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
         connections: Arc::new(DynamoConnections::new(dynamodb.clone(), config.connections_table, NO_SHARDS)),
         attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), config.history_table)),
         records: Arc::new(DynamoRecords::new(dynamodb, config.records_table)),
-        refresh: Arc::new(LambdaRefresh::new(clients::lambda(sdk), config.refresh_function)),
+        refresh: Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function)),
         environment: config.environment,
         public_url: config.public_url,
         return_urls: config.return_urls,

@@ -19,16 +19,12 @@ pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
 /// The end of a connection that stands.
 pub(crate) fn connected(completed: &Completed, correlation: &CorrelationId) -> Response<String> {
     let connection = completed.key.connection.as_str();
-    match completed.return_url.as_deref().and_then(|url| Url::parse(url).ok()) {
-        Some(mut url) => {
-            url.query_pairs_mut().append_pair("status", "connected").append_pair("connectionId", connection);
-            redirect(url.as_str(), correlation)
-        }
-        None => {
-            let text = format!("{} is connected. You can close this page.", completed.company);
-            html(StatusCode::OK, page("Connected", &text, connection), correlation)
-        }
+    if let Some(mut url) = completed.return_url.as_deref().and_then(|url| Url::parse(url).ok()) {
+        url.query_pairs_mut().append_pair("status", "connected").append_pair("connectionId", connection);
+        return redirect(url.as_str(), correlation);
     }
+    let text = format!("{} is connected. You can close this page.", completed.company);
+    html(StatusCode::OK, page("Connected", &text, connection), correlation)
 }
 
 /// The end of a connection that does not stand, for a product that wants to tell it itself.

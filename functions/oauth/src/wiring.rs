@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use aws::{
-    DynamoAuthorizations, DynamoConnections, EventBridgeBus, KmsDataKeys, SdkConfig, SqsSyncQueue, clients,
+    DynamoAuthorizations, DynamoConnections, EventBridgeBus, KmsDataKeys, SdkConfig, SqsSyncQueue, SyncLanes,
+    clients,
 };
 use domain::{
     authorization::Connector,
@@ -26,6 +27,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let requests = Arc::new(DynamoAuthorizations::new(dynamodb.clone(), config.control_table));
     let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));
     let quickbooks = Arc::new(config.quickbooks);
+    let lanes = SyncLanes { low: Some(config.sync_queue_low_url), ..SyncLanes::default() };
     let client = http::client()?;
     Ok(Deps {
         connector: Connector {
@@ -38,7 +40,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             companies: Arc::new(QuickBooksCompanies::new(client.clone(), quickbooks.api_base_url.clone())),
             endpoint: Arc::new(QuickBooksTokenEndpoint::new(client, quickbooks.clone(), clock.clone())),
             sealer: TokenSealer::new(config.environment, keys, entropy.clone()),
-            queue: Arc::new(SqsSyncQueue::low_only(clients::sqs(sdk), config.sync_queue_low_url)),
+            queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), lanes)),
             bus: Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus)),
             clock: clock.clone(),
             entropy: entropy.clone(),

@@ -13,9 +13,7 @@ async fn main() -> Result<(), Error> {
     let deps = &deps;
     run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
         let deadline = invocation::deadline(event.context.deadline);
-        let work = async {
-            handle(deps, event.payload, deadline).await.inspect_err(|error| invocation::failed(error))
-        };
+        let work = async { handle(deps, event.payload, deadline).await.map_err(invocation::failed) };
         invocation::run(telemetry, &event.context.request_id, ("refresh", None), work).await
     }))
     .await

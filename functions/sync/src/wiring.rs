@@ -34,7 +34,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let access = Arc::new(AccessTokens {
         connections: connections.clone(),
         sealer: TokenSealer::new(config.environment, keys, Arc::new(SystemEntropy)),
-        refresh: Arc::new(LambdaRefresh::new(clients::lambda(sdk), config.refresh_function)),
+        refresh: Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function)),
         clock: clock.clone(),
         policy: config.policy,
     });
@@ -43,7 +43,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let ledgers = HashMap::from([(Provider::QuickBooks, ledger)]);
     let records: Arc<dyn RecordStore> = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table));
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
-    let [high, normal, low] = config.lanes.each_ref().map(|lane| lane.url.clone());
+    let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
     Ok(Deps {
         consumer: EventConsumer {
             access: access.clone(),

@@ -10,7 +10,7 @@ use domain::{
         Company, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, NewConnection,
         Route,
     },
-    id::{ProviderCompanyId, TenantId},
+    id::{ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
     store::StoreError,
 };
@@ -132,6 +132,21 @@ impl ConnectionStore for DynamoConnections {
         let request = request.set_key(Some(Key::connection(key).into_item()));
         let output = request.send().await.map_err(unavailable("find"))?;
         output.item().map(connection_item::read).transpose()
+    }
+
+    async fn find_key(&self, id: &ConnectionId) -> Result<Option<ConnectionKey>, StoreError> {
+        let condition = format!("#{LISTING} = :listing AND #{SK} = :sk");
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(keys::LISTING_INDEX)
+            .set_expression_attribute_names(Some(names([&condition])))
+            .key_condition_expression(condition)
+            .expression_attribute_values(":listing", text(keys::LISTED))
+            .expression_attribute_values(":sk", text(format!("{}{id}", keys::CONNECTION_PREFIX)));
+        let output = query.send().await.map_err(unavailable("find_key"))?;
+        output.items().first().map(|item| keys::connection_key(&Reader::new("listing", item))).transpose()
     }
 
     async fn find_route(

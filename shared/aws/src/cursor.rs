@@ -1,7 +1,7 @@
 //! Cursors of lists: where a page ended, as a text without meaning to its holder.
 //!
 //! A cursor is not secret and not proven here: the HTTP edge authenticates what it hands out. One that does not read as
-//! ours is [`StoreError::Corrupt`], since an empty page would pass for the end of the list.
+//! ours is [`StoreError::InvalidCursor`], since an empty page would pass for the end of the list.
 
 use std::str::FromStr;
 
@@ -24,7 +24,7 @@ pub(crate) fn decode<T>(cursor: &str) -> Result<T, StoreError>
 where
     T: FromStr<Err: Into<BoxError>>,
 {
-    text(cursor)?.parse().map_err(corrupt)
+    text(cursor)?.parse().map_err(invalid)
 }
 
 /// The cursor behind one connection.
@@ -35,25 +35,25 @@ pub(crate) fn encode_connection(key: &ConnectionKey) -> String {
 /// The connection of a cursor.
 pub(crate) fn decode_connection(cursor: &str) -> Result<ConnectionKey, StoreError> {
     let text = text(cursor)?;
-    let (tenant, connection) = text.split_once(SEPARATOR).ok_or_else(|| corrupt("not of two ids"))?;
+    let (tenant, connection) = text.split_once(SEPARATOR).ok_or_else(|| invalid("not of two ids"))?;
     Ok(ConnectionKey {
-        tenant: tenant.parse().map_err(corrupt)?,
-        connection: connection.parse().map_err(corrupt)?,
+        tenant: tenant.parse().map_err(invalid)?,
+        connection: connection.parse().map_err(invalid)?,
     })
 }
 
 /// The error for a cursor of another list.
 pub(crate) fn foreign() -> StoreError {
-    corrupt("of another list")
+    invalid("of another list")
 }
 
 fn text(cursor: &str) -> Result<String, StoreError> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(corrupt)?;
-    String::from_utf8(bytes).map_err(corrupt)
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(invalid)?;
+    String::from_utf8(bytes).map_err(invalid)
 }
 
-fn corrupt(source: impl Into<BoxError>) -> StoreError {
-    StoreError::Corrupt { what: "cursor", source: source.into() }
+fn invalid(source: impl Into<BoxError>) -> StoreError {
+    StoreError::InvalidCursor(source.into())
 }
 
 #[cfg(test)]

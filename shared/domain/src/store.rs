@@ -14,6 +14,9 @@ pub enum StoreError {
         #[source]
         source: BoxError,
     },
+    /// A caller's cursor is not one that this list handed out.
+    #[error("the cursor is not of this list")]
+    InvalidCursor(#[source] BoxError),
     /// What is stored cannot be understood; trying again will not help.
     #[error("{what} as stored cannot be read")]
     Corrupt {

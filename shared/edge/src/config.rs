@@ -7,7 +7,10 @@ use domain::{
     refresh::policy::{DEFAULT_LEAD, DEFAULT_LEASE, DEFAULT_POST_TIMEOUT, RefreshPolicy},
     secret::ClientSecret,
 };
-use providers::settings::QuickBooksSettings;
+use providers::settings::{
+    QUICKBOOKS_ACCOUNTING_SCOPE, QUICKBOOKS_API_BASE_URL, QUICKBOOKS_AUTHORIZE_URL, QUICKBOOKS_REVOKE_URL,
+    QUICKBOOKS_TOKEN_URL, QuickBooksSettings,
+};
 use thiserror::Error;
 use url::Url;
 
@@ -165,22 +168,21 @@ impl<'a> Variables<'a> {
     pub fn quickbooks(&mut self, post_timeout: Duration) -> Option<QuickBooksSettings> {
         let client_id = self.required("QUICKBOOKS_CLIENT_ID");
         let client_secret = ClientSecret::new(self.required("QUICKBOOKS_CLIENT_SECRET"));
-        let defaults = QuickBooksSettings::AUTHORIZE_URL;
         Some(QuickBooksSettings {
             client_id,
             client_secret,
-            authorize_url: self.url("QUICKBOOKS_AUTHORIZE_URL", Some(defaults))?,
-            token_url: self.url("QUICKBOOKS_TOKEN_URL", Some(QuickBooksSettings::TOKEN_URL))?,
-            revoke_url: self.url("QUICKBOOKS_REVOKE_URL", Some(QuickBooksSettings::REVOKE_URL))?,
+            authorize_url: self.url("QUICKBOOKS_AUTHORIZE_URL", Some(QUICKBOOKS_AUTHORIZE_URL))?,
+            token_url: self.url("QUICKBOOKS_TOKEN_URL", Some(QUICKBOOKS_TOKEN_URL))?,
+            revoke_url: self.url("QUICKBOOKS_REVOKE_URL", Some(QUICKBOOKS_REVOKE_URL))?,
             api_base_url: self.quickbooks_api_base_url()?,
-            scopes: vec![QuickBooksSettings::ACCOUNTING_SCOPE.to_owned()],
+            scopes: vec![QUICKBOOKS_ACCOUNTING_SCOPE.to_owned()],
             post_timeout,
         })
     }
 
     /// The host of QuickBooks' data API (`QUICKBOOKS_API_BASE_URL`).
     pub fn quickbooks_api_base_url(&mut self) -> Option<Url> {
-        self.url("QUICKBOOKS_API_BASE_URL", Some(QuickBooksSettings::API_BASE_URL))
+        self.url("QUICKBOOKS_API_BASE_URL", Some(QUICKBOOKS_API_BASE_URL))
     }
 
     /// Notes a problem; of several with one variable the first is kept.
@@ -205,10 +207,13 @@ impl<'a> Variables<'a> {
 /// Puts the JSON object of a Secrets Manager secret under the environment: a variable of the environment wins.
 ///
 /// Members that are not text are ignored, since no variable is read from them.
-pub fn with_secret(
+pub fn with_secret<L>(
     secret: &str,
-    lookup: impl Fn(&str) -> Option<String>,
-) -> Result<impl Fn(&str) -> Option<String>, ConfigError> {
+    lookup: L,
+) -> Result<impl Fn(&str) -> Option<String> + use<L>, ConfigError>
+where
+    L: Fn(&str) -> Option<String>,
+{
     let values: BTreeMap<String, serde_json::Value> =
         serde_json::from_str(secret).map_err(|_| ConfigError {
             problems: BTreeMap::from([(

@@ -29,9 +29,10 @@ pub fn deadline(epoch_ms: u64) -> Timestamp {
     i64::try_from(epoch_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MAX)
 }
 
-/// Logs why an invocation failed as a whole, once.
-pub fn failed(error: &dyn std::error::Error) {
-    tracing::error!(error = chain(error), "Invocation failed");
+/// Logs why an invocation failed as a whole, once, and hands it to the runtime.
+pub fn failed(error: impl std::error::Error + Send + Sync + 'static) -> lambda_http::Error {
+    tracing::error!(error = chain(&error), "Invocation failed");
+    error.into()
 }
 
 /// The id that Lambda gave an HTTP invocation.

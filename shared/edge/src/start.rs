@@ -1,6 +1,6 @@
 //! Starting a function: its variables, and the one error when they are wrong.
 
-use aws::{SdkConfig, SecretError, fetch_secret};
+use aws::{FetchSecretError, SdkConfig, fetch_secret};
 use domain::store::chain;
 use thiserror::Error;
 
@@ -14,7 +14,7 @@ pub enum StartError {
     Config(#[from] ConfigError),
     /// The secret that `PROVIDER_SECRETS_ID` names could not be read.
     #[error("the secret that PROVIDER_SECRETS_ID names could not be read")]
-    Secret(#[from] SecretError),
+    Secret(#[from] FetchSecretError),
 }
 
 /// How variables are looked up once the function has started.
@@ -25,15 +25,13 @@ pub async fn variables(sdk: &SdkConfig) -> Result<Variables, StartError> {
     let Some(id) = environment("PROVIDER_SECRETS_ID").filter(|id| !id.is_empty()) else {
         return Ok(Box::new(environment));
     };
-    let secret = fetch_secret(sdk, &id).await.map_err(StartError::Secret).inspect_err(|error| told(error))?;
-    Ok(Box::new(
-        with_secret(&secret, environment).map_err(StartError::Config).inspect_err(|error| told(error))?,
-    ))
+    let secret = fetch_secret(sdk, &id).await.map_err(StartError::Secret).inspect_err(told)?;
+    Ok(Box::new(with_secret(&secret, environment).map_err(StartError::Config).inspect_err(told)?))
 }
 
 /// A configuration, or its one error in the log before the function ends.
 pub fn checked<T>(config: Result<T, ConfigError>) -> Result<T, StartError> {
-    config.map_err(StartError::Config).inspect_err(|error| told(error))
+    config.map_err(StartError::Config).inspect_err(told)
 }
 
 fn told(error: &StartError) {

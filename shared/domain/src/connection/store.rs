@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Company, Connection, ConnectionKey};
 use crate::{
-    id::{CompanyId, ProviderCompanyId, TenantId},
+    id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
     store::StoreError,
 };
@@ -54,6 +54,9 @@ pub struct ConnectionPage {
 pub trait ConnectionStore: Send + Sync {
     /// Finds a connection, strongly consistent.
     async fn find(&self, key: &ConnectionKey) -> Result<Option<Connection>, StoreError>;
+
+    /// Finds whose a connection is, by its id alone; a connection made a moment ago may not be found yet.
+    async fn find_key(&self, id: &ConnectionId) -> Result<Option<ConnectionKey>, StoreError>;
 
     /// Finds the connection that a provider's company belongs to.
     async fn find_route(

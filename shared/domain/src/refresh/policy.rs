@@ -136,7 +136,7 @@ mod tests {
             .to_vec();
         assert_eq!(waits, [60, 120, 240, 480, 900, 900, 900]);
 
-        assert_eq!(retry_at(at(0), 1, Some(Duration::from_secs(300)), &Zeros), at(300));
+        assert_eq!(retry_at(at(0), 1, Some(Duration::from_mins(5)), &Zeros), at(300));
         assert_eq!(retry_at(at(0), 1, Some(Duration::from_secs(1_000_000_000)), &Zeros), at(900));
     }
 }

@@ -32,13 +32,13 @@ impl Clock for Hands {
     async fn sleep(&self, _: Duration) {}
 }
 
-struct Cache {
+struct Fixture {
     keys: Arc<CountingKeys>,
     hands: Arc<Hands>,
     cache: CachedDataKeys,
 }
 
-impl Cache {
+impl Fixture {
     fn new() -> Self {
         let (keys, hands) = (Arc::new(CountingKeys::default()), Arc::new(Hands::default()));
         let cache = CachedDataKeys::new(keys.clone(), hands.clone());
@@ -60,7 +60,7 @@ impl Cache {
 
 #[tokio::test]
 async fn a_warm_key_costs_no_call() {
-    let cache = Cache::new();
+    let cache = Fixture::new();
 
     assert_eq!(cache.unwrap_key(b"k", "c").await, 1);
     assert_eq!(cache.unwrap_key(b"k", "c").await, 1);
@@ -68,7 +68,7 @@ async fn a_warm_key_costs_no_call() {
 
 #[tokio::test]
 async fn a_key_cached_for_one_place_is_not_handed_out_in_another() {
-    let cache = Cache::new();
+    let cache = Fixture::new();
 
     cache.unwrap_key(b"k", "c").await;
 
@@ -77,7 +77,7 @@ async fn a_key_cached_for_one_place_is_not_handed_out_in_another() {
 
 #[tokio::test]
 async fn a_key_is_asked_for_again_after_five_minutes() {
-    let cache = Cache::new();
+    let cache = Fixture::new();
     cache.unwrap_key(b"k", "c").await;
 
     cache.hands.0.store(299, Ordering::Relaxed);
@@ -89,7 +89,7 @@ async fn a_key_is_asked_for_again_after_five_minutes() {
 
 #[tokio::test]
 async fn the_cache_never_holds_more_than_its_limit() {
-    let cache = Cache::new();
+    let cache = Fixture::new();
 
     for number in 0..MAX_ENTRIES + 20 {
         cache.unwrap_key(&number.to_be_bytes(), "c").await;
