@@ -57,6 +57,7 @@ pub(crate) fn write_tokens(tokens: &SealedTokens) -> AttributeValue {
         .put(keys::REFRESH, bytes(&tokens.refresh))
         .put(keys::FINGERPRINT, text(&tokens.refresh_fingerprint))
         .put(keys::ISSUED_AT, instant(tokens.issued_at))
+        .put(keys::REFRESHED, AttributeValue::Bool(tokens.refreshed))
         .put(keys::ACCESS_ENDS, instant(tokens.access_expires_at))
         .put_if(keys::REFRESH_ENDS, tokens.refresh_expires_at.map(instant))
         .put_if(keys::GRANT_ENDS, tokens.hard_expires_at.map(instant))
@@ -131,6 +132,7 @@ fn read_tokens(reader: &Reader<'_>) -> Result<SealedTokens, StoreError> {
         refresh: reader.bytes(keys::REFRESH)?.to_vec(),
         refresh_fingerprint: reader.text(keys::FINGERPRINT)?.to_owned(),
         issued_at: reader.instant(keys::ISSUED_AT)?,
+        refreshed: reader.flag(keys::REFRESHED)?,
         access_expires_at: reader.instant(keys::ACCESS_ENDS)?,
         refresh_expires_at: reader.instant_if(keys::REFRESH_ENDS)?,
         hard_expires_at: reader.instant_if(keys::GRANT_ENDS)?,

@@ -14,7 +14,7 @@
 //! | `made` | N | when the connection was made |
 //! | `fence`, `w` | N, S | the number that rises with every lease; the mark of the last write |
 //! | `ok`, `bad`, `ms`, `row` | N | attempts that succeeded, that failed, their duration, failures in a row |
-//! | `tok` | M | the token set: generation `g`, envelopes `a` and `r` (B), fingerprint `fp`, and the times issued `at`, access ends `ax`, refresh ends `rx`, grant ends `hx`, keys made `km` |
+//! | `tok` | M | the token set: generation `g`, envelopes `a` and `r` (B), fingerprint `fp`, whether a refresh brought it `rf` (BOOL), and the times issued `at`, access ends `ax`, refresh ends `rx`, grant ends `hx`, keys made `km` |
 //! | `tok` | M | the token before: envelope `pr` (B), generation `pg`, usable until `pu` |
 //! | `lease`, `spends` | M, S | the lease: owner `o`, ends `x`, attempt `id`, started `s`; the fingerprint it spends |
 //! | `was`, `was_spends` | M or NULL, S | the lease before, when its worker never ended its attempt |
@@ -58,6 +58,7 @@ pub(crate) const ACCESS: &str = "a";
 pub(crate) const REFRESH: &str = "r";
 pub(crate) const FINGERPRINT: &str = "fp";
 pub(crate) const ISSUED_AT: &str = "at";
+pub(crate) const REFRESHED: &str = "rf";
 pub(crate) const ACCESS_ENDS: &str = "ax";
 pub(crate) const REFRESH_ENDS: &str = "rx";
 pub(crate) const GRANT_ENDS: &str = "hx";

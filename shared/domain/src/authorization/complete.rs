@@ -247,6 +247,7 @@ impl Connector {
                 refresh: pair.refresh,
                 refresh_fingerprint: fingerprint(&tokens.refresh),
                 issued_at: now,
+                refreshed: false,
                 access_expires_at: tokens.access_expires_at,
                 refresh_expires_at: tokens.refresh_expires_at,
                 hard_expires_at: tokens.hard_expires_at,

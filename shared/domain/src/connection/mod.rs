@@ -110,6 +110,8 @@ pub struct SealedTokens {
     pub refresh_fingerprint: String,
     /// When the token set was issued.
     pub issued_at: Timestamp,
+    /// Whether a refresh brought it; false for the token set of a fresh connect.
+    pub refreshed: bool,
     /// When the access token ends.
     pub access_expires_at: Timestamp,
     /// When the refresh token ends unless it is used.

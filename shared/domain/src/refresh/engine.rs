@@ -227,7 +227,7 @@ impl Refresher {
     /// Whether a stored token set calls for a refresh, or a person's wish does.
     fn is_wanted(&self, trigger: Trigger, tokens: &SealedTokens, now: Timestamp) -> bool {
         let needs_refresh = self.policy.needs_refresh(tokens, now);
-        let just_refreshed = now < later(tokens.issued_at, JOIN);
+        let just_refreshed = tokens.refreshed && now < later(tokens.issued_at, JOIN);
         tracing::debug!(needs_refresh, just_refreshed, trigger = trigger.as_str(), "Refresh decision");
         needs_refresh || (trigger == Trigger::Manual && !just_refreshed)
     }

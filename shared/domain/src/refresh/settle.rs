@@ -53,6 +53,7 @@ impl Refresher {
             refresh: pair.refresh,
             refresh_fingerprint,
             issued_at: now,
+            refreshed: true,
             access_expires_at: answer.access_expires_at,
             refresh_expires_at: answer.refresh_expires_at,
             hard_expires_at: answer.hard_expires_at.or(tokens.hard_expires_at),
