@@ -54,7 +54,7 @@ def run_for_code(command: Sequence[str | os.PathLike[str]], environment: Mapping
 def capture(command: Sequence[str | os.PathLike[str]], environment: Mapping[str, str] | None = None) -> str:
     """Returns what a short program prints; raises with its error output when it fails."""
     result = subprocess.run(
-        [os.fspath(part) for part in command], cwd=REPOSITORY, env=_environment(environment), text=True,
+        [os.fspath(part) for part in command], cwd=REPOSITORY, env=child_environment(environment), text=True,
         stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False,
     )
     if result.returncode != 0:
@@ -85,8 +85,10 @@ def tail(log: Path, lines: int = TAIL_LINES) -> str:
         return ""
 
 
-def _environment(additions: Mapping[str, str] | None) -> dict[str, str]:
-    return {**os.environ, **(additions or {})}
+def child_environment(additions: Mapping[str, str] | None) -> dict[str, str]:
+    """Returns the environment of other programs: this one's without anything that leads to a real AWS account."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**kept, **(additions or {})}
 
 
 def _start(
@@ -98,7 +100,7 @@ def _start(
         process = subprocess.Popen(
             [os.fspath(part) for part in command],
             cwd=REPOSITORY,
-            env=_environment(environment),
+            env=child_environment(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output is not None else None,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ledgerbridge_local import processes
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 STUBBORN = [
     sys.executable, "-c",
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)",
@@ -19,9 +19,13 @@ STUBBORN = [
 
 
 def start(tmp_path: Path, command: list[str], **environment: str) -> processes.Daemon:
-    return processes.start_daemon(
-        command, {**os.environ, **environment}, tmp_path / "run" / "pid.json", tmp_path / "log"
-    )
+    """Starts a daemon and waits until its program runs: its environment cannot be seen before."""
+    log = tmp_path / "log"
+    daemon = processes.start_daemon(command, {**os.environ, **environment}, tmp_path / "run" / "pid.json", log)
+    while "up" not in log.read_text():
+        assert daemon.alive
+        time.sleep(0.01)
+    return daemon
 
 
 def test_a_daemon_is_found_again_and_stopped(tmp_path: Path) -> None:
@@ -59,8 +63,6 @@ def test_a_damaged_pid_file_means_that_nothing_runs(tmp_path: Path) -> None:
 
 def test_a_process_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     daemon = start(tmp_path, STUBBORN)
-    while "up" not in (tmp_path / "log").read_text():
-        time.sleep(0.01)
 
     processes.end([daemon], seconds=0.3)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from ledgerbridge_local import localstack, python, stack_env, venvs
+from ledgerbridge_local.aws import sdk_environment
+from ledgerbridge_local.commands import child_environment
 from ledgerbridge_local.errors import StackError
 from ledgerbridge_local.outputs import environment_name, outputs_environment
 from ledgerbridge_local.paths import REPOSITORY, Stack, stack_from_environment
@@ -82,6 +84,17 @@ def test_localstack_never_inherits_an_endpoint_or_credentials() -> None:
     assert environment["PATH"] == "/bin"
     assert environment["GATEWAY_LISTEN"] == "127.0.0.1:4700"
     assert environment["PYTHONPATH"].endswith("infra/local/plugin")
+
+
+def test_no_program_is_led_to_a_real_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "prod")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
+
+    environment = child_environment(sdk_environment("http://127.0.0.1:4700"))
+
+    assert "AWS_PROFILE" not in environment
+    assert "AWS_SESSION_TOKEN" not in environment
+    assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4700"
 
 
 def test_the_container_is_published_on_loopback_only() -> None:
