@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import access_rules  # noqa: F401  (imported for the rules it defines, as the next three)
+import access_rules  # noqa: F401  (imported for the rules they define, all four)
 import gateway_rules  # noqa: F401
 import pytest
 import runtime_rules  # noqa: F401
