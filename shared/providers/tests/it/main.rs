@@ -1,0 +1,10 @@
+//! The provider adapters over real sockets: against scripted bytes, and against the simulator.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod companies;
+mod ledger;
+mod refusals;
+mod responder;
+mod simulated;
+mod support;
+mod token_endpoint;

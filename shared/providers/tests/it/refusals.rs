@@ -1,0 +1,112 @@
+//! The same answers for pages, fetches and companies: what each means to whoever asked.
+
+use std::time::Duration;
+
+use domain::{
+    authorization::{Companies as _, CompanyError},
+    store::chain,
+    sync::{Entity, Ledger as _, LedgerCall, LedgerError, PageQuery},
+};
+use providers::{
+    http,
+    quickbooks::{QuickBooksCompanies, QuickBooksLedger},
+};
+
+use crate::{
+    responder::{Responder, Script},
+    support::{access_token, company},
+};
+
+const UNAUTHORIZED: &str = r#"{"fault":{"error":[{"message":"message=AuthenticationFailed; errorCode=003200; statusCode=401","detail":"Token expired: eyJ.hush-access-token","code":"3200"}],"type":"AUTHENTICATION"}}"#;
+const THROTTLED: &str = r#"<IntuitResponse><Fault type="SERVICE"><Error code="3001"><Message>message=ThrottleExceeded; errorCode=003001; statusCode=429</Message></Error></Fault></IntuitResponse>"#;
+const REFUSED: &str = r#"{"Fault":{"Error":[{"Message":"Invalid query","Detail":"hush","code":"4001"}],"type":"ValidationFault"}}"#;
+
+/// What a page, a fetch and a company answer to the same bytes.
+async fn asked(intuit: &Responder) -> (LedgerError, LedgerError, CompanyError) {
+    let (http, base) = (http::client().unwrap(), intuit.url(""));
+    let ledger = QuickBooksLedger::new(http.clone(), base.clone());
+    let (token, company) = (access_token(), company());
+    let call = LedgerCall { token: &token, company: &company };
+    let query = PageQuery { entity: Entity::Invoices, after: None, skip: 0 };
+    (
+        ledger.page(call, query).await.unwrap_err(),
+        ledger.fetch(call, Entity::Invoices, &"130".parse().unwrap()).await.unwrap_err(),
+        QuickBooksCompanies::new(http, base).company_name(&token, &company).await.unwrap_err(),
+    )
+}
+
+fn class(error: &LedgerError) -> &'static str {
+    match error {
+        LedgerError::Unauthorized => "unauthorized",
+        LedgerError::Forbidden => "forbidden",
+        LedgerError::Throttled { .. } => "throttled",
+        LedgerError::Refused { .. } => "refused",
+        LedgerError::Unavailable(_) => "unavailable",
+    }
+}
+
+#[tokio::test]
+async fn every_failure_of_the_api_has_its_meaning_and_tells_no_secret() {
+    for (status, body, expected, foreign) in [
+        (401, UNAUTHORIZED, "unauthorized", true),
+        (401, "", "unauthorized", true),
+        (403, "<html>Forbidden</html>", "forbidden", true),
+        (429, THROTTLED, "throttled", false),
+        (400, THROTTLED, "throttled", false),
+        (400, REFUSED, "refused", false),
+        (400, "stream timeout", "unavailable", false),
+        (500, REFUSED, "unavailable", false),
+        (504, "stream timeout", "unavailable", false),
+        (302, "", "unavailable", false),
+        (200, "stream timeout", "unavailable", false),
+        (200, UNAUTHORIZED, "unauthorized", false),
+        (200, "", "unavailable", false),
+    ] {
+        let intuit = Responder::answering(status, &[("location", "http://127.0.0.1:9/")], body).await;
+
+        let (page, fetch, company) = asked(&intuit).await;
+
+        assert_eq!((class(&page), class(&fetch)), (expected, expected), "{status} {body}");
+        assert_eq!(matches!(company, CompanyError::Foreign), foreign, "{status} {body}");
+        let told =
+            format!("{page:?} {fetch:?} {company:?} {} {} {}", chain(&page), chain(&fetch), chain(&company));
+        assert!(!told.contains("hush"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_throttle_names_its_wait_by_seconds_by_date_or_by_intuits_custom() {
+    let date = ("date", "Fri, 20 Nov 2026 12:00:00 GMT");
+    for (headers, seconds) in [
+        (vec![("retry-after", "7")], 7),
+        (vec![("retry-after", "1000000000")], 3600),
+        (vec![("retry-after", "Fri, 20 Nov 2026 12:02:00 GMT"), date], 120),
+        (vec![("retry-after", "Fri, 20 Nov 2026 12:02:00 GMT")], 60),
+        (vec![("retry-after", "-1")], 60),
+        (vec![], 60),
+    ] {
+        let intuit = Responder::answering(429, &headers, THROTTLED).await;
+
+        let (page, _, _) = asked(&intuit).await;
+
+        let LedgerError::Throttled { retry_after } = page else { panic!("{page:?}") };
+        assert_eq!(retry_after, Some(Duration::from_secs(seconds)), "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_or_a_page_beyond_the_limit_is_a_failure_of_the_provider() {
+    let cut =
+        Responder::start(Script::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec())).await;
+    let bomb = [("content-encoding", "gzip")];
+    let bomb = Responder::answering(200, &bomb, include_bytes!("bomb.json.gz")).await;
+
+    let (page, fetch, company) = asked(&cut).await;
+    assert_eq!((class(&page), class(&fetch)), ("unavailable", "unavailable"));
+    assert!(matches!(company, CompanyError::Unavailable(_)));
+
+    let (page, fetch, company) = asked(&bomb).await;
+    assert_eq!(chain(&page), "the provider could not be read: the answer is longer than 33554432 bytes");
+    assert_eq!(chain(&fetch), "the provider could not be read: the answer is longer than 2097152 bytes");
+    assert!(matches!(company, CompanyError::Unavailable(_)));
+}

@@ -1,0 +1,69 @@
+//! What every test needs: a clock that stands still, settings, names.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use domain::{
+    clock::Clock,
+    id::ProviderCompanyId,
+    secret::{AccessToken, ClientSecret, RefreshToken},
+    token::{TokenEndpoint as _, TokenEndpointError, TokenSet},
+};
+use jiff::Timestamp;
+use providers::{
+    http,
+    quickbooks::QuickBooksTokenEndpoint,
+    settings::{QUICKBOOKS_ACCOUNTING_SCOPE, QuickBooksSettings},
+};
+use url::Url;
+
+/// The client secret, which must not be found where it does not belong.
+pub(crate) const SECRET: &str = "hush-client-secret";
+/// The refresh token, likewise.
+pub(crate) const REFRESH_TOKEN: &str = "RT1-hush-refresh";
+
+/// A clock that stands still.
+pub(crate) struct Standing(pub(crate) Timestamp);
+
+#[async_trait]
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+pub(crate) fn now() -> Timestamp {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn settings(token_url: Url) -> QuickBooksSettings {
+    let elsewhere: Url = "http://127.0.0.1:9/".parse().unwrap();
+    QuickBooksSettings {
+        client_id: "ABx1".to_owned(),
+        client_secret: ClientSecret::new(SECRET),
+        authorize_url: elsewhere.clone(),
+        token_url,
+        revoke_url: elsewhere.clone(),
+        api_base_url: elsewhere,
+        scopes: vec![QUICKBOOKS_ACCOUNTING_SCOPE.to_owned()],
+        post_timeout: Duration::from_secs(5),
+    }
+}
+
+pub(crate) fn endpoint(settings: QuickBooksSettings) -> QuickBooksTokenEndpoint {
+    QuickBooksTokenEndpoint::new(http::client().unwrap(), Arc::new(settings), Arc::new(Standing(now())))
+}
+
+pub(crate) async fn refresh_at(token_url: Url) -> Result<TokenSet, TokenEndpointError> {
+    endpoint(settings(token_url)).refresh(&RefreshToken::new(REFRESH_TOKEN)).await
+}
+
+pub(crate) fn access_token() -> AccessToken {
+    AccessToken::new("eyJ.hush-access-token")
+}
+
+pub(crate) fn company() -> ProviderCompanyId {
+    simulator::Options::INTUIT_REALM_ID.parse().unwrap()
+}
