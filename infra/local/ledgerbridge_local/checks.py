@@ -17,8 +17,11 @@ from .prerequisites import check
 from .python import find_python
 from .venvs import prepare_venv, venv_path
 
-# Python tests: of the local stack itself, and of the template where it has some.
-PYTEST_DIRECTORIES = (LOCAL / "tests", REPOSITORY / "infra" / "tests")
+# Python tests with their settings: of the local stack itself, and of the template.
+PYTEST_DIRECTORIES = (
+    (LOCAL / "tests", LOCAL / "pyproject.toml"),
+    (REPOSITORY / "infra" / "tests", Path(os.devnull)),
+)
 
 
 def run_tests(stack: Stack, nextest_arguments: Sequence[str]) -> int:
@@ -35,7 +38,7 @@ def run_tests(stack: Stack, nextest_arguments: Sequence[str]) -> int:
         if nextest:
             environment["PATH"] = f"{nextest}{os.pathsep}{os.environ['PATH']}"
         say("running the Rust tests")
-        command = ["cargo", "nextest", "run", "--workspace", "--locked", *nextest_arguments]
+        command = ["cargo", "nextest", "run", "--workspace", "--locked", *(nextest_arguments or ["--no-fail-fast"])]
         return run_for_code(command, environment) or code
     finally:
         lifecycle.down(stack)
@@ -73,8 +76,11 @@ def _lint(title: str, command: list[str], environment: dict[str, str]) -> int:
 
 def _pytest() -> int:
     say("running the Python tests")
-    directories = [str(directory) for directory in PYTEST_DIRECTORIES if directory.is_dir()]
     python = venv_path("tools") / "bin" / "python"
-    settings = str(LOCAL / "pyproject.toml")
-    options = ["--quiet", "-p", "no:cacheprovider", "--config-file", settings, "--rootdir", str(REPOSITORY)]
-    return run_for_code([python, "-m", "pytest", *options, *directories], {"PYTHONDONTWRITEBYTECODE": "1"})
+    code = 0
+    # Apart from each other, since each directory's tests import modules from beside them.
+    for directory, settings in PYTEST_DIRECTORIES:
+        options = ["--quiet", "-p", "no:cacheprovider", "--config-file", str(settings), str(directory)]
+        command = [str(python), "-m", "pytest", *options]
+        code = run_for_code(command, {"PYTHONDONTWRITEBYTECODE": "1"}) or code
+    return code

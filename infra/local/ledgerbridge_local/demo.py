@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +86,8 @@ class Demo:
 
     def send_webhook(self) -> str:
         """Changes an invoice at the provider, which then tells about it with a signed webhook."""
-        self._simulate("PUT", f"/companies/{self._realm}/entities/invoice/{CHANGED_INVOICE}", {"PrivateNote": self._note})
+        invoice = f"/companies/{self._realm}/entities/invoice/{CHANGED_INVOICE}"
+        self._simulate("PUT", invoice, {"PrivateNote": self._note})
         event = {"realmId": self._realm, "entity": "Invoice", "id": CHANGED_INVOICE, "operation": "updated"}
         webhook = {"url": f"{self._api.url}/webhooks/quickbooks", "events": [event]}
         sent = self._simulate("POST", "/webhooks", webhook)["sent"][0]
@@ -102,30 +104,35 @@ class Demo:
             if len(records) == INVOICES and changed:
                 return f"{len(records)} invoices, the changed one among them"
             if time.monotonic() > deadline:
-                raise StackError(f"after {SYNC_SECONDS:.0f} s {len(records)} of {INVOICES} invoices, {len(changed)} changed")
+                there = f"{len(records)} of {INVOICES} invoices, {len(changed)} changed"
+                raise StackError(f"after {SYNC_SECONDS:.0f} s there are {there}")
             time.sleep(POLL_SECONDS)
 
-    def more(self, path: str) -> str:
-        """Returns the command that shows the rest of a step."""
-        return f"curl -H \"X-API-Key: $ADMIN_API_KEY\" '{self._api.url}{path}'"
+    def show(self, path: str, **query: str) -> str:
+        """Returns the command that shows what the API knows."""
+        return f"curl -H \"X-API-Key: $ADMIN_API_KEY\" '{self._api.url}{path}?{urllib.parse.urlencode(query)}'"
 
-    def tenant_query(self) -> str:
-        """Returns the tenant as a query."""
-        return f"tenantId={self._tenant}"
+    def show_connection(self) -> str:
+        """Returns the command that shows the connection."""
+        return self.show("/api/tokens/status", tenantId=self._tenant)
 
-    def company_query(self) -> str:
-        """Returns the company as a query."""
-        return f"companyId={self._realm}"
+    def show_refreshes(self) -> str:
+        """Returns the command that shows the refreshes."""
+        return self.show("/api/tokens/history/quickbooks", tenantId=self._tenant)
+
+    def show_invoices(self) -> str:
+        """Returns the command that shows the invoices."""
+        return self.show("/api/records/invoices", companyId=self._realm)
 
     def _records(self) -> list[Any]:
         records: list[Any] = []
         cursor = ""
         while True:
-            page = self._api.call("GET", f"/api/records/invoices?{self.company_query()}{cursor}")
+            page = self._api.call("GET", f"/api/records/invoices?companyId={self._realm}{cursor}")
             records.extend(page["records"])
             if not page.get("nextCursor"):
                 return records
-            cursor = f"&cursor={page['nextCursor']}"
+            cursor = f"&cursor={urllib.parse.quote(page['nextCursor'], safe='')}"
 
     def _simulate(self, method: str, path: str, body: Any = None, accepted: tuple[int, ...] = (200,)) -> Any:
         content = None if body is None else json.dumps(body).encode()
@@ -137,13 +144,13 @@ def run_demo(stack: Stack) -> bool:
     """Goes all the way and prints a table; true when every step succeeded."""
     demo = Demo(stack)
     steps: list[tuple[str, Callable[[], str], Callable[[], str]]] = [
-        ("connected", demo.connect, lambda: f"/api/connections?{demo.tenant_query()}"),
-        ("refreshed", demo.refresh, lambda: f"/api/tokens/history/quickbooks?{demo.tenant_query()}"),
-        ("webhook accepted", demo.send_webhook, lambda: "/api/queues"),
-        ("records synced", demo.wait_for_records, lambda: f"/api/records/invoices?{demo.company_query()}"),
+        ("connected", demo.connect, demo.show_connection),
+        ("refreshed", demo.refresh, demo.show_refreshes),
+        ("webhook accepted", demo.send_webhook, lambda: f"{stack.commands_prefix}make logs ARGS=webhook"),
+        ("records synced", demo.wait_for_records, demo.show_invoices),
     ]
     rows: list[Row] = []
-    for step, action, path in steps:
+    for step, action, more in steps:
         if any(row.result != "ok" for row in rows):
             rows.append(Row(step, "skipped", 0.0, ""))
             continue
@@ -153,7 +160,7 @@ def run_demo(stack: Stack) -> bool:
         except (StackError, OSError, KeyError, ValueError) as error:
             detail, result = f"{type(error).__name__}: {error}", "failed"
         print(f"  {step}: {detail}", flush=True)
-        rows.append(Row(step, result, time.monotonic() - started, demo.more(path())))
+        rows.append(Row(step, result, time.monotonic() - started, more()))
     _print_table(stack, rows)
     return all(row.result == "ok" for row in rows)
 

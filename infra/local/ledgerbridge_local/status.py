@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 from . import localstack, simulator, stack_env
@@ -49,13 +50,15 @@ def show_logs(stack: Stack, name: str | None, follow: bool) -> None:
     start = 0
     while True:
         now = int(time.time() * 1000)
-        events = sorted(
+        events = [
             (event["timestamp"], event["eventId"], short, event["message"].rstrip("\n"))
             for short in shown
             for event in _events(aws, f"/aws/lambda/{functions[short]}", start)
             if event["eventId"] not in seen
-        )
-        for timestamp, event_id, short, message in events if start else events[-SHOWN_EVENTS:]:
+        ]
+        # The lines of one invocation have one time, and stay in their order.
+        events.sort(key=itemgetter(0))
+        for timestamp, _, short, message in events if start else events[-SHOWN_EVENTS:]:
             clock = time.strftime("%H:%M:%S", time.localtime(timestamp / 1000))
             print(f"{clock} {short:8} {message}", flush=True)
         seen.update(event_id for _, event_id, _, _ in events)
