@@ -44,7 +44,7 @@ VARIABLES = {
     ),
     "ApiFunction": (
         "CONNECTIONS_TABLE HISTORY_TABLE RECORDS_TABLE CONTROL_TABLE REFRESH_FUNCTION REFRESH_QUEUE_URL TOKEN_KEY_ID "
-        "PUBLIC_URL"
+        "PUBLIC_URL RETURN_URLS"
     ),
 }
 # Where a variable's name does not give away its resource.

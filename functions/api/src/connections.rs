@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Deps,
-    call::{Call, JsonBody, Outcome, PublicUrl},
+    call::{Call, JsonBody, Outcome, Parameters, PublicUrl},
+    tokens::MAX_LIMIT,
 };
 
 #[derive(Deserialize)]
@@ -51,7 +52,17 @@ struct ConnectionBody {
     scopes: Vec<String>,
     expires_at: Option<Timestamp>,
     created_at: Timestamp,
-    companies: Vec<CompanyBody>,
+    /// Left out of lists, where it would cost a read each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    companies: Option<Vec<CompanyBody>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConnectionsBody {
+    connections: Vec<ConnectionBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -90,6 +101,20 @@ pub(crate) async fn open_session(
     Ok(call.json(StatusCode::CREATED, &SessionBody { connect_url, expires_at }))
 }
 
+/// `GET /api/connections?tenantId=&limit=&cursor=`
+pub(crate) async fn list(
+    State(deps): State<Arc<Deps>>,
+    Parameters(query): Parameters,
+    call: Call,
+) -> Outcome {
+    call.caller.require(Scope::ConnectionsRead)?;
+    let tenant = call.caller.tenant(query.parsed("tenantId")?)?;
+    let limit = query.limit("limit", MAX_LIMIT, MAX_LIMIT)?;
+    let page = deps.connections.list(tenant.as_ref(), limit, query.get("cursor")).await?;
+    let connections = page.connections.into_iter().map(|connection| body(connection, None)).collect();
+    Ok(call.json(StatusCode::OK, &ConnectionsBody { connections, next_cursor: page.next }))
+}
+
 /// `GET /api/connections/{id}`
 pub(crate) async fn show(State(deps): State<Arc<Deps>>, Path(id): Path<String>, call: Call) -> Outcome {
     call.caller.require(Scope::ConnectionsRead)?;
@@ -99,10 +124,15 @@ pub(crate) async fn show(State(deps): State<Arc<Deps>>, Path(id): Path<String>, 
     let key = key.filter(|key| call.caller.may_see(&key.tenant)).ok_or_else(missing)?;
     let connection = deps.connections.find(&key).await?.ok_or_else(missing)?;
     let companies = deps.connections.list_companies(&key).await?;
-    Ok(call.json(StatusCode::OK, &body(connection, companies)))
+    Ok(call.json(StatusCode::OK, &body(connection, Some(companies))))
 }
 
-fn body(connection: Connection, companies: Vec<Company>) -> ConnectionBody {
+fn body(connection: Connection, companies: Option<Vec<Company>>) -> ConnectionBody {
+    let company = |Company { id, provider_id, name }| CompanyBody {
+        company_id: id,
+        provider_company_id: provider_id,
+        name,
+    };
     ConnectionBody {
         connection_id: connection.key.connection,
         tenant_id: connection.key.tenant,
@@ -112,13 +142,6 @@ fn body(connection: Connection, companies: Vec<Company>) -> ConnectionBody {
         scopes: connection.scopes,
         expires_at: connection.tokens.map(|tokens| tokens.access_expires_at),
         created_at: connection.created_at,
-        companies: companies
-            .into_iter()
-            .map(|Company { id, provider_id, name }| CompanyBody {
-                company_id: id,
-                provider_company_id: provider_id,
-                name,
-            })
-            .collect(),
+        companies: companies.map(|companies| companies.into_iter().map(company).collect()),
     }
 }

@@ -73,6 +73,7 @@ pub fn router(deps: Arc<Deps>) -> Router {
     Router::new()
         .route("/api/tenants", post(tenants::create))
         .route("/api/connect-sessions", post(connections::open_session))
+        .route("/api/connections", get(connections::list))
         .route("/api/connections/{connection}", get(connections::show))
         .route("/api/records/{entity}", get(records::list))
         .route("/api/tokens/status", get(tokens::status))
