@@ -1,0 +1,48 @@
+//! What every implementation of a port keeps: run on the fakes and on LocalStack, so that the fakes can be trusted.
+//!
+//! Each contract makes its own tenants, so that all of them can share one set of tables with each other and with a
+//! running stack.
+
+mod attempts;
+mod authorization;
+mod connections;
+mod control;
+mod data_keys;
+mod due;
+mod idempotency;
+mod lease;
+mod records;
+mod settle;
+
+use domain::{connection::ConnectionStore, refresh::RefreshStore};
+
+pub use attempts::attempt_log_contract;
+pub use authorization::authorization_store_contract;
+pub use connections::connection_store_contract;
+pub use control::{api_key_store_contract, sweep_log_contract, tenant_store_contract};
+pub use data_keys::data_keys_contract;
+pub use idempotency::idempotency_store_contract;
+pub use records::record_store_contract;
+
+/// How many take part in a race.
+const RACERS: usize = 10;
+
+/// One store seen through both of its ports.
+#[derive(Clone, Copy)]
+struct Stores<'a> {
+    refresh: &'a dyn RefreshStore,
+    connections: &'a dyn ConnectionStore,
+    due_shards: u32,
+}
+
+/// What a store of leases and token sets keeps; both ports must be of one store, with `due_shards` shards.
+pub async fn refresh_store_contract(
+    refresh: &dyn RefreshStore,
+    connections: &dyn ConnectionStore,
+    due_shards: u32,
+) {
+    let stores = Stores { refresh, connections, due_shards };
+    lease::contract(stores).await;
+    settle::contract(stores).await;
+    due::contract(stores).await;
+}

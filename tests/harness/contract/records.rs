@@ -1,0 +1,143 @@
+//! What a store of records keeps.
+
+use domain::{
+    store::StoreError,
+    sync::{Entity, Record, RecordPlace, RecordStore, SyncCursor},
+};
+use futures::future::join_all;
+use jiff::Timestamp;
+
+use super::RACERS;
+use crate::sample::{self, at, ids, invoice};
+
+/// What a store of records keeps.
+pub async fn record_store_contract(store: &dyn RecordStore) {
+    only_what_is_newer_is_written(store).await;
+    many_records_at_once_are_written_and_counted_once(store).await;
+    the_newest_of_ten_writers_stands_in_any_order(store).await;
+    a_deletion_keeps_the_content_and_is_told_once(store).await;
+    a_deleted_record_does_not_come_back_by_a_late_page(store).await;
+    records_are_listed_by_id_within_their_own_list(store).await;
+    a_cursor_comes_back_to_the_last_digit(store).await;
+}
+
+const INVOICES: Entity = Entity::Invoices;
+
+async fn all(store: &dyn RecordStore, place: &RecordPlace) -> Vec<Record> {
+    store.list(place, INVOICES, 1000, None).await.unwrap().records
+}
+
+async fn only_what_is_newer_is_written(store: &dyn RecordStore) {
+    let place = sample::place();
+    let put = async |record: &Record| store.put_if_newer(&place, std::slice::from_ref(record)).await.unwrap();
+
+    assert_eq!(put(&invoice("1", at(10), 3)).await, 1);
+    for (old, why) in [
+        (invoice("1", at(10), 3), "the same again"),
+        (invoice("1", at(9), 9), "an earlier time, whatever its version"),
+        (invoice("1", at(10), 2), "the same time and an earlier version"),
+    ] {
+        assert_eq!(put(&old).await, 0, "{why}");
+    }
+    assert_eq!(all(store, &place).await, [invoice("1", at(10), 3)]);
+
+    assert_eq!(put(&invoice("1", at(10), 4)).await, 1);
+    let mut bare = invoice("1", at(11), 0);
+    bare.document_number = None;
+    bare.total = None;
+    bare.currency = None;
+    bare.counterparty = None;
+    bare.deleted = true;
+    assert_eq!(put(&bare).await, 1);
+    assert_eq!(all(store, &place).await, [bare]);
+}
+
+async fn many_records_at_once_are_written_and_counted_once(store: &dyn RecordStore) {
+    let place = sample::place();
+    let records: Vec<_> = (0..60).map(|n| invoice(&format!("{n:03}"), at(n), 0)).collect();
+
+    assert_eq!(store.put_if_newer(&place, &records).await.unwrap(), 60);
+    assert_eq!(store.put_if_newer(&place, &records).await.unwrap(), 0);
+    assert_eq!(store.put_if_newer(&place, &[]).await.unwrap(), 0);
+
+    assert_eq!(all(store, &place).await, records);
+}
+
+async fn the_newest_of_ten_writers_stands_in_any_order(store: &dyn RecordStore) {
+    let place = sample::place();
+    let versions: Vec<_> = (0..RACERS as u64).map(|version| [invoice("1", at(0), version)]).collect();
+
+    join_all(versions.iter().map(|record| store.put_if_newer(&place, record))).await;
+
+    assert_eq!(all(store, &place).await, versions[RACERS - 1]);
+}
+
+async fn a_deletion_keeps_the_content_and_is_told_once(store: &dyn RecordStore) {
+    let place = sample::place();
+    let record = invoice("1", at(10), 3);
+    store.put_if_newer(&place, std::slice::from_ref(&record)).await.unwrap();
+    let delete = async || store.mark_deleted(&place, (INVOICES, &record.id), at(20)).await.unwrap();
+
+    assert!(delete().await);
+    assert!(!delete().await, "deleted already");
+
+    assert_eq!(all(store, &place).await, [Record { deleted: true, updated_at: at(20), ..record.clone() }]);
+    let unknown = "2".parse().unwrap();
+    assert!(!store.mark_deleted(&place, (INVOICES, &unknown), at(20)).await.unwrap(), "never stored");
+    assert_eq!(all(store, &place).await.len(), 1);
+}
+
+async fn a_deleted_record_does_not_come_back_by_a_late_page(store: &dyn RecordStore) {
+    let place = sample::place();
+    let record = invoice("1", at(10), 3);
+    store.put_if_newer(&place, std::slice::from_ref(&record)).await.unwrap();
+
+    // The provider's clock may be behind the time of its last change.
+    assert!(store.mark_deleted(&place, (INVOICES, &record.id), at(5)).await.unwrap());
+
+    assert_eq!(store.put_if_newer(&place, std::slice::from_ref(&record)).await.unwrap(), 0);
+    assert_eq!(all(store, &place).await, [Record { deleted: true, ..record.clone() }]);
+    // What the provider changed after that is there again.
+    assert_eq!(store.put_if_newer(&place, &[invoice("1", at(11), 4)]).await.unwrap(), 1);
+}
+
+async fn records_are_listed_by_id_within_their_own_list(store: &dyn RecordStore) {
+    let place = sample::place();
+    let records: Vec<_> = ["1", "10", "2", "a:b"].map(|id| invoice(id, at(0), 0)).to_vec();
+    store.put_if_newer(&place, &records).await.unwrap();
+    let customer = Record { entity: Entity::Customers, ..invoice("1", at(0), 0) };
+    store.put_if_newer(&place, &[customer]).await.unwrap();
+    let other = RecordPlace { company: sample::company(), ..place.clone() };
+    store.put_if_newer(&other, &records).await.unwrap();
+
+    let mut found = vec![];
+    let mut from = None;
+    loop {
+        let page = store.list(&place, INVOICES, 3, from.as_deref()).await.unwrap();
+        assert!(page.records.len() <= 3);
+        found.extend(page.records);
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+
+    assert_eq!(found, records);
+    let refused = store.list(&place, INVOICES, 3, Some("!")).await;
+    assert!(matches!(refused, Err(StoreError::InvalidCursor(_))), "a cursor of another making");
+}
+
+async fn a_cursor_comes_back_to_the_last_digit(store: &dyn RecordStore) {
+    let place = sample::place();
+    assert_eq!(store.find_cursor(&place, INVOICES).await.unwrap(), None);
+    let after: Timestamp = "2025-09-10T21:31:25.179851517Z".parse().unwrap();
+    let under_way =
+        SyncCursor { job: Some(ids().job()), after: Some(after), skip: 7, records: 9, completed_at: None };
+    let completed = SyncCursor { completed_at: Some(at(0)), ..under_way.clone() };
+
+    for cursor in [under_way, completed, SyncCursor::default()] {
+        store.save_cursor(&place, INVOICES, &cursor).await.unwrap();
+        assert_eq!(store.find_cursor(&place, INVOICES).await.unwrap(), Some(cursor));
+    }
+    assert_eq!(store.find_cursor(&place, Entity::Customers).await.unwrap(), None);
+}

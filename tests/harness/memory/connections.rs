@@ -1,0 +1,146 @@
+//! Connections in memory.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use domain::{
+    connection::{
+        Company, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, Lease,
+        NewConnection, Route,
+    },
+    id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
+    provider::Provider,
+    store::StoreError,
+};
+
+use super::{bad_cursor, page};
+
+/// Connections with their companies, routes and leases, in memory.
+#[derive(Debug)]
+pub struct InMemoryConnections {
+    state: Mutex<State>,
+    pub(super) due_shards: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) connections: BTreeMap<ConnectionKey, Stored>,
+    companies: BTreeMap<(ConnectionKey, CompanyId), Company>,
+    routes: HashMap<(Provider, ProviderCompanyId), Route>,
+    /// The write ids of what was stored, by which the same call again is known.
+    connected: HashSet<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) connection: Connection,
+    /// The lease that the present one replaced, if its worker never ended its attempt.
+    pub(super) former: Option<Lease>,
+}
+
+impl InMemoryConnections {
+    /// No connections; a due index of `due_shards` shards.
+    #[must_use]
+    pub fn new(due_shards: u32) -> Self {
+        Self { state: Mutex::default(), due_shards }
+    }
+
+    /// Changes a stored connection behind every port's back.
+    pub fn edit(&self, key: &ConnectionKey, change: impl FnOnce(&mut Connection)) {
+        let mut state = self.state();
+        change(&mut state.connections.get_mut(key).expect("the connection is stored").connection);
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl State {
+    fn refusal(&self, new: &NewConnection) -> Option<ConnectOutcome> {
+        let key = &new.connection.key;
+        let route = self.routes.get(&(new.connection.provider, new.company.provider_id.clone()));
+        if let Some(route) = route.filter(|route| route.key != *key) {
+            let elsewhere = route.key.tenant != key.tenant;
+            return Some(if elsewhere { ConnectOutcome::OwnedElsewhere } else { ConnectOutcome::Changed });
+        }
+        let fence = self.connections.get(key).map(|stored| stored.connection.fence);
+        (fence != new.replaces_fence).then_some(ConnectOutcome::Changed)
+    }
+}
+
+#[async_trait]
+impl ConnectionStore for InMemoryConnections {
+    async fn find(&self, key: &ConnectionKey) -> Result<Option<Connection>, StoreError> {
+        Ok(self.state().connections.get(key).map(|stored| stored.connection.clone()))
+    }
+
+    async fn find_key(&self, id: &ConnectionId) -> Result<Option<ConnectionKey>, StoreError> {
+        Ok(self.state().connections.keys().find(|key| key.connection == *id).cloned())
+    }
+
+    async fn find_route(
+        &self,
+        provider: Provider,
+        company: &ProviderCompanyId,
+    ) -> Result<Option<Route>, StoreError> {
+        Ok(self.state().routes.get(&(provider, company.clone())).cloned())
+    }
+
+    async fn connect(&self, new: &NewConnection) -> Result<ConnectOutcome, StoreError> {
+        let mut state = self.state();
+        let NewConnection { connection, company, .. } = new.clone();
+        if state.connected.contains(&connection.write_id) {
+            return Ok(ConnectOutcome::Stored);
+        }
+        if let Some(refusal) = state.refusal(new) {
+            return Ok(refusal);
+        }
+        let key = connection.key.clone();
+        let route = Route { key: key.clone(), company: company.id.clone() };
+        state.connected.insert(connection.write_id.clone());
+        state.routes.insert((connection.provider, company.provider_id.clone()), route);
+        state.companies.insert((key.clone(), company.id.clone()), company);
+        state.connections.insert(key, Stored { connection, former: None });
+        Ok(ConnectOutcome::Stored)
+    }
+
+    async fn list(
+        &self,
+        tenant: Option<&TenantId>,
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<ConnectionPage, StoreError> {
+        let from = from.map(parse_cursor).transpose()?;
+        if from.as_ref().is_some_and(|(_, of)| tenant.is_some_and(|tenant| tenant != of)) {
+            return Err(bad_cursor());
+        }
+        let place = |key: &ConnectionKey| (key.connection.clone(), key.tenant.clone());
+        let state = self.state();
+        let all = state.connections.values().map(|stored| stored.connection.clone());
+        let mut all: Vec<_> = all
+            .filter(|connection| tenant.is_none_or(|tenant| connection.key.tenant == *tenant))
+            .filter(|connection| from.as_ref().is_none_or(|from| place(&connection.key) > *from))
+            .collect();
+        all.sort_by_key(|connection| place(&connection.key));
+        let (connections, more) = page(all, limit);
+        let last = connections.last().filter(|_| more).map(|last| &last.key);
+        let next = last.map(|key| format!("{}#{}", key.tenant, key.connection));
+        Ok(ConnectionPage { connections, next })
+    }
+
+    async fn list_companies(&self, key: &ConnectionKey) -> Result<Vec<Company>, StoreError> {
+        let state = self.state();
+        let of_key = state.companies.iter().filter(|((of, _), _)| of == key);
+        Ok(of_key.map(|(_, company)| company.clone()).collect())
+    }
+}
+
+fn parse_cursor(cursor: &str) -> Result<(ConnectionId, TenantId), StoreError> {
+    let (tenant, connection) = cursor.split_once('#').ok_or_else(bad_cursor)?;
+    let tenant = tenant.parse().map_err(|_| bad_cursor())?;
+    Ok((connection.parse().map_err(|_| bad_cursor())?, tenant))
+}

@@ -1,0 +1,52 @@
+//! Which webhook events had their effect, in memory.
+
+use std::{collections::HashMap, sync::Mutex};
+
+use async_trait::async_trait;
+use domain::{
+    provider::Provider,
+    refresh::policy::later,
+    store::StoreError,
+    webhook::{Begin, IN_PROGRESS_LIFE, IdempotencyStore},
+};
+use jiff::Timestamp;
+
+/// Which webhook events had their effect, in memory.
+#[derive(Debug, Default)]
+pub struct InMemoryIdempotency(Mutex<HashMap<(Provider, String), Seen>>);
+
+#[derive(Debug)]
+enum Seen {
+    InProgress { until: Timestamp },
+    Completed,
+}
+
+#[async_trait]
+impl IdempotencyStore for InMemoryIdempotency {
+    async fn begin(&self, provider: Provider, key: &str, now: Timestamp) -> Result<Begin, StoreError> {
+        let mut seen = self.0.lock().unwrap();
+        let event = (provider, key.to_owned());
+        match seen.get(&event) {
+            Some(Seen::Completed) => Ok(Begin::Completed),
+            Some(Seen::InProgress { until }) if *until > now => Ok(Begin::InProgress),
+            _ => {
+                seen.insert(event, Seen::InProgress { until: later(now, IN_PROGRESS_LIFE) });
+                Ok(Begin::Started)
+            }
+        }
+    }
+
+    async fn complete(&self, provider: Provider, key: &str, _now: Timestamp) -> Result<(), StoreError> {
+        self.0.lock().unwrap().insert((provider, key.to_owned()), Seen::Completed);
+        Ok(())
+    }
+
+    async fn abandon(&self, provider: Provider, key: &str) -> Result<(), StoreError> {
+        let mut seen = self.0.lock().unwrap();
+        let event = (provider, key.to_owned());
+        if matches!(seen.get(&event), Some(Seen::InProgress { .. })) {
+            seen.remove(&event);
+        }
+        Ok(())
+    }
+}

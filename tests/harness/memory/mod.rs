@@ -1,0 +1,43 @@
+//! Every port in memory, deciding exactly as its adapter does; the contracts see to that.
+
+mod api_key;
+mod attempts;
+mod authorization;
+mod bus;
+mod connections;
+mod data_keys;
+mod idempotency;
+mod invoker;
+mod queues;
+mod records;
+mod refresh;
+mod sweep_log;
+mod tenants;
+
+pub use api_key::InMemoryApiKeys;
+pub use attempts::InMemoryAttempts;
+pub use authorization::InMemoryAuthorizations;
+pub use bus::InMemoryBus;
+pub use connections::InMemoryConnections;
+pub use data_keys::InMemoryDataKeys;
+pub use idempotency::InMemoryIdempotency;
+pub use invoker::InProcessRefresh;
+pub use queues::{InMemoryEventQueue, InMemoryRefreshQueue, InMemorySyncQueue};
+pub use records::InMemoryRecords;
+pub use sweep_log::InMemorySweepLog;
+pub use tenants::InMemoryTenants;
+
+use domain::store::StoreError;
+
+/// The error for a cursor that is not ours, as the adapters give it.
+fn bad_cursor() -> StoreError {
+    StoreError::InvalidCursor("not a cursor of this list".into())
+}
+
+/// The first `limit` of `all`, and whether there are more.
+fn page<T>(mut all: Vec<T>, limit: u32) -> (Vec<T>, bool) {
+    let limit = limit.max(1) as usize;
+    let more = all.len() > limit;
+    all.truncate(limit);
+    (all, more)
+}

@@ -1,0 +1,57 @@
+//! The contracts, kept by the fakes that the other tests stand on.
+
+use tests::{contract, memory};
+
+const DUE_SHARDS: u32 = 4;
+
+#[tokio::test]
+async fn connections_in_memory_keep_the_contract() {
+    contract::connection_store_contract(&memory::InMemoryConnections::new(DUE_SHARDS)).await;
+}
+
+#[tokio::test]
+async fn leases_and_tokens_in_memory_keep_the_contract() {
+    let store = memory::InMemoryConnections::new(DUE_SHARDS);
+
+    contract::refresh_store_contract(&store, &store, DUE_SHARDS).await;
+}
+
+#[tokio::test]
+async fn one_time_values_in_memory_keep_the_contract() {
+    contract::authorization_store_contract(&memory::InMemoryAuthorizations::default()).await;
+}
+
+#[tokio::test]
+async fn api_keys_in_memory_keep_the_contract() {
+    contract::api_key_store_contract(&memory::InMemoryApiKeys::default()).await;
+}
+
+#[tokio::test]
+async fn tenants_in_memory_keep_the_contract() {
+    contract::tenant_store_contract(&memory::InMemoryTenants::default()).await;
+}
+
+#[tokio::test]
+async fn the_history_in_memory_keeps_the_contract() {
+    contract::attempt_log_contract(&memory::InMemoryAttempts::default()).await;
+}
+
+#[tokio::test]
+async fn the_sweeps_mark_in_memory_keeps_the_contract() {
+    contract::sweep_log_contract(&memory::InMemorySweepLog::default()).await;
+}
+
+#[tokio::test]
+async fn the_guard_of_events_in_memory_keeps_the_contract() {
+    contract::idempotency_store_contract(&memory::InMemoryIdempotency::default()).await;
+}
+
+#[tokio::test]
+async fn records_in_memory_keep_the_contract() {
+    contract::record_store_contract(&memory::InMemoryRecords::default()).await;
+}
+
+#[tokio::test]
+async fn data_keys_in_memory_keep_the_contract() {
+    contract::data_keys_contract(&memory::InMemoryDataKeys::default()).await;
+}
