@@ -95,7 +95,7 @@ pub async fn read_bounded(mut response: Response, limit: usize) -> Result<Vec<u8
     let announced = response.content_length().unwrap_or_default();
     let announced = usize::try_from(announced).ok().filter(|&bytes| bytes <= limit).ok_or_else(too_long)?;
     let mut body = Vec::with_capacity(announced);
-    while let Some(chunk) = response.chunk().await.map_err(|error| BodyError::Cut(error.without_url()))? {
+    while let Some(chunk) = response.chunk().await.map_err(BodyError::Cut)? {
         if chunk.len() > limit - body.len() {
             return Err(too_long());
         }

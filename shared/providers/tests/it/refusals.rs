@@ -13,7 +13,7 @@ use providers::{
 };
 
 use crate::{
-    responder::{Responder, Script},
+    responder::{Responder, Script, answer},
     support::{access_token, company},
 };
 
@@ -91,6 +91,19 @@ async fn a_throttle_names_its_wait_by_seconds_by_date_or_by_intuits_custom() {
 
         let LedgerError::Throttled { retry_after } = page else { panic!("{page:?}") };
         assert_eq!(retry_after, Some(Duration::from_secs(seconds)), "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_counts_even_when_its_text_is_cut_or_endless() {
+    let cut = b"HTTP/1.1 429 Some\r\ncontent-length: 100\r\n\r\n<Intuit".to_vec();
+    let endless = answer(429, &[], &vec![b' '; http::ERROR_BODY_MAX + 1]);
+    for bytes in [cut, endless] {
+        let intuit = Responder::start(Script::Bytes(bytes)).await;
+
+        let (page, fetch, _) = asked(&intuit).await;
+
+        assert_eq!((class(&page), class(&fetch)), ("throttled", "throttled"));
     }
 }
 
