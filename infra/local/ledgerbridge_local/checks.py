@@ -63,7 +63,8 @@ def _lints(tools: Path) -> list[tuple[str, list[str], dict[str, str]]]:
          ["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], {}),
         ("cargo doc", ["cargo", "doc", "--no-deps", "--document-private-items", "--workspace", "--locked"],
          {"RUSTDOCFLAGS": "-D warnings"}),
-        ("mypy", [str(tools / "mypy"), "--config-file", str(LOCAL / "pyproject.toml")], {}),
+        ("mypy",
+         [str(tools / "mypy"), "--config-file", str(LOCAL / "pyproject.toml"), "--cache-dir", str(CACHE / "mypy")], {}),
         ("sam validate", [str(tools / "sam"), "validate", "--lint", "--template-file", str(TEMPLATE)],
          sam_environment),
     ]

@@ -69,10 +69,7 @@ def end_all() -> None:
         _ending = True
         running = list(_running)
     for process in running:
-        try:
-            os.killpg(process.pid, signal.SIGTERM)
-        except ProcessLookupError:
-            pass
+        _end(process)
     for process in running:
         process.wait()
 
@@ -111,6 +108,13 @@ def _start(
         return process
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+
+
 def _wait(process: subprocess.Popen[bytes], title: str | None, log: Path | None) -> int:
     try:
         while True:
@@ -119,6 +123,11 @@ def _wait(process: subprocess.Popen[bytes], title: str | None, log: Path | None)
             except subprocess.TimeoutExpired:
                 if title and log:
                     say(f"  {title}: {tail(log, 1).strip()[-100:]}")
+    except KeyboardInterrupt:
+        # It is in another group, so Ctrl-C did not reach it.
+        _end(process)
+        process.wait()
+        raise
     finally:
         with _lock:
             _running.discard(process)
