@@ -18,8 +18,12 @@ INTERRUPTIBLE = """
 import signal, sys
 sys.path.insert(0, {local!r})
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from ledgerbridge_local.commands import run_for_code
-run_for_code(["sh", "-c", "sleep 600 & echo $! > {file}; wait"])
+from ledgerbridge_local.commands import end_all, run_for_code
+try:
+    # The pause lets this program get to its waiting.
+    run_for_code(["sh", "-c", "sleep 0.3; sleep 600 & echo $! > {file}; wait"])
+except KeyboardInterrupt:
+    end_all()
 """
 
 
