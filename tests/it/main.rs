@@ -1,3 +1,15 @@
-//! Placeholder.
+//! Tests without a stack: every port in memory, the functions called directly with the sample events.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod aws_endpoint;
+mod connect;
 mod contracts;
+mod events;
+mod functions;
+mod ledger;
+mod refresh;
+mod start;
+mod sweep;
+mod sync;
+mod world;

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    http::Uri,
     middleware,
+    response::Response,
     routing::{get, post},
 };
 use domain::{
@@ -29,6 +31,8 @@ use domain::{
     sync::RecordStore,
     tenant::TenantStore,
 };
+use lambda_http::RequestExt as _;
+use tower::ServiceExt as _;
 
 pub use config::Config;
 pub use wiring::wire;
@@ -66,6 +70,21 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+}
+
+/// Answers one request.
+///
+/// The gateway puts its stage in front of the path; routes do not know it.
+pub async fn handle(router: &Router, mut request: lambda_http::Request) -> Response {
+    let path_and_query = match request.uri().query() {
+        Some(query) => format!("{}?{query}", request.raw_http_path()),
+        None => request.raw_http_path().to_owned(),
+    };
+    if let Ok(uri) = Uri::try_from(path_and_query) {
+        *request.uri_mut() = uri;
+    }
+    let Ok(response) = router.clone().oneshot(request).await;
+    response
 }
 
 /// Every route, behind the key check.

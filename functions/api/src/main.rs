@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use api::{Config, router, wire};
+use api::{Config, handle, router, wire};
 use edge::{config::environment, invocation, start, telemetry::Telemetry};
 use lambda_http::{Error, Request, run, service_fn};
-use tower::ServiceExt as _;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -15,8 +14,8 @@ async fn main() -> Result<(), Error> {
     let router = &router(Arc::new(deps));
     run(service_fn(async |request: Request| {
         let request_id = invocation::request_id(&request);
-        let work = router.clone().oneshot(request);
-        invocation::run(telemetry, &request_id, ("api", None), work).await
+        let work = handle(router, request);
+        Ok::<_, Error>(invocation::run(telemetry, &request_id, ("api", None), work).await)
     }))
     .await
 }

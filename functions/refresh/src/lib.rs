@@ -5,6 +5,8 @@
 mod config;
 mod wiring;
 
+use std::sync::Arc;
+
 use aws::SqsDeadLetters;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{
@@ -36,7 +38,7 @@ const CLOSING_TIME: std::time::Duration = std::time::Duration::from_secs(3);
 /// What the function works with.
 pub struct Deps {
     /// Refreshes connections.
-    pub refresher: Refresher,
+    pub refresher: Arc<Refresher>,
     /// Finds those that are due.
     pub sweep: Sweep,
     /// Where messages go that nobody understands.

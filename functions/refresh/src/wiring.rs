@@ -31,7 +31,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let quickbooks: Arc<dyn TokenEndpoint> =
         Arc::new(QuickBooksTokenEndpoint::new(http::client()?, Arc::new(config.quickbooks), clock.clone()));
     Ok(Deps {
-        refresher: Refresher {
+        refresher: Arc::new(Refresher {
             store: connections.clone(),
             connections: connections.clone(),
             endpoints: HashMap::from([(Provider::QuickBooks, quickbooks)]),
@@ -42,7 +42,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             entropy,
             policy: config.policy,
             owner,
-        },
+        }),
         sweep: Sweep {
             store: connections,
             queue: Arc::new(SqsRefreshQueue::new(sqs.clone(), config.refresh_queue_url)),

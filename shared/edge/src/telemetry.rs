@@ -129,6 +129,18 @@ mod tests {
         let mut line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert!(line["timestamp"].is_string());
         line["timestamp"] = "…".into();
-        insta::assert_json_snapshot!(line, @r#""#);
+        insta::assert_json_snapshot!(line, @r#"
+        {
+          "action": "sweep",
+          "connectionId": "c1",
+          "correlationId": "corr_1",
+          "level": "INFO",
+          "message": "Refreshed tokens",
+          "name": "invocation",
+          "service": "refresh",
+          "tenantId": "t1",
+          "timestamp": "…"
+        }
+        "#);
     }
 }

@@ -1,0 +1,87 @@
+//! An AWS endpoint that counts: for what an emulator could not show, which calls a function makes and with what.
+
+use std::sync::{Arc, Mutex};
+
+use aws::SdkConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::config::Credentials;
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use axum::{
+    Router, body::Bytes, extract::State, http::HeaderMap, http::StatusCode, response::IntoResponse,
+    routing::post,
+};
+use serde_json::{Value, json};
+
+/// One call as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct AwsCall {
+    /// For example `AmazonSQS.SendMessageBatch`.
+    pub(crate) target: String,
+    pub(crate) body: Value,
+}
+
+#[derive(Default)]
+struct Seen {
+    calls: Mutex<Vec<AwsCall>>,
+    down: Mutex<bool>,
+}
+
+/// The endpoint, for as long as the test runs.
+pub(crate) struct AwsEndpoint {
+    seen: Arc<Seen>,
+    url: String,
+}
+
+impl AwsEndpoint {
+    pub(crate) async fn start() -> Self {
+        let seen = Arc::<Seen>::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(post(answer)).with_state(seen.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { seen, url }
+    }
+
+    /// An SDK configuration that calls this endpoint, without retries, so that each call counts.
+    pub(crate) async fn sdk(&self) -> SdkConfig {
+        aws_config::defaults(BehaviorVersion::latest())
+            .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
+            .endpoint_url(&self.url)
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .load()
+            .await
+    }
+
+    pub(crate) fn calls(&self) -> Vec<AwsCall> {
+        self.seen.calls.lock().unwrap().clone()
+    }
+
+    /// Makes every call fail from now on.
+    pub(crate) fn go_down(&self) {
+        *self.seen.down.lock().unwrap() = true;
+    }
+}
+
+async fn answer(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+    let target =
+        headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let reply = match target.as_str() {
+        "AmazonSQS.SendMessageBatch" => {
+            let entries = body["Entries"].as_array().cloned().unwrap_or_default();
+            let sent = entries
+                .iter()
+                .map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "d"}));
+            json!({"Successful": sent.collect::<Vec<_>>(), "Failed": []})
+        }
+        _ => json!({"MessageId": "m", "MD5OfMessageBody": "d"}),
+    };
+    seen.calls.lock().unwrap().push(AwsCall { target, body });
+    let status = if *seen.down.lock().unwrap() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (status, [("content-type", "application/x-amz-json-1.0")], reply.to_string())
+}

@@ -1,0 +1,270 @@
+//! The functions, called with the sample events.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws::{SqsDeadLetters, clients};
+use aws_lambda_events::sqs::SqsEvent;
+use domain::{
+    api_key::{ApiKeyStore as _, NewApiKey, Role},
+    clock::Clock as _,
+    connection::ConnectionKey,
+    entropy::SystemEntropy,
+    refresh::{RefreshPolicy, policy::later},
+};
+use lambda_http::{Body, Request, http::StatusCode};
+use serde_json::{Value, json};
+use tests::memory::{InMemoryApiKeys, InMemoryRecords, InMemorySweepLog, InMemoryTenants, InProcessRefresh};
+
+use crate::{
+    aws_endpoint::AwsEndpoint,
+    events,
+    world::{FUNCTION_LIFE, World},
+};
+
+async fn webhook_deps(aws: &AwsEndpoint) -> webhook::Deps {
+    let secret = events::text("webhook-quickbooks.key").trim().to_owned();
+    let variables = HashMap::from([
+        ("EVENTS_QUEUE_URL", "http://127.0.0.1/queue/events".to_owned()),
+        ("QUICKBOOKS_WEBHOOK_SECRET", format!("former,{secret}")),
+    ]);
+    let config = webhook::Config::from_lookup(&|name| variables.get(name).cloned()).unwrap();
+    webhook::wire(config, &aws.sdk().await)
+}
+
+async fn deliver(deps: &webhook::Deps, request: &Request) -> (StatusCode, String) {
+    let response = webhook::handle(deps, request, &"corr_1".parse().unwrap()).await;
+    (response.status(), response.into_body())
+}
+
+#[tokio::test]
+async fn an_acknowledged_webhook_costs_exactly_one_aws_call() {
+    let aws = AwsEndpoint::start().await;
+    let deps = webhook_deps(&aws).await;
+
+    let answer = deliver(&deps, &events::request("webhook-quickbooks.json")).await;
+
+    assert_eq!(answer, (StatusCode::OK, String::new()));
+    let calls = aws.calls();
+    assert_eq!(
+        calls.iter().map(|call| call.target.as_str()).collect::<Vec<_>>(),
+        ["AmazonSQS.SendMessageBatch"]
+    );
+    let body = calls[0].body["Entries"][0]["MessageBody"].as_str().unwrap();
+    let message: Value = serde_json::from_str(body).unwrap();
+    let sample = events::json("sync-events.json");
+    let sample: Value = serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
+    assert_eq!(message["events"], sample["events"], "the sample of the queue is what the webhook puts there");
+    assert_eq!(message["correlationId"], "corr_1");
+}
+
+#[tokio::test]
+async fn a_forged_webhook_costs_nothing_and_writes_nothing() {
+    let aws = AwsEndpoint::start().await;
+    let deps = webhook_deps(&aws).await;
+
+    let answer = deliver(&deps, &events::request("webhook-quickbooks-forged.json")).await;
+
+    assert_eq!(answer, (StatusCode::UNAUTHORIZED, String::new()));
+    assert_eq!(aws.calls().len(), 0);
+}
+
+#[tokio::test]
+async fn a_webhook_that_could_not_be_made_durable_is_not_acknowledged() {
+    let aws = AwsEndpoint::start().await;
+    aws.go_down();
+    let deps = webhook_deps(&aws).await;
+
+    let (status, _) = deliver(&deps, &events::request("webhook-quickbooks.json")).await;
+
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn whatever_is_no_webhook_is_refused_before_its_signature_is_looked_at() {
+    let aws = AwsEndpoint::start().await;
+    let deps = webhook_deps(&aws).await;
+    let sample = || events::request("webhook-quickbooks.json");
+    let mut put = sample();
+    *put.method_mut() = "PUT".parse().unwrap();
+    let mut packed = sample();
+    packed.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+    let mut large = sample();
+    *large.body_mut() = Body::Binary(vec![b' '; 1024 * 1024 + 1]);
+    let mut twice = sample();
+    let signature = twice.headers()["intuit-signature"].clone();
+    twice.headers_mut().append("intuit-signature", signature);
+
+    for (request, status) in [(put, 405), (packed, 415), (large, 413), (twice, 401)] {
+        assert_eq!(deliver(&deps, &request).await.0, status);
+    }
+    assert_eq!(aws.calls().len(), 0);
+}
+
+async fn refresh_deps(world: &World, aws: &AwsEndpoint) -> refresh::Deps {
+    let sqs = clients::sqs(&aws.sdk().await);
+    refresh::Deps {
+        refresher: world.refresher.clone(),
+        sweep: world.sweep(Arc::new(InMemorySweepLog::default())),
+        dead_letters: SqsDeadLetters::new(sqs, "http://127.0.0.1/queue/refresh-dlq".to_owned()),
+    }
+}
+
+async fn invoke(world: &World, deps: &refresh::Deps, event: Value) -> Value {
+    let deadline = later(world.clock.now(), FUNCTION_LIFE);
+    serde_json::to_value(refresh::handle(deps, event, deadline).await.unwrap()).unwrap()
+}
+
+/// A sample event about a connection that is there.
+fn about(event: &Value, key: &ConnectionKey) -> Value {
+    let text = event.to_string().replace("acme", key.tenant.as_str());
+    serde_json::from_str(&text.replace("conn_019aa2c4e5b07e3c8f1d2a3b4c5d6e7f", key.connection.as_str()))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_direct_invocation_answers_how_each_refresh_ended() {
+    let (world, aws) = (World::new(), AwsEndpoint::start().await);
+    let deps = refresh_deps(&world, &aws).await;
+    let key = world.connected().await;
+
+    let answers = invoke(&world, &deps, about(&events::json("refresh-direct.json"), &key)).await;
+
+    assert_eq!(answers[0]["result"], "refreshed");
+    assert_eq!(answers[0]["connectionId"], key.connection.as_str());
+    assert_eq!(world.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_understands_goes_to_the_dead_letter_queue_with_its_reason_and_spoils_nothing()
+{
+    let (world, aws) = (World::new(), AwsEndpoint::start().await);
+    let deps = refresh_deps(&world, &aws).await;
+    let key = world.connected().await;
+    world.clock.advance(std::time::Duration::from_mins(45));
+
+    let reply = invoke(&world, &deps, about(&events::json("refresh-queue.json"), &key)).await;
+
+    assert_eq!(reply, json!({"batchItemFailures": []}));
+    assert_eq!(world.refreshes(), 1, "its neighbor in the batch is refreshed");
+    let calls = aws.calls();
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].body["MessageBody"], "not a message");
+    let reason = calls[0].body["MessageAttributes"]["reason"]["StringValue"].as_str().unwrap();
+    assert!(reason.starts_with("the message is not of the known shape"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_message_comes_again_when_its_dead_letter_could_not_be_stored() {
+    let (world, aws) = (World::new(), AwsEndpoint::start().await);
+    aws.go_down();
+    let deps = refresh_deps(&world, &aws).await;
+    let sample = events::json("refresh-queue.json");
+
+    let reply = invoke(&world, &deps, json!({"Records": [sample["Records"][1]]})).await;
+
+    assert_eq!(reply["batchItemFailures"][0]["itemIdentifier"], sample["Records"][1]["messageId"]);
+}
+
+#[tokio::test]
+async fn the_clock_starts_the_sweep_and_any_other_event_is_refused() {
+    let (world, aws) = (World::new(), AwsEndpoint::start().await);
+    let deps = refresh_deps(&world, &aws).await;
+    world.connected().await;
+    world.clock.advance(std::time::Duration::from_mins(45));
+
+    assert_eq!(invoke(&world, &deps, events::json("refresh-schedule.json")).await, json!({"enqueued": 1}));
+
+    for event in [json!({}), json!({"detail-type": "Something Else"}), json!([1]), json!({"Records": 3})] {
+        let refused = refresh::handle(&deps, event.clone(), later(world.clock.now(), FUNCTION_LIFE)).await;
+        assert!(refused.is_err(), "{event}");
+    }
+}
+
+#[test]
+fn the_samples_of_the_sync_queues_read_as_what_they_are() {
+    for (name, is_job) in [("sync-job.json", true), ("sync-events.json", false)] {
+        let event: SqsEvent = serde_json::from_value(events::json(name)).unwrap();
+        let body = event.records[0].body.as_deref().unwrap();
+        assert_eq!(domain::sync::SyncJob::parse(body).is_ok(), is_job, "{name}");
+        assert_eq!(domain::webhook::EventMessage::parse(body).is_ok(), !is_job, "{name}");
+    }
+}
+
+fn api_deps(world: &World) -> (Arc<InMemoryApiKeys>, api::Deps) {
+    let keys = Arc::new(InMemoryApiKeys::default());
+    let deps = api::Deps {
+        environment: "test".to_owned(),
+        public_url: None,
+        return_urls: Vec::new(),
+        keys: keys.clone(),
+        tenants: Arc::new(InMemoryTenants::default()),
+        authorizations: world.authorizations.clone(),
+        connections: world.connections.clone(),
+        attempts: world.attempts.clone(),
+        sweeps: Arc::new(InMemorySweepLog::default()),
+        records: Arc::new(InMemoryRecords::default()),
+        refresh: Arc::new(InProcessRefresh(world.refresher.clone())),
+        policy: RefreshPolicy::default(),
+        clock: world.clock.clone(),
+        entropy: Arc::new(SystemEntropy),
+    };
+    (keys, deps)
+}
+
+#[tokio::test]
+async fn the_api_answers_nobody_without_a_key_and_everybody_in_one_shape() {
+    let world = World::new();
+    let key = world.connected().await;
+    let (keys, deps) = api_deps(&world);
+    let new =
+        NewApiKey { name: "test".to_owned(), scopes: Role::Viewer.scopes(), tenant: None, expires_at: None };
+    let (stored, text) = new.issue("test", world.clock.now(), &SystemEntropy);
+    keys.insert(&stored).await.unwrap();
+    let router = api::router(Arc::new(deps));
+    let call = async |key: Option<&str>| {
+        let mut request = events::request("api-status.json");
+        if let Some(key) = key {
+            request.headers_mut().insert("x-api-key", key.parse().unwrap());
+        }
+        let response = api::handle(&router, request).await;
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice::<Value>(&body).unwrap())
+    };
+
+    let (status, refused) = call(None).await;
+    assert_eq!(
+        (status, &refused["error"]["code"]),
+        (StatusCode::UNAUTHORIZED, &json!("AUTH_API_KEY_INVALID"))
+    );
+    let (status, answer) = call(Some(text.expose())).await;
+    assert_eq!(status, StatusCode::OK);
+    insta::assert_json_snapshot!(answer, {
+        ".tokens[].tenantId" => "[tenant]",
+        ".tokens[].connectionId" => "[connection]",
+    }, @r#"
+    {
+      "summary": {
+        "expired": 0,
+        "healthy": 1,
+        "reconnectRequired": 0,
+        "total": 1,
+        "warning": 0
+      },
+      "tokens": [
+        {
+          "connectionId": "[connection]",
+          "expiresAt": "2100-01-01T01:00:00Z",
+          "provider": "quickbooks",
+          "status": {
+            "health": "healthy",
+            "needsRefresh": false,
+            "timeUntilExpiryMinutes": 60
+          },
+          "tenantId": "[tenant]"
+        }
+      ]
+    }
+    "#);
+    assert_eq!(answer["tokens"][0]["connectionId"], key.connection.as_str());
+}

@@ -1,0 +1,298 @@
+//! Jobs and webhook events, against books that change and fail.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use domain::{
+    clock::Clock as _,
+    connection::ConnectionKey,
+    provider::Provider,
+    refresh::policy::later,
+    sync::{
+        Entity, EventConsumer, Lane, Ledger, LedgerError, RecordPlace, RecordStore as _, RunError,
+        RunOutcome, SyncJob, SyncMode, SyncRunner,
+    },
+    webhook::{EVENTS_VERSION, EventMessage, Operation, WebhookEvent},
+};
+use tests::{
+    memory::{InMemoryIdempotency, InMemoryRecords},
+    sample,
+};
+
+use crate::{
+    ledger::{InMemoryLedger, PAGE},
+    world::World,
+};
+
+const REALM: &str = "4620816365";
+/// Plenty of time.
+const LONG: Duration = Duration::from_hours(1);
+/// Time for a page and a half, since each page is reserved a minute.
+const SHORT: Duration = Duration::from_secs(90);
+
+struct Books {
+    world: World,
+    key: ConnectionKey,
+    ledger: Arc<InMemoryLedger>,
+    records: Arc<InMemoryRecords>,
+    seen: Arc<InMemoryIdempotency>,
+}
+
+impl Books {
+    async fn new() -> Self {
+        let world = World::new();
+        let key = world.connect(&sample::tenant(), REALM).await;
+        Self { world, key, ledger: Arc::default(), records: Arc::default(), seen: Arc::default() }
+    }
+
+    fn ledgers(&self) -> HashMap<Provider, Arc<dyn Ledger>> {
+        let ledger: Arc<dyn Ledger> = self.ledger.clone();
+        HashMap::from([(Provider::QuickBooks, ledger)])
+    }
+
+    fn runner(&self) -> SyncRunner {
+        SyncRunner {
+            access: Arc::new(self.world.access()),
+            connections: self.world.connections.clone(),
+            ledgers: self.ledgers(),
+            records: self.records.clone(),
+            queue: self.world.sync_queue.clone(),
+            bus: self.world.bus.clone(),
+            clock: self.world.clock.clone(),
+        }
+    }
+
+    fn consumer(&self) -> EventConsumer {
+        EventConsumer {
+            access: Arc::new(self.world.access()),
+            connections: self.world.connections.clone(),
+            ledgers: self.ledgers(),
+            records: self.records.clone(),
+            seen: self.seen.clone(),
+            bus: self.world.bus.clone(),
+            clock: self.world.clock.clone(),
+        }
+    }
+
+    fn place(&self) -> RecordPlace {
+        let company = format!("quickbooks_{REALM}").parse().unwrap();
+        RecordPlace { tenant: self.key.tenant.clone(), company }
+    }
+
+    fn job(&self, mode: SyncMode) -> SyncJob {
+        let job = SyncJob::full(sample::ids().job(), self.key.clone(), self.place().company);
+        SyncJob { entities: vec![Entity::Invoices], mode, ..job }
+    }
+
+    async fn run(&self, job: &SyncJob, time: Duration) -> Result<RunOutcome, RunError> {
+        self.runner().run(job, Lane::Low, later(self.world.clock.now(), time)).await
+    }
+
+    /// Ids and versions of what is stored.
+    async fn stored(&self) -> Vec<(String, u64)> {
+        let page = self.records.list(&self.place(), Entity::Invoices, 1000, None).await.unwrap();
+        page.records.into_iter().map(|record| (record.id.to_string(), record.version)).collect()
+    }
+
+    fn fill(&self, count: u32, moment: impl Fn(u32) -> i64) {
+        for number in 0..count {
+            self.ledger.put(sample::invoice(
+                &format!("{number:04}"),
+                sample::at(moment(number) - 100_000),
+                0,
+            ));
+        }
+    }
+}
+
+fn all(count: u32) -> Vec<(String, u64)> {
+    (0..count).map(|number| (format!("{number:04}"), 0)).collect()
+}
+
+#[tokio::test]
+async fn a_full_sync_brings_every_object_over_many_pages() {
+    let books = Books::new().await;
+    books.fill(95, i64::from);
+
+    let outcome = books.run(&books.job(SyncMode::Full), LONG).await.unwrap();
+
+    assert_eq!(outcome, RunOutcome::Completed { written: 95 });
+    assert_eq!(books.stored().await, all(95));
+}
+
+#[tokio::test]
+async fn more_objects_of_one_moment_than_a_page_holds_are_all_read() {
+    let books = Books::new().await;
+    books.fill(47, |number| if number < 40 { 7 } else { 8 });
+
+    books.run(&books.job(SyncMode::Full), LONG).await.unwrap();
+
+    assert_eq!(books.stored().await, all(47));
+}
+
+#[tokio::test]
+async fn an_object_that_changes_during_the_walk_hides_no_other() {
+    let books = Books::new().await;
+    books.fill(30, i64::from);
+    books.ledger.change_meanwhile(sample::invoice("0003", sample::at(0), 1));
+
+    books.run(&books.job(SyncMode::Full), LONG).await.unwrap();
+
+    let mut expected = all(30);
+    expected[3].1 = 1;
+    assert_eq!(books.stored().await, expected);
+}
+
+#[tokio::test]
+async fn a_job_without_time_goes_back_on_its_lane_and_goes_on_where_it_was() {
+    let books = Books::new().await;
+    books.fill(35, i64::from);
+    let job = books.job(SyncMode::Full);
+    drop(books.world.sync_queue.take());
+
+    assert_eq!(books.run(&job, Duration::from_secs(30)).await.unwrap(), RunOutcome::Continued { written: 0 });
+    assert_eq!(books.world.sync_queue.take(), [(Lane::Low, job.clone())]);
+    assert!(matches!(books.run(&job, LONG).await.unwrap(), RunOutcome::Completed { written: 35 }));
+    let pages = books.ledger.pages();
+    assert_eq!(
+        books.run(&job, SHORT).await.unwrap(),
+        RunOutcome::Completed { written: 0 },
+        "run again: done already"
+    );
+    assert_eq!(books.ledger.pages(), pages, "nothing is read again");
+}
+
+#[tokio::test]
+async fn a_cursor_never_passes_a_page_that_was_not_read() {
+    let books = Books::new().await;
+    books.fill(35, i64::from);
+    let job = books.job(SyncMode::Full);
+    books.ledger.fail_next(LedgerError::Unavailable("stream timeout".into()));
+
+    assert!(matches!(books.run(&job, LONG).await, Err(RunError::Ledger(LedgerError::Unavailable(_)))));
+    assert_eq!(books.records.find_cursor(&books.place(), Entity::Invoices).await.unwrap(), None);
+
+    books.run(&job, LONG).await.unwrap();
+    assert_eq!(books.stored().await, all(35));
+}
+
+#[tokio::test]
+async fn an_incremental_run_reads_what_changed_and_little_else() {
+    let books = Books::new().await;
+    books.fill(95, |number| i64::from(number) * 60);
+    books.run(&books.job(SyncMode::Full), LONG).await.unwrap();
+    books.ledger.put(sample::invoice("0003", sample::at(0), 1));
+    let pages = books.ledger.pages();
+
+    let outcome = books.run(&books.job(SyncMode::Incremental), LONG).await.unwrap();
+
+    assert_eq!(outcome, RunOutcome::Completed { written: 1 });
+    assert!(books.ledger.pages() - pages <= 2, "of {} pages", 95 / PAGE);
+    assert_eq!(books.stored().await[3], ("0003".to_owned(), 1));
+}
+
+#[tokio::test]
+async fn a_token_refused_in_the_middle_is_renewed_once_and_not_in_a_loop() {
+    let books = Books::new().await;
+    books.fill(5, i64::from);
+    books.ledger.fail_next(LedgerError::Unauthorized);
+    books.run(&books.job(SyncMode::Full), LONG).await.unwrap();
+    assert_eq!(books.world.refreshes(), 1);
+
+    books.world.clock.advance(Duration::from_mins(1));
+    books.ledger.fail_next(LedgerError::Unauthorized);
+    books.ledger.fail_next(LedgerError::Unauthorized);
+    let refused = books.run(&books.job(SyncMode::Full), LONG).await;
+    assert!(matches!(refused, Err(RunError::Ledger(LedgerError::Unauthorized))));
+    assert_eq!(books.world.refreshes(), 2);
+}
+
+fn message(events: Vec<WebhookEvent>) -> EventMessage {
+    EventMessage {
+        v: EVENTS_VERSION,
+        delivery_id: "dlv_1".parse().unwrap(),
+        provider: Provider::QuickBooks,
+        received_at: sample::NOW,
+        correlation_id: "corr_1".parse().unwrap(),
+        events,
+    }
+}
+
+fn event(key: &str, id: &str) -> WebhookEvent {
+    WebhookEvent {
+        key: key.to_owned(),
+        provider_company_id: REALM.parse().unwrap(),
+        entity: "invoice".to_owned(),
+        id: id.parse().unwrap(),
+        operation: Operation::Updated,
+        occurred_at: Some(sample::NOW),
+    }
+}
+
+#[tokio::test]
+async fn an_event_has_its_effect_once_however_often_it_comes() {
+    let books = Books::new().await;
+    books.ledger.put(sample::invoice("7", sample::at(-10), 3));
+    let consumer = books.consumer();
+    let message = message(vec![event("e1", "7"), event("e1", "7")]);
+
+    let first = consumer.consume(&message).await;
+    let second = consumer.consume(&message).await;
+
+    assert_eq!((first.applied, first.duplicate, second.duplicate), (1, 1, 2));
+    assert_eq!(books.ledger.fetches(), 1);
+    assert_eq!(books.stored().await, [("7".to_owned(), 3)]);
+}
+
+#[tokio::test]
+async fn events_out_of_order_never_put_old_data_over_new() {
+    let books = Books::new().await;
+    books.ledger.put(sample::invoice("7", sample::at(-5), 4));
+    books.consumer().consume(&message(vec![event("late", "7")])).await;
+    books.ledger.put(sample::invoice("7", sample::at(-10), 3));
+
+    books.consumer().consume(&message(vec![event("early", "7")])).await;
+
+    assert_eq!(books.stored().await, [("7".to_owned(), 4)]);
+}
+
+#[tokio::test]
+async fn an_event_that_failed_is_tried_again_and_its_neighbors_are_not() {
+    let books = Books::new().await;
+    books.ledger.put(sample::invoice("7", sample::at(-10), 1));
+    books.ledger.put(sample::invoice("8", sample::at(-10), 1));
+    books.ledger.fail_next(LedgerError::Unavailable("503".into()));
+    let consumer = books.consumer();
+    let message = message(vec![event("e1", "7"), event("e2", "8")]);
+
+    let first = consumer.consume(&message).await;
+    let second = consumer.consume(&message).await;
+
+    assert_eq!((first.retry, first.applied), (1, 1));
+    assert_eq!((second.retry, second.applied, second.duplicate), (0, 1, 1));
+}
+
+#[tokio::test]
+async fn what_the_provider_no_longer_has_is_marked_deleted_and_kept() {
+    let books = Books::new().await;
+    books.ledger.put(sample::invoice("7", sample::at(-10), 1));
+    books.consumer().consume(&message(vec![event("e1", "7")])).await;
+    books.ledger.remove("7");
+
+    books.consumer().consume(&message(vec![event("e2", "7")])).await;
+
+    let page = books.records.list(&books.place(), Entity::Invoices, 10, None).await.unwrap();
+    assert!(page.records[0].deleted);
+    assert_eq!(page.records[0].total.as_deref(), Some("1234.50"));
+}
+
+#[tokio::test]
+async fn events_of_strangers_and_of_kinds_that_are_not_kept_are_acknowledged_without_a_fetch() {
+    let books = Books::new().await;
+    let stranger = WebhookEvent { provider_company_id: "404".parse().unwrap(), ..event("e1", "7") };
+    let other = WebhookEvent { entity: "budget".to_owned(), ..event("e2", "7") };
+
+    let consumed = books.consumer().consume(&message(vec![stranger, other])).await;
+
+    assert_eq!((consumed.unknown_company, consumed.ignored, consumed.retry), (1, 1, 0));
+    assert_eq!(books.ledger.fetches(), 0);
+}
