@@ -1,0 +1,184 @@
+//! Answers lost on the wire: the write arrives, the connection breaks, the SDK sends the write again.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use aws::{DynamoApiKeys, DynamoConnections, clients};
+use domain::{
+    api_key::{ApiKeyStore, NewApiKey, Role},
+    connection::{ConnectOutcome, ConnectionStore},
+    entropy::SystemEntropy,
+    refresh::{DueConnection, Ending, LeaseOutcome, RefreshStore, Settlement},
+};
+use tests::sample::{self, at, ids};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+use super::{DUE_SHARDS, sdk_at};
+use crate::stack::Stack;
+
+/// A way to the stack that passes every request on and loses as many answers as it is told to.
+struct LossyWay {
+    address: String,
+    to_lose: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl LossyWay {
+    async fn to(upstream: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (to_lose, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let way = Self { address, to_lose: to_lose.clone(), requests: requests.clone() };
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                requests.fetch_add(1, Ordering::SeqCst);
+                let (upstream, to_lose) = (upstream.clone(), to_lose.clone());
+                tokio::spawn(async move { pass(client, &upstream, &to_lose).await.unwrap() });
+            }
+        });
+        way
+    }
+
+    fn lose_next_answer(&self) {
+        self.to_lose.store(1, Ordering::SeqCst);
+        self.requests.store(0, Ordering::SeqCst);
+    }
+
+    /// Whether the answer was lost and the request came again.
+    fn was_sent_twice(&self) -> bool {
+        self.to_lose.load(Ordering::SeqCst) == 0 && self.requests.load(Ordering::SeqCst) == 2
+    }
+}
+
+/// Passes one request on over a connection of its own, and its answer back unless it is to be lost.
+async fn pass(mut client: TcpStream, upstream: &str, to_lose: &AtomicUsize) -> std::io::Result<()> {
+    let mut request = vec![];
+    while !is_whole(&request) {
+        if client.read_buf(&mut request).await? == 0 {
+            return Ok(());
+        }
+    }
+    let line = request.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    request.splice(line..line, *b"Connection: close\r\n");
+    let mut server = TcpStream::connect(upstream).await?;
+    server.write_all(&request).await?;
+    let mut answer = vec![];
+    server.read_to_end(&mut answer).await?;
+    let lost = to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+    if lost { Ok(()) } else { client.write_all(&answer).await }
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request).to_ascii_lowercase();
+    let Some((head, _)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+    request.len() >= head.len() + 4 + length
+}
+
+async fn lossy() -> (LossyWay, DynamoConnections, DynamoApiKeys) {
+    let stack = Stack::running();
+    let upstream =
+        stack.value("AWS_ENDPOINT_URL").strip_prefix("http://").unwrap().replace("localhost", "127.0.0.1");
+    let way = LossyWay::to(upstream).await;
+    let client = clients::dynamodb(&sdk_at(&stack, &way.address).await);
+    let connections =
+        DynamoConnections::new(client.clone(), stack.value("CONNECTIONS_TABLE").to_owned(), DUE_SHARDS);
+    (way, connections, DynamoApiKeys::new(client, stack.value("CONTROL_TABLE").to_owned()))
+}
+
+#[tokio::test]
+async fn a_connection_is_stored_once_and_known_to_be() {
+    let (way, store, _) = lossy().await;
+    let new = sample::new_connection(sample::connection(&sample::key()));
+    way.lose_next_answer();
+
+    assert_eq!(store.connect(&new).await.unwrap(), ConnectOutcome::Stored);
+
+    assert!(way.was_sent_twice());
+    assert_eq!(store.find(&new.connection.key).await.unwrap(), Some(new.connection));
+}
+
+#[tokio::test]
+async fn a_lease_is_taken_once_and_nothing_unfinished_is_made_up() {
+    let (way, store, _) = lossy().await;
+    let connection = sample::connection(&sample::key());
+    store.connect(&sample::new_connection(connection.clone())).await.unwrap();
+    way.lose_next_answer();
+
+    let outcome = store.take_lease(&connection.key, &sample::lease(at(0))).await.unwrap();
+
+    assert!(way.was_sent_twice());
+    let LeaseOutcome::Taken { lease, before } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(lease.fence, connection.fence + 1);
+    assert_eq!(*before, connection);
+}
+
+#[tokio::test]
+async fn a_lease_after_an_unfinished_attempt_still_tells_of_it() {
+    let (way, store, _) = lossy().await;
+    let key = sample::key();
+    store.connect(&sample::new_connection(sample::connection(&key))).await.unwrap();
+    let unfinished = sample::lease(at(0));
+    store.take_lease(&key, &unfinished).await.unwrap();
+    let between = store.find(&key).await.unwrap().unwrap();
+    way.lose_next_answer();
+
+    let outcome = store.take_lease(&key, &sample::lease(at(200))).await.unwrap();
+
+    assert!(way.was_sent_twice());
+    let LeaseOutcome::Taken { before, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(*before, between);
+}
+
+#[tokio::test]
+async fn a_rotated_token_set_is_stored_once_and_known_to_be() {
+    let (way, store, _) = lossy().await;
+    let key = sample::key();
+    store.connect(&sample::new_connection(sample::connection(&key))).await.unwrap();
+    let outcome = store.take_lease(&key, &sample::lease(at(0))).await.unwrap();
+    let LeaseOutcome::Taken { lease, before } = outcome else { panic!("{outcome:?}") };
+    let tokens = sample::tokens(2, at(1), 80);
+    let ending = Ending::Rotated(Box::new(tokens.clone()));
+    let settlement = Settlement { ending, due_at: None, duration_ms: Some(10), write_id: ids().write() };
+    way.lose_next_answer();
+
+    store.settle(&lease, &settlement).await.unwrap();
+
+    assert!(way.was_sent_twice());
+    let after = store.find(&key).await.unwrap().unwrap();
+    assert_eq!(after.tokens, Some(tokens));
+    assert_eq!(after.attempts.succeeded, before.attempts.succeeded + 1, "counted once");
+}
+
+#[tokio::test]
+async fn a_claim_is_given_up_and_comes_again_at_its_time() {
+    let (way, store, _) = lossy().await;
+    let key = sample::key();
+    store.connect(&sample::new_connection(sample::connection(&key))).await.unwrap();
+    way.lose_next_answer();
+
+    let claimed = store.claim_due(&DueConnection { key: key.clone(), due_at: at(0) }, at(300)).await.unwrap();
+
+    assert!(way.was_sent_twice());
+    assert!(!claimed);
+    assert_eq!(store.find(&key).await.unwrap().unwrap().due_at, Some(at(300)));
+}
+
+#[tokio::test]
+async fn an_api_key_is_made_once_and_known_to_be() {
+    let (way, _, store) = lossy().await;
+    let new =
+        NewApiKey { name: "lossy".to_owned(), scopes: Role::Viewer.scopes(), tenant: None, expires_at: None };
+    let (key, _) = new.issue("test", at(0), &SystemEntropy);
+    way.lose_next_answer();
+
+    assert!(store.insert(&key).await.unwrap());
+
+    assert!(way.was_sent_twice());
+}

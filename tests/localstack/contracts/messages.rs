@@ -1,0 +1,200 @@
+//! What goes out: queues, the dead-letter queue, the bus, and the `refresh` function called directly.
+
+use std::time::Duration;
+
+use aws::{
+    EventBridgeBus, LambdaRefresh, SqsDeadLetters, SqsEventQueue, SqsRefreshQueue, SqsSyncQueue, SyncLanes,
+    clients,
+};
+use aws_sdk_sqs::{
+    Client,
+    types::{Message, QueueAttributeName},
+};
+use domain::{
+    event::{Event, EventBus, EventKind},
+    provider::Provider,
+    refresh::{RefreshInvoker, RefreshMessage, RefreshQueue, RefreshResult, Trigger},
+    store::StoreError,
+    sync::{Lane, SyncJob, SyncQueue},
+    webhook::{EVENTS_VERSION, EventMessage, EventQueue},
+};
+use tests::sample::{self, at, ids};
+
+use super::sdk;
+use crate::stack::Stack;
+
+/// A queue of a test's own, since a function drains the stack's.
+async fn queue() -> (Client, String) {
+    let sqs = clients::sqs(&sdk(&Stack::running()).await);
+    let url = sqs.create_queue().queue_name(ids().write()).send().await.unwrap().queue_url.unwrap();
+    (sqs, url)
+}
+
+/// Everything in a queue of up to ten messages.
+async fn received(sqs: &Client, url: &str) -> Vec<Message> {
+    let request = sqs.receive_message().queue_url(url).max_number_of_messages(10).wait_time_seconds(3);
+    request.message_attribute_names("All").send().await.unwrap().messages.unwrap_or_default()
+}
+
+fn attribute<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+    message.message_attributes.as_ref()?.get(name)?.string_value()
+}
+
+fn event_message() -> EventMessage {
+    EventMessage {
+        v: EVENTS_VERSION,
+        delivery_id: ids().delivery(),
+        provider: Provider::QuickBooks,
+        received_at: at(0),
+        correlation_id: ids().correlation(),
+        events: vec![],
+    }
+}
+
+#[tokio::test]
+async fn ten_event_messages_go_in_one_call_and_carry_their_correlation_id() {
+    let (sqs, url) = queue().await;
+    let messages: Vec<_> = (0..10).map(|_| event_message()).collect();
+
+    SqsEventQueue::new(sqs.clone(), url.clone()).send(&messages).await.unwrap();
+
+    let mut found = vec![];
+    while found.len() < 10 {
+        let batch = received(&sqs, &url).await;
+        assert!(!batch.is_empty(), "only {} messages came", found.len());
+        found.extend(batch);
+    }
+    for message in found {
+        let parsed = EventMessage::parse(message.body().unwrap()).unwrap();
+        assert_eq!(attribute(&message, "correlationId"), Some(parsed.correlation_id.as_str()));
+        assert!(messages.contains(&parsed));
+    }
+}
+
+#[tokio::test]
+async fn an_eleventh_message_or_a_missing_queue_is_an_error() {
+    let (sqs, url) = queue().await;
+    let messages: Vec<_> = (0..11).map(|_| event_message()).collect();
+
+    let too_many = SqsEventQueue::new(sqs.clone(), url).send(&messages).await;
+    let nowhere = SqsEventQueue::new(sqs, "http://localhost/000000000000/nowhere".to_owned());
+    let nowhere = nowhere.send(&messages[..1]).await;
+
+    for sent in [too_many, nowhere] {
+        assert!(matches!(sent, Err(StoreError::Unavailable { operation: "send_events", .. })), "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_message_reads_back_as_it_was_sent() {
+    let (sqs, url) = queue().await;
+    let message = RefreshMessage::new(vec![sample::key(), sample::key()], Trigger::Scheduled);
+    let message = message.checked().unwrap();
+
+    SqsRefreshQueue::new(sqs.clone(), url.clone()).send(&message).await.unwrap();
+
+    let found = received(&sqs, &url).await;
+    assert_eq!(RefreshMessage::parse(found[0].body().unwrap()).unwrap(), message);
+}
+
+#[tokio::test]
+async fn a_job_goes_to_its_lane_and_a_lane_that_is_not_there_is_an_error() {
+    let (sqs, high) = queue().await;
+    let (_, low) = queue().await;
+    let lanes = SyncLanes { high: Some(high.clone()), normal: None, low: Some(low.clone()) };
+    let lanes = SqsSyncQueue::new(sqs.clone(), lanes);
+    let job = || SyncJob::full(ids().job(), sample::key(), sample::company());
+    let (first, second) = (job(), job());
+
+    lanes.send(Lane::High, &first).await.unwrap();
+    lanes.send(Lane::Low, &second).await.unwrap();
+
+    assert!(matches!(lanes.send(Lane::Normal, &first).await, Err(StoreError::Unavailable { .. })));
+    for (url, job) in [(high, first), (low, second)] {
+        let found = received(&sqs, &url).await;
+        assert_eq!(found.len(), 1);
+        assert_eq!(SyncJob::parse(found[0].body().unwrap()).unwrap(), job);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_understands_keeps_its_body_and_its_reason() {
+    let (sqs, url) = queue().await;
+    let body = "{\"v\":9,\"ü\":\"<&>\"}";
+
+    SqsDeadLetters::new(sqs.clone(), url.clone()).send(body, &"too\nlong ".repeat(100)).await.unwrap();
+
+    let found = received(&sqs, &url).await;
+    assert_eq!(found[0].body(), Some(body));
+    let reason = attribute(&found[0], "reason").unwrap();
+    assert!(reason.starts_with("too long too") && reason.chars().count() == 256, "{reason}");
+}
+
+#[tokio::test]
+async fn an_event_reaches_a_subscriber_of_the_bus_with_its_name() {
+    let stack = Stack::running();
+    let (sqs, url) = queue().await;
+    let attributes = sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
+    let attributes = attributes.send().await.unwrap().attributes.unwrap();
+    let bridge = clients::eventbridge(&sdk(&stack).await);
+    let (bus, rule, key) = (stack.value("EVENT_BUS").to_owned(), ids().write(), sample::key());
+    let pattern =
+        serde_json::json!({"source": ["ledgerbridge"], "detail": {"tenantId": [key.tenant.as_str()]}});
+    let request = bridge.put_rule().event_bus_name(&bus).name(&rule).event_pattern(pattern.to_string());
+    request.send().await.unwrap();
+    let target = aws_sdk_eventbridge::types::Target::builder().id("queue");
+    let target = target.arn(&attributes[&QueueAttributeName::QueueArn]).build().unwrap();
+    bridge.put_targets().event_bus_name(&bus).rule(&rule).targets(target).send().await.unwrap();
+    let event = Event::new(EventKind::TokenRefreshed, &key, Provider::QuickBooks, at(0));
+
+    EventBridgeBus::new(bridge.clone(), bus.clone()).publish(&event).await.unwrap();
+
+    let found = received(&sqs, &url).await;
+    let body: serde_json::Value = serde_json::from_str(found[0].body().unwrap()).unwrap();
+    assert_eq!((&body["source"], &body["detail-type"]), (&"ledgerbridge".into(), &"token.refreshed".into()));
+    assert_eq!(body["detail"], serde_json::to_value(&event).unwrap());
+    bridge.remove_targets().event_bus_name(&bus).rule(&rule).ids("queue").send().await.unwrap();
+    bridge.delete_rule().event_bus_name(&bus).name(&rule).send().await.unwrap();
+}
+
+fn refresh_of_nothing() -> RefreshMessage {
+    RefreshMessage::new(vec![sample::key()], Trigger::Manual)
+}
+
+#[tokio::test]
+async fn the_refresh_function_answers_who_invokes_it() {
+    let stack = Stack::running();
+    let lambda = clients::lambda(&sdk(&stack).await);
+    let refresh = LambdaRefresh::new(&lambda, stack.value("REFRESH_FUNCTION").to_owned());
+    let message = refresh_of_nothing();
+
+    let answers = refresh.invoke(&message, Duration::from_mins(1)).await.unwrap().unwrap();
+
+    assert_eq!(answers.len(), 1);
+    assert_eq!((&answers[0].key, answers[0].result), (&message.connections[0], RefreshResult::Missing));
+}
+
+#[tokio::test]
+async fn who_cannot_wait_gets_no_answer_and_no_error() {
+    let stack = Stack::running();
+    let lambda = clients::lambda(&sdk(&stack).await);
+    let refresh = LambdaRefresh::new(&lambda, stack.value("REFRESH_FUNCTION").to_owned());
+
+    assert_eq!(refresh.invoke(&refresh_of_nothing(), Duration::ZERO).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_function_that_fails_or_is_not_there_is_an_error() {
+    let stack = Stack::running();
+    let lambda = clients::lambda(&sdk(&stack).await);
+    // A message that names nobody is refused by the function.
+    let nobody = RefreshMessage::new(vec![], Trigger::Manual);
+    let refused = LambdaRefresh::new(&lambda, stack.value("REFRESH_FUNCTION").to_owned());
+    let refused = refused.invoke(&nobody, Duration::from_mins(1)).await;
+    let nowhere = LambdaRefresh::new(&lambda, "nowhere".to_owned());
+    let nowhere = nowhere.invoke(&refresh_of_nothing(), Duration::from_mins(1)).await;
+
+    for invoked in [refused, nowhere] {
+        assert!(matches!(invoked, Err(StoreError::Unavailable { operation: "invoke", .. })), "{invoked:?}");
+    }
+}
