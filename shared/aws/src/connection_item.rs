@@ -177,32 +177,4 @@ const COMPANY_PROVIDER_ID: &str = "provider_id";
 const COMPANY_NAME: &str = "name";
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn a_connection_stays_in_its_shard_for_life() {
-        let shard = |id: &str| shard_of(&id.parse().unwrap(), 16);
-
-        assert_eq!(shard("conn_0199f0a5c0de7000a000000000000002"), 9);
-        assert_eq!(shard_of(&"a".parse().unwrap(), 0), 0);
-    }
-
-    #[test]
-    fn connections_made_together_spread_over_all_shards() {
-        let ids = (0..200).map(|n| format!("conn_0199f0a5c0de7000a0000000000{n:05}"));
-
-        let shards: HashSet<u32> = ids.map(|id| shard_of(&id.parse().unwrap(), 8)).collect();
-
-        assert_eq!(shards.len(), 8);
-    }
-
-    #[test]
-    fn an_item_of_a_later_schema_is_refused() {
-        let item = Item::new().put(keys::SCHEMA, number(SCHEMA_VERSION + 1));
-
-        assert!(matches!(read(&item), Err(StoreError::Corrupt { what: "connection", .. })));
-    }
-}
+mod tests;
