@@ -12,7 +12,7 @@ use domain::{
     },
     id::{ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
-    store::StoreError,
+    store::{StoreError, chain},
 };
 
 use crate::{
@@ -61,7 +61,7 @@ impl DynamoConnections {
             .limit(limit)
             .set_exclusive_start_key(start);
         let output = query.send().await.map_err(unavailable("list"))?;
-        let connections = output.items().iter().map(connection_item::read).collect::<Result<_, _>>()?;
+        let connections = output.items().iter().filter_map(readable).collect();
         Ok(ConnectionPage { connections, next: next(output.last_evaluated_key())? })
     }
 
@@ -104,9 +104,7 @@ impl DynamoConnections {
             let request = self.client.batch_get_item().request_items(&self.table, keys);
             let mut output = request.send().await.map_err(unavailable("list"))?;
             let items = output.responses.as_mut().and_then(|tables| tables.remove(&self.table));
-            for item in items.unwrap_or_default() {
-                connections.push(connection_item::read(&item)?);
-            }
+            connections.extend(items.iter().flatten().filter_map(readable));
             let left = output.unprocessed_keys.as_mut().and_then(|tables| tables.remove(&self.table));
             missing = left.map(|left| left.keys).unwrap_or_default();
             if missing.is_empty() {
@@ -117,6 +115,12 @@ impl DynamoConnections {
         }
         Err(unavailable("list")("keys stayed unprocessed"))
     }
+}
+
+/// A connection of a list; one that cannot be read is told and left out, so that it does not hide the others.
+fn readable(item: &Item) -> Option<Connection> {
+    let told = |error: &StoreError| tracing::error!(error = chain(error), "Connection is left out of a list");
+    connection_item::read(item).inspect_err(told).ok()
 }
 
 /// The cursor behind the last key of a page.

@@ -128,10 +128,12 @@ impl Failure {
         Self { status: StatusCode::OK, fault, retry_after: None, trace_id: None }
     }
 
-    /// Whether it says that there is no such object.
+    /// Whether it says, in Intuit's own words, that there is no such object.
+    ///
+    /// A bare 404 does not: a wrong address answers it too, and would have every record that changes marked deleted.
     pub(super) fn says_missing(&self) -> bool {
         let by_code = self.fault.code.as_deref() == Some(Fault::NOT_FOUND);
-        self.status == StatusCode::NOT_FOUND || (self.status == StatusCode::BAD_REQUEST && by_code)
+        by_code && matches!(self.status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND)
     }
 }
 

@@ -38,7 +38,8 @@ async fn only_intuits_own_word_says_that_an_object_is_gone() {
     let refused = r#"{"Fault":{"Error":[{"Message":"Stale","code":"5010"}],"type":"ValidationFault"}}"#;
     let deleted = r#"{"Invoice":{"domain":"QBO","status":"Deleted","Id":"130"},"time":"now"}"#;
     for (status, body, gone) in [
-        (404, "", true),
+        (404, missing, true),
+        (404, "", false),
         (400, missing, true),
         (200, deleted, true),
         (400, refused, false),

@@ -75,7 +75,8 @@ fn a_throttle_without_a_wish_waits_as_long_as_intuit_documents() {
 #[test]
 fn only_not_found_says_that_an_object_is_missing() {
     for (status, code, missing) in [
-        (404, None, true),
+        (404, None, false),
+        (404, Some("610"), true),
         (400, Some("610"), true),
         (400, Some("2010"), false),
         (400, None, false),
