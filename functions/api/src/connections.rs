@@ -28,7 +28,8 @@ use crate::{
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewSession {
     tenant_id: TenantId,
-    provider: Provider,
+    /// The only one that is configured when left out.
+    provider: Option<Provider>,
     return_url: Option<String>,
     sync: Option<bool>,
 }
@@ -85,7 +86,8 @@ pub(crate) async fn open_session(
     if deps.tenants.find(&new.tenant_id).await?.is_none() {
         return Err(ApiError::new(ErrorCode::TenantNotFound, "there is no such tenant; make it first").into());
     }
-    if new.provider != Provider::QuickBooks {
+    let provider = new.provider.unwrap_or(Provider::QuickBooks);
+    if provider != Provider::QuickBooks {
         let error = ApiError::new(ErrorCode::ProviderUnknown, "this provider is not configured here");
         return Err(error.with("providers", vec!["quickbooks"]).into());
     }
@@ -94,7 +96,7 @@ pub(crate) async fn open_session(
         let message = "returnUrl is not one of the addresses configured in RETURN_URLS";
         return Err(ApiError::invalid("returnUrl", message).into());
     }
-    let NewSession { tenant_id: tenant, provider, return_url, sync } = new;
+    let NewSession { tenant_id: tenant, return_url, sync, .. } = new;
     let request = SessionRequest { tenant, provider, return_url, sync: sync.unwrap_or(true) };
     let (code, expires_at) = open(&*deps.authorizations, &*deps.entropy, deps.clock.now(), request).await?;
     let connect_url = format!("{public_url}/auth/{provider}/connect?session={}", code.expose());

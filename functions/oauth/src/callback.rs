@@ -116,14 +116,9 @@ fn refused(error: CompleteError, correlation: &CorrelationId) -> Result<Response
 }
 
 fn exchange(error: &TokenEndpointError) -> ApiError {
-    match error {
-        TokenEndpointError::AppRefused(_) => ApiError::new(
-            ErrorCode::ProviderAuthError,
-            "the provider does not accept this product's credentials",
-        ),
-        _ => ApiError::new(
-            ErrorCode::AuthOauthFailed,
-            "the provider did not complete the connection; start again",
-        ),
-    }
+    let message = match error {
+        TokenEndpointError::AppRefused(_) => "the provider does not accept this product's credentials",
+        _ => "the provider did not complete the connection; start again",
+    };
+    ApiError::new(ErrorCode::AuthOauthFailed, message)
 }

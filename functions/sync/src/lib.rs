@@ -18,6 +18,7 @@ use edge::{
     telemetry,
 };
 use jiff::Timestamp;
+use tracing::Instrument as _;
 
 pub use config::{Config, LaneQueue};
 pub use wiring::wire;
@@ -55,7 +56,13 @@ async fn on_events(deps: &Deps, message: &SqsMessage) -> Handled {
         Ok(message) => message,
         Err(error) => return Handled::DeadLetter(chain(&error)),
     };
-    let consumed = deps.consumer.consume(&message).await;
+    // From here on the lines carry the id of the request that brought the events.
+    let span = tracing::info_span!("events", correlationId = %message.correlation_id);
+    consume(deps, &message).instrument(span).await
+}
+
+async fn consume(deps: &Deps, message: &EventMessage) -> Handled {
+    let consumed = deps.consumer.consume(message).await;
     let provider = message.provider.as_str();
     for (outcome, count) in [
         ("applied", consumed.applied),
@@ -69,7 +76,6 @@ async fn on_events(deps: &Deps, message: &SqsMessage) -> Handled {
     tracing::info!(
         provider,
         deliveryId = %message.delivery_id,
-        deliveryCorrelationId = %message.correlation_id,
         applied = consumed.applied,
         duplicate = consumed.duplicate,
         unknownCompany = consumed.unknown_company,

@@ -21,9 +21,11 @@ pub struct SystemClock;
 
 #[async_trait]
 impl Clock for SystemClock {
+    /// In whole milliseconds, as instants are stored, so that an answer and what is read later are the same.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let now = Timestamp::now();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -42,8 +42,8 @@ error_codes! {
     AuthTokenExpired = 1001, "AUTH_TOKEN_EXPIRED", 401;
     /// The provider does not accept the access token.
     AuthTokenInvalid = 1002, "AUTH_TOKEN_INVALID", 401;
-    /// The authorization at the provider did not succeed.
-    AuthOauthFailed = 1003, "AUTH_OAUTH_FAILED", 502;
+    /// The authorization at the provider did not succeed; a callback always fails in 4xx.
+    AuthOauthFailed = 1003, "AUTH_OAUTH_FAILED", 400;
     /// The refresh token is dead: the customer must connect again.
     AuthRefreshTokenExpired = 1004, "AUTH_REFRESH_TOKEN_EXPIRED", 409;
     /// The API key is missing, malformed, unknown, expired or revoked.
