@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use domain::{api_key::Scope, error::ErrorCode, id::TenantId, tenant::Tenant};
+use domain::{
+    api_key::Scope,
+    error::ErrorCode,
+    id::TenantId,
+    tenant::{Tenant, TenantLimits},
+};
 use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,12 +20,17 @@ use crate::{
 
 /// Long enough for any company's name, short enough for a page.
 const MAX_NAME: usize = 200;
+/// A plan is a word, not a text.
+const MAX_PLAN: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewTenant {
     tenant_id: TenantId,
     name: String,
+    plan: Option<String>,
+    #[serde(default)]
+    limits: TenantLimits,
 }
 
 #[derive(Serialize)]
@@ -28,6 +38,9 @@ pub(crate) struct NewTenant {
 struct TenantBody {
     tenant_id: TenantId,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<String>,
+    limits: TenantLimits,
     created_at: Timestamp,
 }
 
@@ -35,21 +48,25 @@ struct TenantBody {
 pub(crate) async fn create(
     State(deps): State<Arc<Deps>>,
     call: Call,
-    JsonBody(NewTenant { tenant_id, name }): JsonBody<NewTenant>,
+    JsonBody(NewTenant { tenant_id, name, plan, limits }): JsonBody<NewTenant>,
 ) -> Outcome {
     call.caller.require(Scope::TenantsWrite)?;
     call.caller.tenant(Some(tenant_id.clone()))?;
-    let name = name.trim().to_owned();
-    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(
-            ApiError::invalid("name", format!("name must be 1 to {MAX_NAME} printable characters")).into()
-        );
-    }
-    let tenant = Tenant { id: tenant_id, name, created_at: deps.clock.now() };
+    let name = printable("name", &name, MAX_NAME)?;
+    let plan = plan.map(|plan| printable("plan", &plan, MAX_PLAN)).transpose()?;
+    let tenant = Tenant { id: tenant_id, name, plan, limits, created_at: deps.clock.now() };
     if !deps.tenants.insert(&tenant).await? {
         return Err(ApiError::new(ErrorCode::TenantExists, "this tenantId is taken").into());
     }
     tracing::info!(tenantId = %tenant.id, keyId = %call.caller.key(), "Tenant created");
-    let Tenant { id: tenant_id, name, created_at } = tenant;
-    Ok(call.json(StatusCode::CREATED, &TenantBody { tenant_id, name, created_at }))
+    let Tenant { id: tenant_id, name, plan, limits, created_at } = tenant;
+    Ok(call.json(StatusCode::CREATED, &TenantBody { tenant_id, name, plan, limits, created_at }))
+}
+
+fn printable(field: &str, text: &str, max: usize) -> Result<String, ApiError> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
+        return Err(ApiError::invalid(field, format!("{field} must be 1 to {max} printable characters")));
+    }
+    Ok(text.to_owned())
 }

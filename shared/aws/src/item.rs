@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
         self.corrupt(ItemError::Value { attribute, source: source.into() })
     }
 
-    fn number_if<T>(&self, name: &'static str) -> Result<Option<T>, StoreError>
+    pub(crate) fn number_if<T>(&self, name: &'static str) -> Result<Option<T>, StoreError>
     where
         T: FromStr<Err: Into<BoxError>>,
     {

@@ -5,17 +5,21 @@ use aws_sdk_dynamodb::Client;
 use domain::{
     id::TenantId,
     store::StoreError,
-    tenant::{Tenant, TenantStore},
+    tenant::{Tenant, TenantLimits, TenantStore},
 };
 
 use crate::{
     failure::{Conditional, conditional, unavailable},
-    item::{Put as _, Reader, instant, names, text},
+    item::{Put as _, Reader, instant, names, number, text},
     keys::{Key, PK},
 };
 
 const ID: &str = "id";
 const NAME: &str = "name";
+const PLAN: &str = "plan";
+const API_CALLS_PER_MONTH: &str = "api_calls_per_month";
+const INTEGRATIONS: &str = "integrations";
+const USERS: &str = "users";
 const CREATED_AT: &str = "created_at";
 
 /// The table of tenants.
@@ -40,6 +44,10 @@ impl TenantStore for DynamoTenants {
             .into_item()
             .put(ID, text(tenant.id.as_str()))
             .put(NAME, text(&tenant.name))
+            .put_if(PLAN, tenant.plan.as_deref().map(text))
+            .put_if(API_CALLS_PER_MONTH, tenant.limits.api_calls_per_month.map(number))
+            .put_if(INTEGRATIONS, tenant.limits.integrations.map(number))
+            .put_if(USERS, tenant.limits.users.map(number))
             .put(CREATED_AT, instant(tenant.created_at));
         let condition = format!("attribute_not_exists(#{PK})");
         let request = self
@@ -63,6 +71,12 @@ impl TenantStore for DynamoTenants {
             Ok(Tenant {
                 id: reader.parsed(ID)?,
                 name: reader.text(NAME)?.to_owned(),
+                plan: reader.owned_if(PLAN)?,
+                limits: TenantLimits {
+                    api_calls_per_month: reader.number_if(API_CALLS_PER_MONTH)?,
+                    integrations: reader.number_if(INTEGRATIONS)?,
+                    users: reader.number_if(USERS)?,
+                },
                 created_at: reader.instant(CREATED_AT)?,
             })
         };

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{id::TenantId, store::StoreError};
 
@@ -12,8 +13,27 @@ pub struct Tenant {
     pub id: TenantId,
     /// The name a person knows it by; shown on the connect page.
     pub name: String,
+    /// The plan it is on, in the product's own word.
+    pub plan: Option<String>,
+    /// What it may use.
+    pub limits: TenantLimits,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// What a tenant may use; what is not set is not limited.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TenantLimits {
+    /// Calls of our API in a calendar month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_calls_per_month: Option<u64>,
+    /// Connections at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integrations: Option<u64>,
+    /// People with a role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<u64>,
 }
 
 /// Where tenants are kept.

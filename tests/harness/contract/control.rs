@@ -4,7 +4,7 @@ use domain::{
     api_key::{ApiKey, ApiKeyStore, NewApiKey, Role},
     entropy::SystemEntropy,
     refresh::SweepLog,
-    tenant::{Tenant, TenantStore},
+    tenant::{Tenant, TenantLimits, TenantStore},
 };
 use futures::future::join_all;
 
@@ -39,7 +39,14 @@ fn new_key(role: Role) -> NewApiKey {
 /// What a store of tenants keeps.
 pub async fn tenant_store_contract(store: &dyn TenantStore) {
     let id = sample::tenant();
-    let tenant = |name: usize| Tenant { id: id.clone(), name: format!("Söhne {name}"), created_at: at(0) };
+    let limits = TenantLimits { integrations: Some(3), ..TenantLimits::default() };
+    let tenant = |name: usize| Tenant {
+        id: id.clone(),
+        name: format!("Söhne {name}"),
+        plan: (name == 0).then(|| "starter".to_owned()),
+        limits,
+        created_at: at(0),
+    };
     let tenants: Vec<_> = (0..RACERS).map(tenant).collect();
     assert_eq!(store.find(&id).await.unwrap(), None);
 
