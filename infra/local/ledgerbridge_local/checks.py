@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import lifecycle, stack_env
+from . import lifecycle
 from .cargo_tools import prepare_nextest
 from .commands import run_for_code
 from .console import say
@@ -34,7 +34,8 @@ def run_tests(stack: Stack, nextest_arguments: Sequence[str]) -> int:
         # One that an interrupted run left behind holds data of that run.
         lifecycle.down(stack)
         lifecycle.up(stack)
-        environment = {**stack_env.read(stack), "STACK_ENV": str(stack.stack_env)}
+        # Nothing else of the stack: the AWS SDK prefers an endpoint of the environment to one that a test sets.
+        environment = {"STACK_ENV": str(stack.stack_env)}
         if nextest:
             environment["PATH"] = f"{nextest}{os.pathsep}{os.environ['PATH']}"
         say("running the Rust tests")
