@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::{Config, handle, router, wire};
 use edge::{config::environment, invocation, start, telemetry::Telemetry};
-use lambda_http::{Error, Request, run, service_fn};
+use lambda_http::{Error, Request, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
     let sdk = aws::sdk_config().await;
     let deps = wire(start::checked(Config::from_lookup(&environment))?, &sdk);
     let router = &router(Arc::new(deps));
-    run(service_fn(async |request: Request| {
+    invocation::serve(service_fn(async |request: Request| {
         let request_id = invocation::request_id(&request);
         let work = handle(router, request);
         Ok::<_, Error>(invocation::run(telemetry, &request_id, ("api", None), work).await)

@@ -1,7 +1,7 @@
 //! Wiring of the `webhook` function.
 
 use edge::{invocation, start, telemetry::Telemetry};
-use lambda_http::{Error, Request, run, service_fn};
+use lambda_http::{Error, Request, service_fn};
 use webhook::{Config, correlation_of, handle, wire};
 
 #[tokio::main(flavor = "current_thread")]
@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     let sdk = aws::sdk_config().await;
     let variables = start::variables(&sdk).await?;
     let deps = &wire(start::checked(Config::from_lookup(&*variables))?, &sdk);
-    run(service_fn(async |request: Request| {
+    invocation::serve(service_fn(async |request: Request| {
         let correlation = correlation_of(deps, &request);
         let work = handle(deps, &request, &correlation);
         let context = invocation::request_id(&request);
