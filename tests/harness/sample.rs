@@ -108,7 +108,7 @@ pub fn new_connection(connection: Connection) -> NewConnection {
     let provider_id = provider_company();
     let id = CompanyId::of(connection.provider, &provider_id);
     let company = Company { id, provider_id, name: "Größe & Söhne".to_owned() };
-    NewConnection { connection, company, replaces_fence: None }
+    NewConnection { connection, company, replaces: None }
 }
 
 /// A lease from `started_at` for 105 seconds, for an attempt of its own.

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{
     types::{CancellationReason, Put as PutItem, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 use domain::{
-    connection::{ConnectOutcome, ConnectionKey, NewConnection, Route},
+    connection::{ConnectOutcome, ConnectionKey, NewConnection, Replaces, Route},
     store::StoreError,
 };
 
@@ -14,7 +14,7 @@ use crate::{
     DynamoConnections, connection_item,
     failure::unavailable,
     item::{Item, Put as _, Reader, names, number, text},
-    keys::{FENCE, Key, PK},
+    keys::{FENCE, Key, PK, WRITE_ID},
 };
 
 const TENANT: &str = "tenant";
@@ -66,14 +66,18 @@ impl DynamoConnections {
     fn put_connection(&self, new: &NewConnection) -> Result<PutItem, BuildError> {
         let put = PutItem::builder().table_name(&self.table);
         let put = put.set_item(Some(connection_item::write(&new.connection, self.due_shards)));
-        let condition = match new.replaces_fence {
+        let condition = match new.replaces {
             None => format!("attribute_not_exists(#{PK})"),
-            Some(_) => format!("#{FENCE} = :fence"),
+            Some(_) => format!("#{FENCE} = :fence AND #{WRITE_ID} = :write_id"),
         };
-        let fence = |fence| [(":fence".to_owned(), number(fence))].into();
+        let read = |replaces: &Replaces| {
+            [(":fence", number(replaces.fence)), (":write_id", text(&replaces.write_id))]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into()
+        };
         put.set_expression_attribute_names(Some(names([&condition])))
             .condition_expression(condition)
-            .set_expression_attribute_values(new.replaces_fence.map(fence))
+            .set_expression_attribute_values(new.replaces.as_ref().map(read))
             .build()
     }
 

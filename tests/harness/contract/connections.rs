@@ -2,7 +2,7 @@
 
 use domain::{
     connection::{
-        ConnectOutcome, Connection, ConnectionKey, ConnectionState, ConnectionStore, NewConnection,
+        ConnectOutcome, Connection, ConnectionKey, ConnectionState, ConnectionStore, NewConnection, Replaces,
     },
     id::TenantId,
     provider::Provider,
@@ -21,7 +21,7 @@ pub async fn connection_store_contract(store: &dyn ConnectionStore) {
     a_company_has_one_tenant_and_nothing_of_the_other_is_stored(store).await;
     a_company_has_one_connection_within_its_tenant(store).await;
     one_of_many_that_connect_a_company_at_once_wins(store).await;
-    a_reconnect_needs_the_fence_that_was_read(store).await;
+    a_reconnect_needs_the_connection_as_it_was_read(store).await;
     the_same_connect_again_is_the_same_success(store).await;
     a_tenants_list_is_its_own_oldest_first_page_by_page(store).await;
     the_list_of_all_tenants_has_every_connection_once(store).await;
@@ -117,21 +117,27 @@ async fn one_of_many_that_connect_a_company_at_once_wins(store: &dyn ConnectionS
     assert!(!outcomes.iter().any(|outcome| matches!(outcome, Ok(ConnectOutcome::Changed))), "{outcomes:?}");
 }
 
-async fn a_reconnect_needs_the_fence_that_was_read(store: &dyn ConnectionStore) {
+async fn a_reconnect_needs_the_connection_as_it_was_read(store: &dyn ConnectionStore) {
     let first = stored(store, sample::connection(&sample::key())).await;
     let mut renewed = first.clone();
     renewed.connection.fence = first.connection.fence + 1;
     renewed.connection.write_id = ids().write();
     renewed.connection.tokens = Some(sample::tokens(2, at(10), 64));
 
-    // Without a fence it is a first connect, which the stored connection forbids.
+    // What replaces nothing is a first connect, which the stored connection forbids.
     assert_eq!(store.connect(&renewed).await.unwrap(), ConnectOutcome::Changed);
-    renewed.replaces_fence = Some(first.connection.fence - 1);
-    renewed.connection.write_id = ids().write();
-    assert_eq!(store.connect(&renewed).await.unwrap(), ConnectOutcome::Changed);
+    let read = Replaces { fence: first.connection.fence, write_id: first.connection.write_id.clone() };
+    for (stale, why) in [
+        (Replaces { fence: read.fence - 1, ..read.clone() }, "a lease was taken since"),
+        (Replaces { write_id: ids().write(), ..read.clone() }, "something was written since"),
+    ] {
+        renewed.replaces = Some(stale);
+        renewed.connection.write_id = ids().write();
+        assert_eq!(store.connect(&renewed).await.unwrap(), ConnectOutcome::Changed, "{why}");
+    }
     assert_eq!(store.find(&first.connection.key).await.unwrap(), Some(first.connection.clone()));
 
-    renewed.replaces_fence = Some(first.connection.fence);
+    renewed.replaces = Some(read);
     renewed.connection.write_id = ids().write();
     assert_eq!(store.connect(&renewed).await.unwrap(), ConnectOutcome::Stored);
 

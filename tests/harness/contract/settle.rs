@@ -1,7 +1,7 @@
 //! What settlements keep.
 
 use domain::{
-    connection::{AttemptCounters, Connection, ConnectionKey, ConnectionState},
+    connection::{AttemptCounters, Connection, ConnectionKey, ConnectionState, Replaces},
     refresh::{Ending, RefreshLease, SettleError, Settlement},
 };
 use futures::future::join_all;
@@ -179,7 +179,7 @@ async fn a_reconnect_ends_a_running_lease_for_good(stores: Stores<'_>) {
     stores.connections.connect(&first).await.unwrap();
     let (running, before) = take(stores, &key, &sample::lease(at(0))).await;
     let mut again = first.clone();
-    again.replaces_fence = Some(running.fence);
+    again.replaces = Some(Replaces { fence: running.fence, write_id: before.write_id.clone() });
     again.connection = Connection {
         fence: running.fence + 1,
         write_id: ids().write(),

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use domain::{
     connection::{
         Company, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, Lease,
-        NewConnection, Route,
+        NewConnection, Replaces, Route,
     },
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
@@ -67,8 +67,9 @@ impl State {
             let elsewhere = route.key.tenant != key.tenant;
             return Some(if elsewhere { ConnectOutcome::OwnedElsewhere } else { ConnectOutcome::Changed });
         }
-        let fence = self.connections.get(key).map(|stored| stored.connection.fence);
-        (fence != new.replaces_fence).then_some(ConnectOutcome::Changed)
+        let stored = self.connections.get(key).map(|stored| &stored.connection);
+        let stands = stored.map(|stored| Replaces { fence: stored.fence, write_id: stored.write_id.clone() });
+        (stands != new.replaces).then_some(ConnectOutcome::Changed)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     connection::{
         AttemptCounters, Company, ConnectOutcome, Connection, ConnectionKey, ConnectionState,
-        ConnectionStore, NewConnection, SealedTokens,
+        ConnectionStore, NewConnection, Replaces, SealedTokens,
     },
     entropy::Entropy,
     event::{Event, EventBus, EventKind},
@@ -214,7 +214,7 @@ impl Connector {
         let new = NewConnection {
             connection: self.connection(&key, session.provider, former.as_ref(), (generation, pair, tokens)),
             company: Company { id: company.clone(), provider_id, name },
-            replaces_fence: former.map(|former| former.fence),
+            replaces: former.map(|former| Replaces { fence: former.fence, write_id: former.write_id }),
         };
         match self.connections.connect(&new).await? {
             ConnectOutcome::Stored => Ok((key, company)),

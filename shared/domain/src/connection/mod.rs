@@ -12,7 +12,7 @@ use crate::{
     provider::Provider,
 };
 
-pub use store::{ConnectOutcome, ConnectionPage, ConnectionStore, NewConnection, Route};
+pub use store::{ConnectOutcome, ConnectionPage, ConnectionStore, NewConnection, Replaces, Route};
 
 /// Whose connection, and which.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]

@@ -18,6 +18,18 @@ pub struct Route {
     pub company: CompanyId,
 }
 
+/// What a reconnect replaces: the connection as it was read.
+///
+/// The fence alone would not do: a settlement does not raise it, so a token set that was stored since, or the end of an
+/// attempt, would be written over unseen.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Replaces {
+    /// The fence that was read.
+    pub fence: u64,
+    /// The write id that was read.
+    pub write_id: String,
+}
+
 /// A connection to store with its company, whole or not at all.
 #[derive(Clone, Debug)]
 pub struct NewConnection {
@@ -25,8 +37,8 @@ pub struct NewConnection {
     pub connection: Connection,
     /// Its company.
     pub company: Company,
-    /// On a reconnect the fence that was read, which must still stand.
-    pub replaces_fence: Option<u64>,
+    /// On a reconnect what was read, which must still stand; none on a first connect.
+    pub replaces: Option<Replaces>,
 }
 
 /// What became of a [`NewConnection`].
