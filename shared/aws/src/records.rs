@@ -178,7 +178,7 @@ impl RecordStore for DynamoRecords {
         place: &RecordPlace,
         entity: Entity,
         cursor: &SyncCursor,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let item = Key::cursor(place, entity)
             .into_item()
             .put_if(JOB, cursor.job.as_ref().map(|job| text(job.as_str())))
@@ -187,9 +187,23 @@ impl RecordStore for DynamoRecords {
             .put(SKIP, number(cursor.skip))
             .put(RECORDS, number(cursor.records))
             .put_if(COMPLETED_AT, cursor.completed_at.map(instant));
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        request.send().await.map_err(unavailable("save_cursor"))?;
-        Ok(())
+        let (condition, mine) = match &cursor.job {
+            Some(job) => {
+                (format!("attribute_not_exists(#{JOB}) OR #{JOB} <= :mine"), Some(text(job.as_str())))
+            }
+            None => (format!("attribute_not_exists(#{JOB})"), None),
+        };
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .set_expression_attribute_names(Some(names([&condition])))
+            .condition_expression(condition)
+            .set_expression_attribute_values(mine.map(|mine| Item::from([(":mine".to_owned(), mine)])));
+        // A job's own cursor meets the condition again, so after a lost answer it is put once more.
+        let put = conditional("save_cursor", request.send().await)?;
+        Ok(matches!(put, Conditional::Written(_)))
     }
 }
 

@@ -19,6 +19,7 @@ pub async fn record_store_contract(store: &dyn RecordStore) {
     a_deleted_record_does_not_come_back_by_a_late_page(store).await;
     records_are_listed_by_id_within_their_own_list(store).await;
     a_cursor_comes_back_to_the_last_digit(store).await;
+    an_older_job_does_not_set_a_newer_jobs_cursor_back(store).await;
 }
 
 const INVOICES: Entity = Entity::Invoices;
@@ -135,9 +136,28 @@ async fn a_cursor_comes_back_to_the_last_digit(store: &dyn RecordStore) {
         SyncCursor { job: Some(ids().job()), after: Some(after), skip: 7, records: 9, completed_at: None };
     let completed = SyncCursor { completed_at: Some(at(0)), ..under_way.clone() };
 
-    for cursor in [under_way, completed, SyncCursor::default()] {
-        store.save_cursor(&place, INVOICES, &cursor).await.unwrap();
+    for cursor in [SyncCursor::default(), under_way, completed] {
+        assert!(store.save_cursor(&place, INVOICES, &cursor).await.unwrap());
         assert_eq!(store.find_cursor(&place, INVOICES).await.unwrap(), Some(cursor));
     }
     assert_eq!(store.find_cursor(&place, Entity::Customers).await.unwrap(), None);
+}
+
+async fn an_older_job_does_not_set_a_newer_jobs_cursor_back(store: &dyn RecordStore) {
+    let place = sample::place();
+    let cursor = |job: Option<&str>, skip| SyncCursor {
+        job: job.map(|job| job.parse().unwrap()),
+        skip,
+        ..SyncCursor::default()
+    };
+    let save = async |cursor: &SyncCursor| store.save_cursor(&place, INVOICES, cursor).await.unwrap();
+    let (older, newer) = (Some("job_0199a"), Some("job_0199b"));
+
+    assert!(save(&cursor(older, 1)).await);
+    assert!(save(&cursor(older, 2)).await, "a job moves its own cursor");
+    assert!(save(&cursor(newer, 0)).await, "a newer job takes over");
+    assert!(!save(&cursor(older, 3)).await, "an older job");
+    assert!(!save(&cursor(None, 4)).await, "no job at all");
+
+    assert_eq!(store.find_cursor(&place, INVOICES).await.unwrap(), Some(cursor(newer, 0)));
 }

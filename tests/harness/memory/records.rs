@@ -81,8 +81,14 @@ impl RecordStore for InMemoryRecords {
         place: &RecordPlace,
         entity: Entity,
         cursor: &SyncCursor,
-    ) -> Result<(), StoreError> {
-        self.cursors.lock().unwrap().insert((place.clone(), entity), cursor.clone());
-        Ok(())
+    ) -> Result<bool, StoreError> {
+        let mut cursors = self.cursors.lock().unwrap();
+        let key = (place.clone(), entity);
+        // None comes before every job.
+        let newer = cursors.get(&key).is_some_and(|stored| stored.job > cursor.job);
+        if !newer {
+            cursors.insert(key, cursor.clone());
+        }
+        Ok(!newer)
     }
 }

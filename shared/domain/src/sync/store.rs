@@ -68,11 +68,12 @@ pub trait RecordStore: Send + Sync {
         entity: Entity,
     ) -> Result<Option<SyncCursor>, StoreError>;
 
-    /// Moves the cursor of an entity; called only after the records it stands for are written.
+    /// Moves the cursor of an entity, called only after the records it stands for are written; false when a newer job
+    /// moved it meanwhile, which is not to be set back. Ids of jobs are in the order of time, so the greater is newer.
     async fn save_cursor(
         &self,
         place: &RecordPlace,
         entity: Entity,
         cursor: &SyncCursor,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 }
