@@ -1,0 +1,62 @@
+//! Drives the deployed bundle as its users do: the product's backend, a browser, the provider, an operator.
+
+mod browser;
+mod bundle;
+mod http;
+mod observe;
+mod simulator;
+mod storage;
+mod tenant;
+
+use std::time::Duration;
+
+use domain::clock::{Clock as _, SystemClock};
+use serde_json::Value;
+
+pub(crate) use browser::Browser;
+pub(crate) use bundle::Bundle;
+pub(crate) use http::Answer;
+pub(crate) use simulator::Simulator;
+pub(crate) use tenant::{Connected, Tenant};
+
+/// Time for what takes seconds: a cold function of a development build on a machine that is busy with other tests.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+const POLL: Duration = Duration::from_millis(200);
+
+/// Looks again and again until there is something to see; the one place that waits.
+pub(crate) async fn eventually<T>(
+    what: &str,
+    patience: Duration,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let give_up = SystemClock.now() + patience;
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(SystemClock.now() < give_up, "not within {patience:?}: {what}");
+        SystemClock.sleep(POLL).await;
+    }
+}
+
+/// The same JSON with what differs from run to run replaced by its name.
+pub(crate) fn redacted(mut value: Value, names: &[&str]) -> Value {
+    redact(&mut value, names);
+    value
+}
+
+fn redact(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                if names.contains(&name.as_str()) && !member.is_null() {
+                    *member = format!("[{name}]").into();
+                } else {
+                    redact(member, names);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| redact(item, names)),
+        _ => {}
+    }
+}

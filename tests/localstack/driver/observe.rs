@@ -1,0 +1,114 @@
+//! What an operator reads: the functions' logs, every item of every table, what waits in a queue, events on the bus.
+
+use aws_sdk_cloudwatchlogs::Client as Logs;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_eventbridge::types::Target;
+use aws_sdk_sqs::types::QueueAttributeName;
+use domain::{clock::SystemClock, entropy::SystemEntropy, id::Ids};
+use serde_json::{Value, json};
+
+use super::{Bundle, PATIENCE, eventually};
+
+const FUNCTIONS: [&str; 5] =
+    ["API_FUNCTION", "OAUTH_FUNCTION", "REFRESH_FUNCTION", "SYNC_FUNCTION", "WEBHOOK_FUNCTION"];
+const TABLES: [&str; 5] =
+    ["CONNECTIONS_TABLE", "CONTROL_TABLE", "DELIVERIES_TABLE", "HISTORY_TABLE", "RECORDS_TABLE"];
+
+impl Bundle {
+    /// Every line that one function ever wrote.
+    pub(crate) async fn log(&self, function: &str) -> Vec<String> {
+        let (logs, group) = (Logs::new(&self.sdk), format!("/aws/lambda/{}", self.stack.value(function)));
+        let mut lines = Vec::new();
+        let mut pages = logs.filter_log_events().log_group_name(group).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let events = page.unwrap().events.unwrap_or_default();
+            lines.extend(events.into_iter().filter_map(|event| event.message));
+        }
+        lines
+    }
+
+    /// Every line of every function, by function.
+    pub(crate) async fn logs(&self) -> Vec<(String, Vec<String>)> {
+        let mut logs = Vec::new();
+        for function in FUNCTIONS {
+            logs.push((function.to_owned(), self.log(function).await));
+        }
+        logs
+    }
+
+    /// Every value of every item of every table, by table: texts, numbers and the bytes of sealed values.
+    pub(crate) async fn tables(&self) -> Vec<(String, Vec<Vec<u8>>)> {
+        let dynamodb = aws::clients::dynamodb(&self.sdk);
+        let mut tables = Vec::new();
+        for table in TABLES {
+            let mut values = Vec::new();
+            let mut pages = dynamodb.scan().table_name(self.stack.value(table)).into_paginator().send();
+            while let Some(page) = pages.next().await {
+                for item in page.unwrap().items.unwrap_or_default() {
+                    collect(&AttributeValue::M(item), &mut values);
+                }
+            }
+            tables.push((table.to_owned(), values));
+        }
+        tables
+    }
+
+    /// What waits in the events queue or is being worked on, as text.
+    pub(crate) async fn events_queue(&self) -> String {
+        let url = format!("{}/_aws/sqs/messages", self.stack.value("AWS_ENDPOINT_URL"));
+        let query = [("QueueUrl", self.stack.value("EVENTS_QUEUE_URL")), ("ShowInvisible", "true")];
+        let answer = self.send(self.http.get(url).query(&query).header("accept", "application/json")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text()
+    }
+
+    /// Listens on the bus for what happens to one tenant, until `kinds` have come; gives the events.
+    pub(crate) async fn overhear(
+        &self,
+        tenant: &str,
+        kinds: &[&str],
+        act: impl Future<Output = ()>,
+    ) -> Vec<Value> {
+        let (sqs, bus) = (aws::clients::sqs(&self.sdk), self.stack.value("EVENT_BUS"));
+        let bridge = aws::clients::eventbridge(&self.sdk);
+        let name = Ids::new(&SystemClock, &SystemEntropy).write();
+        let queue = sqs.create_queue().queue_name(&name).send().await.unwrap().queue_url.unwrap();
+        let arn = sqs.get_queue_attributes().queue_url(&queue).attribute_names(QueueAttributeName::QueueArn);
+        let arn = arn.send().await.unwrap().attributes.unwrap()[&QueueAttributeName::QueueArn].clone();
+        let pattern = json!({ "source": ["ledgerbridge"], "detail": { "tenantId": [tenant] } }).to_string();
+        bridge.put_rule().event_bus_name(bus).name(&name).event_pattern(pattern).send().await.unwrap();
+        let target = Target::builder().id("queue").arn(arn).build().unwrap();
+        bridge.put_targets().event_bus_name(bus).rule(&name).targets(target).send().await.unwrap();
+        act.await;
+        let mut heard: Vec<Value> = Vec::new();
+        eventually(&format!("{kinds:?} come over the bus"), PATIENCE, async || {
+            let received =
+                sqs.receive_message().queue_url(&queue).max_number_of_messages(10).send().await.unwrap();
+            let bodies = received.messages.unwrap_or_default().into_iter().filter_map(|message| message.body);
+            heard.extend(bodies.map(|body| serde_json::from_str::<Value>(&body).unwrap()));
+            let has = |kind: &&str| heard.iter().any(|event| event["detail-type"] == **kind);
+            kinds.iter().all(has).then_some(())
+        })
+        .await;
+        bridge.remove_targets().event_bus_name(bus).rule(&name).ids("queue").send().await.unwrap();
+        bridge.delete_rule().event_bus_name(bus).name(&name).send().await.unwrap();
+        sqs.delete_queue().queue_url(&queue).send().await.unwrap();
+        heard
+    }
+}
+
+fn collect(value: &AttributeValue, values: &mut Vec<Vec<u8>>) {
+    match value {
+        AttributeValue::M(members) => {
+            for (name, member) in members {
+                values.push(name.clone().into_bytes());
+                collect(member, values);
+            }
+        }
+        AttributeValue::L(items) => items.iter().for_each(|item| collect(item, values)),
+        AttributeValue::S(text) | AttributeValue::N(text) => values.push(text.clone().into_bytes()),
+        AttributeValue::B(bytes) => values.push(bytes.clone().into_inner()),
+        AttributeValue::Bool(_) | AttributeValue::Null(_) => {}
+        other => panic!("an attribute of a type that is not searched: {other:?}"),
+    }
+}

@@ -1,0 +1,144 @@
+//! No secret is anywhere but in its seal: not in a table, not in a log.
+
+use std::collections::HashSet;
+
+use aws_smithy_types::base64;
+use serde_json::json;
+
+use crate::driver::{Browser, Bundle, PATIENCE, eventually};
+
+/// Twelve characters of a token are 72 bits: a piece of that length is nowhere by chance.
+const PIECE: usize = 12;
+
+/// What is searched for: every piece of every token, and other secrets whole; as they are and in base64 of both kinds.
+#[derive(Default)]
+struct Hunt {
+    pieces: HashSet<[u8; PIECE]>,
+    wholes: Vec<Vec<u8>>,
+}
+
+/// A secret as it is and in base64; at each of the three places within a group at which it could stand in a longer text.
+fn disguises(secret: &str) -> Vec<String> {
+    let mut disguises = vec![secret.to_owned()];
+    for skipped in 0..3 {
+        let encoded = base64::encode(&secret.as_bytes()[skipped..]);
+        // The last group holds the end of the secret together with whatever followed it.
+        let certain = encoded[..encoded.len() - 4].to_owned();
+        disguises.push(certain.replace('+', "-").replace('/', "_"));
+        disguises.push(certain);
+    }
+    disguises
+}
+
+impl Hunt {
+    fn token(&mut self, token: &str) {
+        for disguise in disguises(token) {
+            self.pieces.extend(
+                disguise.as_bytes().windows(PIECE).map(|piece| <[u8; PIECE]>::try_from(piece).unwrap()),
+            );
+        }
+    }
+
+    fn whole(&mut self, secret: &str) {
+        self.wholes.extend(disguises(secret).into_iter().map(String::into_bytes));
+    }
+
+    fn finds(&self, text: &[u8]) -> bool {
+        text.windows(PIECE).any(|piece| self.pieces.contains(piece))
+            || self.wholes.iter().any(|whole| text.windows(whole.len()).any(|window| window == whole))
+    }
+}
+
+/// Goes through everything that handles a secret, its failures included.
+async fn live_through_everything(bundle: &Bundle) {
+    let realm = bundle.simulator.company(1, 2).await;
+    let connection = bundle.tenant().await.connect_to(realm.clone(), true).await;
+    connection.synced("invoices", 2).await;
+    let mut browser = Browser::new(bundle);
+    let (_, callback) = connection.tenant.approve(&realm).await;
+    browser.open(callback.as_str()).await.expect_page(400, "AUTH_STATE_INVALID");
+    assert_eq!(connection.refresh().await.status, 200);
+    let spent = connection.refresh_token().await;
+    bundle.age(&connection.key(), None).await;
+    bundle.simulator.fault(&spent, json!({ "endpoint": "token", "kind": "withoutAccessToken" })).await;
+    assert_eq!(
+        connection.refresh().await.status,
+        202,
+        "an answer that holds a refresh token and is not understood"
+    );
+
+    let other = bundle.tenant().await.connect().await;
+    // The provider repeats a token that it no longer accepts in its answer.
+    bundle.simulator.disconnect(&other.realm).await;
+    let event = json!({ "realmId": other.realm, "entity": "Invoice", "id": "2", "operation": "updated" });
+    let webhook = json!({ "url": bundle.url("/webhooks/quickbooks"), "events": [event] });
+    assert_eq!(bundle.simulator.webhook(webhook).await["status"], 200);
+    eventually("the ended grant is noticed", PATIENCE, async || {
+        (other.shown().await["state"] == "reconnect_required").then_some(())
+    })
+    .await;
+    bundle.get_as(&format!("{}x", bundle.admin_key()), "/api/tokens/status").await;
+}
+
+/// The tokens and codes that the provider handed out, and the part of the administrator's key that is secret.
+async fn tokens(bundle: &Bundle) -> Vec<String> {
+    let issued = bundle.simulator.issued().await;
+    assert!(issued.len() >= 3, "a code, an access token and a refresh token at least");
+    let issued = issued.iter().map(|issued| issued["value"].as_str().unwrap());
+    issued.chain(bundle.admin_key().rsplit('_').next()).map(str::to_owned).collect()
+}
+
+fn hunt(tokens: &[String], others: &[String]) -> Hunt {
+    let mut hunt = Hunt::default();
+    for token in tokens {
+        hunt.token(token);
+    }
+    for secret in others {
+        hunt.whole(secret);
+    }
+    hunt
+}
+
+#[tokio::test]
+async fn no_secret_is_in_any_table_or_log() {
+    let bundle = Bundle::deployed().await;
+    live_through_everything(&bundle).await;
+
+    let (tables, logs) = (bundle.tables().await, bundle.logs().await);
+
+    let hunt = hunt(&tokens(&bundle).await, &bundle.provider_secrets().await);
+    for (table, values) in &tables {
+        assert!(!values.is_empty(), "{table}: there was nothing to search");
+        assert!(!values.iter().any(|value| hunt.finds(value)), "{table} holds a secret");
+    }
+    for (function, lines) in &logs {
+        assert!(!lines.is_empty(), "{function}: there was nothing to search");
+        let found = lines.iter().position(|line| hunt.finds(line.as_bytes()));
+        assert_eq!(found, None, "{function}: this line of {} tells a secret", lines.len());
+    }
+}
+
+#[tokio::test]
+async fn the_search_for_secrets_finds_one_where_there_is_one() {
+    let bundle = Bundle::deployed().await;
+    bundle.tenant().await.connect().await;
+    let (tokens, others) = (tokens(&bundle).await, bundle.provider_secrets().await);
+    let hunt = hunt(&tokens, &others);
+
+    // All tokens begin alike, so that only their second half proves that each of them is searched for.
+    let halves = tokens.iter().map(|token| &token[token.len() / 2..]);
+    for secret in halves.chain(others.iter().map(String::as_str)) {
+        assert!(hunt.finds(format!("{{\"error\":\"{secret}\"}}").as_bytes()), "a secret as it is");
+        for before in ["", "a", "bc"] {
+            let encoded = base64::encode(format!("{before}{secret}:"));
+            assert!(hunt.finds(format!("Basic {encoded}").as_bytes()), "a secret in base64");
+            let url_safe = encoded.replace('+', "-").replace('/', "_");
+            assert!(hunt.finds(url_safe.trim_end_matches('=').as_bytes()), "a secret in base64url");
+        }
+    }
+    let (token, middle) = (&tokens[0], tokens[0].len() / 2);
+    assert!(hunt.finds(format!("…{}…", &token[middle..middle + PIECE]).as_bytes()), "a piece of a token");
+    assert!(
+        !hunt.finds(b"Refresh ended, and nothing secret was said: corr_01a1fbfad671734b8285c800da6d07e1")
+    );
+}
