@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use domain::{
     connection::{ConnectionKey, ConnectionState, Lease},
     refresh::{DueConnection, LeaseOutcome, RefreshLease, RefreshStore, SettleError, Settlement},
-    store::StoreError,
+    store::{StoreError, chain},
 };
 use jiff::Timestamp;
 
@@ -15,12 +15,15 @@ use crate::{
     item::{Item, Reader, instant, names, number, text},
     keys::{
         self, DUE_AT, DUE_SHARD, FENCE, FINGERPRINT, FORMER_LEASE, FORMER_SPENDS, Key, LEASE, LEASE_ENDS,
-        LEASE_SPENDS, PK, STATE, TOKENS,
+        LEASE_SPENDS, PK, STATE, TOKENS, WRITE_ID,
     },
     settlement::SettleExpression,
 };
 
 /// Takes the lease; `lease.spends` is copied from the token set that stands.
+///
+/// The connection is due again when its lease ends, so that the sweep finds it if its worker is killed; every settlement
+/// says otherwise.
 ///
 /// Copies, in the same write, what was there before it: after a lost answer the SDK sends the write again, and only from
 /// this copy can it then be told whether the worker before us ever ended its attempt.
@@ -30,6 +33,7 @@ fn take() -> String {
          #{FORMER_SPENDS} = if_not_exists(#{LEASE_SPENDS}, :none), \
          #{LEASE} = :lease, \
          #{LEASE_SPENDS} = if_not_exists(#{TOKENS}.#{FINGERPRINT}, :none), \
+         #{DUE_AT} = :ends, #{DUE_SHARD} = :shard, \
          #{FENCE} = #{FENCE} + :one"
     )
 }
@@ -41,9 +45,21 @@ fn may_take() -> String {
     )
 }
 
-/// Only the lease's holder, only while tokens may be written, and only once.
+/// Only the lease's holder, only while tokens may be written, and only once: an ending that keeps the lease would meet
+/// the rest again after a lost answer.
 fn may_settle() -> String {
-    format!("#{FENCE} = :fence AND #{STATE} IN (:pending, :active) AND attribute_exists(#{LEASE})")
+    format!(
+        "#{FENCE} = :fence AND #{STATE} IN (:pending, :active) AND attribute_exists(#{LEASE}) \
+         AND #{WRITE_ID} <> :{WRITE_ID}"
+    )
+}
+
+/// An entry of the due index; one that cannot be read is told and left out, so that it does not block its shard.
+fn due_entry(item: &Item) -> Option<DueConnection> {
+    let reader = Reader::new("due index", item);
+    let entry = |key| Ok(DueConnection { key, due_at: reader.instant(DUE_AT)? });
+    let told = |error: &StoreError| tracing::error!(error = chain(error), "Due connection is left out");
+    keys::connection_key(&reader).and_then(entry).inspect_err(told).ok()
 }
 
 impl DynamoConnections {
@@ -69,6 +85,7 @@ impl DynamoConnections {
 impl RefreshStore for DynamoConnections {
     async fn take_lease(&self, key: &ConnectionKey, lease: &Lease) -> Result<LeaseOutcome, StoreError> {
         let (update, condition) = (take(), may_take());
+        let shard = keys::due_shard(connection_item::shard_of(&key.connection, self.due_shards));
         let request = self
             .client
             .update_item()
@@ -82,6 +99,8 @@ impl RefreshStore for DynamoConnections {
             .expression_attribute_values(":none", text(""))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":started", instant(lease.started_at))
+            .expression_attribute_values(":ends", instant(lease.expires_at))
+            .expression_attribute_values(":shard", text(shard))
             .expression_attribute_values(":pending", text(ConnectionState::Pending.as_str()))
             .expression_attribute_values(":active", text(ConnectionState::Active.as_str()))
             .return_values(ReturnValue::AllOld)
@@ -117,7 +136,7 @@ impl RefreshStore for DynamoConnections {
         match conditional("settle", request.send().await)? {
             Conditional::Written(_) => Ok(()),
             Conditional::Refused(item) => {
-                let written = Reader::new("connection", &item).text_if(keys::WRITE_ID)?;
+                let written = Reader::new("connection", &item).text_if(WRITE_ID)?;
                 // Our own write id: the write arrived and its answer was lost.
                 if written == Some(&settlement.write_id) { Ok(()) } else { Err(SettleError::LeaseLost) }
             }
@@ -142,11 +161,7 @@ impl RefreshStore for DynamoConnections {
             .expression_attribute_values(":now", instant(now))
             .limit(i32::try_from(limit.max(1)).unwrap_or(i32::MAX));
         let output = query.send().await.map_err(unavailable("list_due"))?;
-        let entry = |item| {
-            let reader = Reader::new("due index", item);
-            Ok(DueConnection { key: keys::connection_key(&reader)?, due_at: reader.instant(DUE_AT)? })
-        };
-        output.items().iter().map(entry).collect()
+        Ok(output.items().iter().filter_map(due_entry).collect())
     }
 
     async fn claim_due(&self, due: &DueConnection, until: Timestamp) -> Result<bool, StoreError> {
@@ -165,5 +180,29 @@ impl RefreshStore for DynamoConnections {
         // After a lost answer this says that somebody else has it; the connection is then due again at `until`.
         let claimed = conditional("claim_due", request.send().await)?;
         Ok(matches!(claimed, Conditional::Written(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::Put as _;
+
+    #[test]
+    fn an_entry_that_cannot_be_read_does_not_hide_the_others() {
+        let entry = |tenant: &str, due_at| {
+            let key = Item::from([
+                (PK.to_owned(), text(format!("TENANT#{tenant}"))),
+                (keys::SK.to_owned(), text("CONNECTION#conn_1")),
+            ]);
+            key.put(DUE_AT, due_at)
+        };
+        let second = instant(Timestamp::UNIX_EPOCH);
+
+        let items = [entry("no id", second.clone()), entry("acme", text("soon")), entry("acme", second)];
+
+        let found: Vec<_> = items.iter().filter_map(due_entry).collect();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].key.tenant.as_str(), "acme");
     }
 }

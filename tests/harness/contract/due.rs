@@ -23,6 +23,7 @@ pub(super) async fn contract(stores: Stores<'_>) {
     one_of_ten_sweeps_claims_a_due_connection(stores).await;
     a_claim_moves_the_due_time_and_only_from_where_it_was_seen(stores).await;
     a_settlement_moves_the_due_time_or_ends_it(stores).await;
+    a_connection_whose_worker_was_killed_is_due_when_its_lease_ends(stores).await;
 }
 
 /// The entries of `key` in all shards.
@@ -104,5 +105,18 @@ async fn a_settlement_moves_the_due_time_or_ends_it(stores: Stores<'_>) {
 
         let found = entries(stores, &key, at(100)).await;
         assert_eq!(found.first().map(|(_, entry)| entry.due_at), due_at);
+    }
+}
+
+async fn a_connection_whose_worker_was_killed_is_due_when_its_lease_ends(stores: Stores<'_>) {
+    for due_at in [None, Some(at(0)), Some(at(300))] {
+        let key = connected(stores, |connection| connection.due_at = due_at).await;
+
+        take(stores, &key, &sample::lease(at(0))).await;
+
+        assert_eq!(entries(stores, &key, at(104)).await, []);
+        let due = entries(stores, &key, at(105)).await;
+        assert_eq!(due.len(), 1, "in one shard");
+        assert_eq!(due[0].1, DueConnection { key, due_at: at(105) });
     }
 }

@@ -56,8 +56,12 @@ async fn a_free_lease_is_taken_with_the_intent_written(stores: Stores<'_>) {
     assert_eq!(before, connection, "as it was just before");
     assert_eq!(taken, RefreshLease { key: key.clone(), fence: connection.fence + 1 });
     let spends = connection.tokens.as_ref().unwrap().refresh_fingerprint.clone();
-    let expected =
-        Connection { fence: taken.fence, lease: Some(Lease { spends, ..lease.clone() }), ..connection };
+    let expected = Connection {
+        fence: taken.fence,
+        lease: Some(Lease { spends, ..lease.clone() }),
+        due_at: Some(lease.expires_at),
+        ..connection
+    };
     assert_eq!(find(stores, &key).await, expected);
 }
 
@@ -106,7 +110,7 @@ async fn a_lost_answer_gives_the_same_lease_again(stores: Stores<'_>) {
     let (again, before_again) = take(stores, &key, &lease).await;
 
     assert_eq!(first, again);
-    assert_eq!(before, before_again);
+    assert_eq!(before_again, Connection { due_at: Some(lease.expires_at), ..before });
     assert_eq!(before_again.lease, None, "our own lease is not an unfinished one");
     assert_eq!(find(stores, &key).await.fence, first.fence, "raised once");
 }
@@ -120,7 +124,8 @@ async fn a_lost_answer_does_not_hide_an_unfinished_attempt(stores: Stores<'_>) {
     let (first, before) = take(stores, &key, &lease).await;
     let (again, before_again) = take(stores, &key, &lease).await;
 
-    assert_eq!((first, &before), (again, &before_again));
+    assert_eq!(first, again);
+    assert_eq!(before_again, Connection { due_at: Some(lease.expires_at), ..before.clone() });
     let spends = before.tokens.as_ref().unwrap().refresh_fingerprint.clone();
     assert_eq!(before_again.lease, Some(Lease { spends, ..unfinished }));
 }

@@ -161,11 +161,13 @@ async fn one_of_ten_settlements_under_one_lease_is_stored(stores: Stores<'_>) {
 }
 
 async fn a_lost_answer_is_known_again(stores: Stores<'_>) {
-    for ending in [rotated(), Ending::Unchanged] {
-        let (key, lease, _) = leased(stores).await;
+    for ending in [rotated(), Ending::Unchanged, Ending::Unknown] {
+        let (key, lease, before) = leased(stores).await;
         let settlement = settlement(ending);
         stores.refresh.settle(&lease, &settlement).await.unwrap();
         let after = find(stores, &key).await;
+        let attempts = |connection: &Connection| connection.attempts.succeeded + connection.attempts.failed;
+        assert_eq!(attempts(&after), attempts(&before) + 1);
 
         stores.refresh.settle(&lease, &settlement).await.unwrap();
 

@@ -34,6 +34,7 @@ impl RefreshStore for InMemoryConnections {
         let spends = connection.tokens.as_ref().map(|tokens| tokens.refresh_fingerprint.clone());
         connection.lease = Some(Lease { spends: spends.unwrap_or_default(), ..lease.clone() });
         connection.fence += 1;
+        connection.due_at = Some(lease.expires_at);
         Ok(taken(key, connection.fence, before))
     }
 
@@ -41,9 +42,9 @@ impl RefreshStore for InMemoryConnections {
         let mut state = self.state();
         let Some(stored) = state.connections.get_mut(&lease.key) else { return Err(SettleError::LeaseLost) };
         let connection = &stored.connection;
+        let ours = connection.write_id == settlement.write_id;
         let holds = connection.fence == lease.fence && connection.lease.is_some();
-        if !holds || !connection.state.is_refreshable() {
-            let ours = connection.write_id == settlement.write_id;
+        if ours || !holds || !connection.state.is_refreshable() {
             return if ours { Ok(()) } else { Err(SettleError::LeaseLost) };
         }
         apply(stored, settlement);

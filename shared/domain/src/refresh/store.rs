@@ -25,7 +25,8 @@ pub struct RefreshLease {
 #[derive(Clone, Debug)]
 pub enum LeaseOutcome {
     /// It is ours. The connection is as it was just before, read in the same write: its `lease` is that of the worker
-    /// before us, if that one never ended its attempt.
+    /// before us, if that one never ended its attempt. Only its `due_at` may be the end of our own lease already, when
+    /// the first answer was lost.
     Taken {
         /// The lease.
         lease: RefreshLease,
@@ -100,13 +101,17 @@ pub struct DueConnection {
 pub trait RefreshStore: Send + Sync {
     /// Takes the lease when it is free at `lease.started_at`, raising the fence and writing the intent, in one write.
     ///
+    /// The same write makes the connection due when the lease ends, so that the sweep drives it again if its worker is
+    /// killed before it settles; every settlement replaces that time.
+    ///
     /// `lease.spends` is ignored: the store copies the fingerprint of the stored refresh token.
     async fn take_lease(&self, key: &ConnectionKey, lease: &Lease) -> Result<LeaseOutcome, StoreError>;
 
-    /// Ends an attempt, if the fence is still the lease's; knows its own write again after a lost answer.
+    /// Ends an attempt, if the fence is still the lease's; knows its own write again after a lost answer, and neither
+    /// applies nor counts it twice, whatever the ending.
     async fn settle(&self, lease: &RefreshLease, settlement: &Settlement) -> Result<(), SettleError>;
 
-    /// Lists connections of one shard that are due at `now`, most urgent first.
+    /// Lists connections of one shard that are due at `now`, most urgent first; an entry that cannot be read is left out.
     async fn list_due(
         &self,
         shard: u32,
