@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use aws::{SqsDeadLetters, clients};
+use aws::{SqsSource, clients};
 use aws_lambda_events::sqs::SqsEvent;
 use domain::{
     api_key::{ApiKeyStore as _, NewApiKey, Role},
@@ -105,7 +105,11 @@ async fn refresh_deps(world: &World, aws: &AwsEndpoint) -> refresh::Deps {
     refresh::Deps {
         refresher: world.refresher.clone(),
         sweep: world.sweep(Arc::new(InMemorySweepLog::default())),
-        dead_letters: SqsDeadLetters::new(sqs, "http://127.0.0.1/queue/refresh-dlq".to_owned()),
+        queue: SqsSource::new(
+            sqs,
+            "http://127.0.0.1/queue/refresh".to_owned(),
+            "http://127.0.0.1/queue/refresh-dlq".to_owned(),
+        ),
     }
 }
 

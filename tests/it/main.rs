@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod aws_endpoint;
 mod connect;
 mod contracts;
 mod events;
 mod functions;
 mod ledger;
+mod recovery;
 mod refresh;
+mod retries;
 mod start;
 mod sweep;
 mod sync;

@@ -6,35 +6,14 @@ use domain::{
     clock::Clock as _,
     connection::ConnectionState,
     event::EventKind,
-    refresh::{AttemptLog as _, FailureClass, RefreshOutcome, Trigger, policy::later},
+    refresh::{FailureClass, RefreshOutcome, Trigger, policy::later},
     sealing::fingerprint,
     token::{Refusal, TokenEndpointError},
 };
 use rstest::rstest;
 use tests::{Fault, Operation};
 
-use crate::world::{FUNCTION_LIFE, World};
-
-/// Past any lease that was taken before.
-const AFTER_THE_LEASE: Duration = Duration::from_secs(106);
-
-fn invalid_grant() -> TokenEndpointError {
-    TokenEndpointError::GrantRefused(Refusal {
-        error: Some("invalid_grant".to_owned()),
-        ..Refusal::default()
-    })
-}
-
-fn lost() -> TokenEndpointError {
-    TokenEndpointError::Unknown { refusal: Refusal::default(), source: None }
-}
-
-fn class(outcome: &RefreshOutcome) -> Option<FailureClass> {
-    match outcome {
-        RefreshOutcome::Failed { failure, .. } => Some(failure.class),
-        _ => None,
-    }
-}
+use crate::world::{FUNCTION_LIFE, World, class};
 
 #[tokio::test]
 async fn a_refresh_stores_the_new_token_set_and_keeps_the_former_token() {
@@ -71,20 +50,6 @@ async fn a_second_worker_never_spends_the_same_refresh_token() {
     assert_eq!(world.provider.max_in_flight(), 1);
     let refreshed = outcomes.iter().filter(|outcome| **outcome == RefreshOutcome::Refreshed).count();
     assert_eq!(refreshed, 1, "{outcomes:?}");
-}
-
-#[tokio::test]
-async fn waiters_get_the_winners_token_and_spend_nothing() {
-    let world = World::new();
-    let key = world.connected().await;
-    world.clock.advance(Duration::from_mins(45));
-    let access = world.access();
-
-    let tokens = futures::future::join_all((0..10).map(|_| access.access_token(&key))).await;
-
-    let tokens: Vec<_> = tokens.into_iter().map(|token| token.unwrap().expose().to_owned()).collect();
-    assert!(tokens.iter().all(|token| *token == tokens[0]), "{}", tokens.len());
-    assert_eq!(world.refreshes(), 1);
 }
 
 #[tokio::test]
@@ -140,86 +105,6 @@ async fn a_save_is_given_up_only_when_the_functions_time_is_over() {
     let took = world.clock.now().duration_since(started).as_secs();
     assert!((70..=75).contains(&took), "gave up after {took} s");
     assert!(world.find(&key).await.lease.is_some(), "the intent tells the next worker");
-}
-
-#[tokio::test]
-async fn after_a_lost_answer_nothing_is_sent_before_the_lease_has_ended() {
-    let world = World::new();
-    let key = world.connected().await;
-    world.provider.answer(Err(lost()));
-
-    assert_eq!(class(&world.manual(&key).await), Some(FailureClass::Unknown));
-
-    let connection = world.find(&key).await;
-    let lease = connection.lease.expect("the lease is kept");
-    assert_eq!(lease.spends, connection.tokens.unwrap().refresh_fingerprint);
-    assert_eq!(connection.due_at, Some(lease.expires_at), "the sweep looks when the lease has ended");
-    for _ in 0..10 {
-        world.clock.advance(Duration::from_secs(10));
-        assert!(matches!(
-            world.refresh(&key, Trigger::Scheduled).await.outcome,
-            RefreshOutcome::Running { .. }
-        ));
-    }
-    assert_eq!(world.refreshes(), 1);
-}
-
-#[tokio::test]
-async fn a_lost_answer_is_recovered_with_the_current_token_when_the_lease_has_ended() {
-    let world = World::new();
-    let key = world.connected().await;
-    world.provider.answer(Err(lost()));
-    world.manual(&key).await;
-    world.clock.advance(AFTER_THE_LEASE);
-
-    assert_eq!(world.refresh(&key, Trigger::Scheduled).await.outcome, RefreshOutcome::Refreshed);
-
-    let spent = world.provider.spent();
-    assert_eq!(spent[1], spent[2], "the token whose fate was unknown is tried again");
-    let attempts =
-        world.attempts.list(domain::provider::Provider::QuickBooks, Some(&key.tenant), 10).await.unwrap();
-    assert_eq!(attempts[0].trigger, Trigger::Recovery);
-}
-
-#[tokio::test]
-async fn the_previous_token_saves_a_connection_whose_current_one_the_provider_never_knew() {
-    let world = World::new();
-    let key = world.connected().await;
-    world.manual(&key).await;
-    world.clock.advance(Duration::from_mins(1));
-    let tokens = world.find(&key).await.tokens.unwrap();
-    world.provider.answer(Err(invalid_grant()));
-
-    assert_eq!(world.manual(&key).await, RefreshOutcome::Refreshed);
-
-    let spent = world.provider.spent();
-    let previous = spent.last().unwrap();
-    assert_eq!(spent[spent.len() - 2], tokens.refresh_fingerprint);
-    assert_ne!(*previous, tokens.refresh_fingerprint);
-    assert_eq!(world.find(&key).await.state, ConnectionState::Active);
-    // The token set sealed with the keys of the former envelope must open for its readers.
-    assert!(world.access().access_token(&key).await.is_ok());
-}
-
-#[tokio::test]
-async fn a_connection_dies_only_when_current_and_previous_are_refused() {
-    let world = World::new();
-    let key = world.connected().await;
-    world.manual(&key).await;
-    world.clock.advance(Duration::from_mins(1));
-    world.provider.answer(Err(invalid_grant()));
-    world.provider.answer(Err(invalid_grant()));
-
-    assert_eq!(class(&world.manual(&key).await), Some(FailureClass::Dead));
-
-    let connection = world.find(&key).await;
-    assert_eq!(connection.state, ConnectionState::ReconnectRequired);
-    assert_eq!(connection.reason.as_deref(), Some("invalid_grant"));
-    assert_eq!((connection.due_at, connection.lease), (None, None));
-    assert!(world.kinds().contains(&EventKind::ConnectionReconnectRequired));
-    assert_eq!(world.refreshes(), 3, "one good, then current and previous once each");
-    let again = world.manual(&key).await;
-    assert_eq!(again, RefreshOutcome::NotRefreshable { state: ConnectionState::ReconnectRequired });
 }
 
 #[rstest]
@@ -284,21 +169,6 @@ async fn data_keys_are_replaced_after_ninety_days_and_readers_follow() {
     world.clock.advance(Duration::from_mins(50));
     world.refresh(&key, Trigger::Scheduled).await;
     assert_eq!(world.keys.calls() - calls, 1);
-}
-
-#[tokio::test]
-async fn a_warm_access_token_costs_no_call_to_the_key_service() {
-    let world = World::new();
-    let key = world.connected().await;
-    let access = world.access();
-    access.access_token(&key).await.unwrap();
-    let calls = world.keys.calls();
-
-    for _ in 0..100 {
-        access.access_token(&key).await.unwrap();
-    }
-
-    assert_eq!(world.keys.calls(), calls);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use domain::{
     },
     webhook::{EVENTS_VERSION, EventMessage, Operation, WebhookEvent},
 };
+use jiff::Timestamp;
 use tests::{
     memory::{InMemoryIdempotency, InMemoryRecords},
     sample,
@@ -176,6 +177,31 @@ async fn a_cursor_never_passes_a_page_that_was_not_read() {
 }
 
 #[tokio::test]
+async fn of_two_jobs_on_one_company_the_newer_finishes_and_the_older_steps_back() {
+    let books = Books::new().await;
+    books.fill(35, i64::from);
+    let (older, newer) = (books.job(SyncMode::Full), books.job(SyncMode::Full));
+    assert!(older.job_id < newer.job_id);
+    books.run(&newer, LONG).await.unwrap();
+    let pages = books.ledger.pages();
+
+    assert_eq!(books.run(&older, LONG).await.unwrap(), RunOutcome::Superseded);
+
+    assert_eq!(books.ledger.pages(), pages);
+}
+
+#[tokio::test]
+async fn events_for_which_no_time_is_left_come_again() {
+    let books = Books::new().await;
+    books.ledger.put(sample::invoice("7", sample::at(-10), 1));
+    let soon = later(books.world.clock.now(), Duration::from_secs(30));
+
+    let consumed = books.consumer().consume(&message(vec![event("e1", "7")]), soon).await;
+
+    assert_eq!((consumed.retry, books.ledger.fetches()), (1, 0));
+}
+
+#[tokio::test]
 async fn an_incremental_run_reads_what_changed_and_little_else() {
     let books = Books::new().await;
     books.fill(95, |number| i64::from(number) * 60);
@@ -235,8 +261,8 @@ async fn an_event_has_its_effect_once_however_often_it_comes() {
     let consumer = books.consumer();
     let message = message(vec![event("e1", "7"), event("e1", "7")]);
 
-    let first = consumer.consume(&message).await;
-    let second = consumer.consume(&message).await;
+    let first = consumer.consume(&message, Timestamp::MAX).await;
+    let second = consumer.consume(&message, Timestamp::MAX).await;
 
     assert_eq!((first.applied, first.duplicate, second.duplicate), (1, 1, 2));
     assert_eq!(books.ledger.fetches(), 1);
@@ -247,10 +273,10 @@ async fn an_event_has_its_effect_once_however_often_it_comes() {
 async fn events_out_of_order_never_put_old_data_over_new() {
     let books = Books::new().await;
     books.ledger.put(sample::invoice("7", sample::at(-5), 4));
-    books.consumer().consume(&message(vec![event("late", "7")])).await;
+    books.consumer().consume(&message(vec![event("late", "7")]), Timestamp::MAX).await;
     books.ledger.put(sample::invoice("7", sample::at(-10), 3));
 
-    books.consumer().consume(&message(vec![event("early", "7")])).await;
+    books.consumer().consume(&message(vec![event("early", "7")]), Timestamp::MAX).await;
 
     assert_eq!(books.stored().await, [("7".to_owned(), 4)]);
 }
@@ -264,8 +290,8 @@ async fn an_event_that_failed_is_tried_again_and_its_neighbors_are_not() {
     let consumer = books.consumer();
     let message = message(vec![event("e1", "7"), event("e2", "8")]);
 
-    let first = consumer.consume(&message).await;
-    let second = consumer.consume(&message).await;
+    let first = consumer.consume(&message, Timestamp::MAX).await;
+    let second = consumer.consume(&message, Timestamp::MAX).await;
 
     assert_eq!((first.retry, first.applied), (1, 1));
     assert_eq!((second.retry, second.applied, second.duplicate), (0, 1, 1));
@@ -275,10 +301,10 @@ async fn an_event_that_failed_is_tried_again_and_its_neighbors_are_not() {
 async fn what_the_provider_no_longer_has_is_marked_deleted_and_kept() {
     let books = Books::new().await;
     books.ledger.put(sample::invoice("7", sample::at(-10), 1));
-    books.consumer().consume(&message(vec![event("e1", "7")])).await;
+    books.consumer().consume(&message(vec![event("e1", "7")]), Timestamp::MAX).await;
     books.ledger.remove("7");
 
-    books.consumer().consume(&message(vec![event("e2", "7")])).await;
+    books.consumer().consume(&message(vec![event("e2", "7")]), Timestamp::MAX).await;
 
     let page = books.records.list(&books.place(), Entity::Invoices, 10, None).await.unwrap();
     assert!(page.records[0].deleted);
@@ -291,7 +317,7 @@ async fn events_of_strangers_and_of_kinds_that_are_not_kept_are_acknowledged_wit
     let stranger = WebhookEvent { provider_company_id: "404".parse().unwrap(), ..event("e1", "7") };
     let other = WebhookEvent { entity: "budget".to_owned(), ..event("e2", "7") };
 
-    let consumed = books.consumer().consume(&message(vec![stranger, other])).await;
+    let consumed = books.consumer().consume(&message(vec![stranger, other]), Timestamp::MAX).await;
 
     assert_eq!((consumed.unknown_company, consumed.ignored, consumed.retry), (1, 1, 0));
     assert_eq!(books.ledger.fetches(), 0);

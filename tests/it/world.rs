@@ -14,10 +14,12 @@ use domain::{
     event::EventKind,
     id::{ProviderCompanyId, TenantId},
     provider::Provider,
-    refresh::{RefreshOutcome, RefreshPolicy, RefreshReport, Refresher, Sweep, Trigger, policy::later},
+    refresh::{
+        FailureClass, RefreshOutcome, RefreshPolicy, RefreshReport, Refresher, Sweep, Trigger, policy::later,
+    },
     sealing::{CachedDataKeys, TokenSealer},
     secret::{AccessToken, AuthorizationCode, OneTimeValue},
-    token::TokenEndpoint,
+    token::{Refusal, TokenEndpoint, TokenEndpointError},
 };
 use tests::{
     FaultyRefreshStore, ManualClock, ScriptedTokenEndpoint, SeededEntropy,
@@ -177,6 +179,7 @@ impl World {
             state: OneTimeValue::new(state),
             browser: browser.map(OneTimeValue::new),
             answer,
+            correlation: "corr_1".parse().unwrap(),
         };
         self.connector().complete(callback, "https://example.com/callback").await
     }
@@ -215,4 +218,20 @@ impl World {
     pub(crate) fn refreshes(&self) -> usize {
         self.provider.spent().iter().filter(|spent| *spent != "code").count()
     }
+}
+
+/// The class of a failed refresh.
+pub(crate) fn class(outcome: &RefreshOutcome) -> Option<FailureClass> {
+    match outcome {
+        RefreshOutcome::Failed { failure, .. } => Some(failure.class),
+        _ => None,
+    }
+}
+
+/// The provider's word that a grant is dead.
+pub(crate) fn invalid_grant() -> TokenEndpointError {
+    TokenEndpointError::GrantRefused(Refusal {
+        error: Some("invalid_grant".to_owned()),
+        ..Refusal::default()
+    })
 }

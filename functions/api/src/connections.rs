@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
     authorization::{SessionRequest, open_session as open},
-    connection::{Company, Connection, ConnectionState},
+    connection::{Company, Connection, ConnectionKey, ConnectionState},
     error::ErrorCode,
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
@@ -20,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Deps,
-    call::{Call, JsonBody, Outcome, Parameters, PublicUrl},
+    call::{Call, JsonBody, Name, Outcome, Parameters, PublicUrl},
     tokens::MAX_LIMIT,
 };
 
@@ -117,13 +114,21 @@ pub(crate) async fn list(
     Ok(call.json(StatusCode::OK, &ConnectionsBody { connections, next_cursor: page.next }))
 }
 
-/// `GET /api/connections/{id}`
-pub(crate) async fn show(State(deps): State<Arc<Deps>>, Path(id): Path<String>, call: Call) -> Outcome {
+/// `GET /api/connections/{id}?tenantId=`
+pub(crate) async fn show(
+    State(deps): State<Arc<Deps>>,
+    Name(id): Name,
+    Parameters(query): Parameters,
+    call: Call,
+) -> Outcome {
     call.caller.require(Scope::ConnectionsRead)?;
     let missing = || ApiError::new(ErrorCode::ConnectionNotFound, "there is no such connection");
     let id: ConnectionId = id.parse().map_err(|_| missing())?;
-    let key = deps.connections.find_key(&id).await?;
-    let key = key.filter(|key| call.caller.may_see(&key.tenant)).ok_or_else(missing)?;
+    // Where the tenant is known the connection is found the moment it is made; by its id alone a moment later.
+    let key = match call.caller.tenant(query.parsed("tenantId")?)? {
+        Some(tenant) => ConnectionKey { tenant, connection: id },
+        None => deps.connections.find_key(&id).await?.ok_or_else(missing)?,
+    };
     let connection = deps.connections.find(&key).await?.ok_or_else(missing)?;
     let companies = deps.connections.list_companies(&key).await?;
     Ok(call.json(StatusCode::OK, &body(connection, Some(companies))))

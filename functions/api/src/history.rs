@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
     connection::AttemptCounters,
@@ -18,7 +15,7 @@ use serde::Serialize;
 
 use crate::{
     Deps,
-    call::{Call, Outcome, Parameters, Refusal},
+    call::{Call, Name, Outcome, Parameters, Refusal},
     tokens::{MAX_LIMIT, connections, parse_provider},
 };
 
@@ -61,7 +58,7 @@ struct Stats {
 /// `GET /api/tokens/history/{provider}?tenantId=&limit=`; the statistics are of all attempts ever, not of the page.
 pub(crate) async fn show(
     State(deps): State<Arc<Deps>>,
-    Path(provider): Path<String>,
+    Name(provider): Name,
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
     connection::Route,
@@ -21,7 +18,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Deps,
-    call::{Call, Outcome, Parameters, Refusal},
+    call::{Call, Name, Outcome, Parameters, Refusal},
 };
 
 /// Records of one answer; a hundred invoices are a few hundred kilobytes.
@@ -56,7 +53,7 @@ struct RecordBody {
 /// `GET /api/records/{entity}?companyId=&limit=&cursor=`
 pub(crate) async fn list(
     State(deps): State<Arc<Deps>>,
-    Path(entity): Path<String>,
+    Name(entity): Name,
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Deps,
-    call::{Call, JsonBody, Outcome, PublicUrl, Refusal},
+    call::{Call, JsonBody, Name, Outcome, PublicUrl, Refusal},
     tokens::{MAX_LIMIT, parse_provider},
 };
 
@@ -50,7 +50,7 @@ struct RefreshBody {
 /// `POST /api/tokens/refresh/{provider}`
 pub(crate) async fn refresh(
     State(deps): State<Arc<Deps>>,
-    Path(provider): Path<String>,
+    Name(provider): Name,
     PublicUrl(public_url): PublicUrl,
     call: Call,
     JsonBody(wanted): JsonBody<RefreshRequest>,
@@ -122,7 +122,7 @@ fn pending(call: &Call, status_url: String, mut body: RefreshBody) -> Response {
 fn failed(deps: &Deps, answer: Option<&RefreshAnswer>, pending: impl FnOnce() -> Response) -> Outcome {
     let class = answer.and_then(|answer| answer.error_class.as_deref()).unwrap_or_default();
     let (code, message) = match class {
-        "unknown" => return Ok(pending()),
+        "unknown" | "lost_race" => return Ok(pending()),
         "throttled" => (ErrorCode::ProviderRateLimit, "the provider asks for patience; try again later"),
         "configuration" => (
             ErrorCode::ProviderAuthError,

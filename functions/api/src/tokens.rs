@@ -22,8 +22,8 @@ use crate::{
 
 /// The greatest `limit` of the token routes.
 pub(crate) const MAX_LIMIT: u32 = 100;
-/// Connections over which health and statistics are summed at most.
-const MAX_COUNTED: usize = 1000;
+/// Pages of connections over which health and statistics are summed at most.
+const MAX_COUNTED_PAGES: usize = 10;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -139,15 +139,15 @@ fn token(connection: Connection, health: Health, now: Timestamp) -> TokenBody {
     }
 }
 
-/// All connections that the caller may see, up to [`MAX_COUNTED`].
+/// All connections that the caller may see, up to [`MAX_COUNTED_PAGES`].
 pub(crate) async fn connections(deps: &Deps, tenant: Option<&TenantId>) -> Result<Vec<Connection>, Refusal> {
     let (mut connections, mut from) = (Vec::new(), None::<String>);
-    while connections.len() < MAX_COUNTED {
+    for _ in 0..MAX_COUNTED_PAGES {
         let page = deps.connections.list(tenant, MAX_LIMIT, from.as_deref()).await?;
         connections.extend(page.connections.into_iter().filter(has_grant));
-        match page.next {
-            Some(next) => from = Some(next),
-            None => break,
+        from = page.next;
+        if from.is_none() {
+            break;
         }
     }
     Ok(connections)

@@ -29,7 +29,7 @@ pub(crate) async fn handle(
     (query, redirect_uri): (&Query, &str),
     correlation: &CorrelationId,
 ) -> Result<Response<String>, ApiError> {
-    let callback = read(provider, headers, query)?;
+    let callback = read((provider, headers), query, correlation)?;
     match deps.connector.complete(callback, redirect_uri).await {
         Ok(completed) => {
             let Completed { key, .. } = &completed;
@@ -45,13 +45,23 @@ pub(crate) async fn handle(
     }
 }
 
-fn read(provider: Provider, headers: &HeaderMap, query: &Query) -> Result<Callback, ApiError> {
+fn read(
+    (provider, headers): (Provider, &HeaderMap),
+    query: &Query,
+    correlation: &CorrelationId,
+) -> Result<Callback, ApiError> {
     let state = query.get("state").ok_or_else(unknown_state)?;
     let answer = match query.get("error") {
         Some(error) => CallbackAnswer::Refused { error: error.to_owned() },
         None => CallbackAnswer::Granted { code: code(query)?, company: realm(query)? },
     };
-    Ok(Callback { provider, state: OneTimeValue::new(state), browser: browser(headers), answer })
+    Ok(Callback {
+        provider,
+        state: OneTimeValue::new(state),
+        browser: browser(headers),
+        answer,
+        correlation: correlation.clone(),
+    })
 }
 
 fn code(query: &Query) -> Result<AuthorizationCode, ApiError> {

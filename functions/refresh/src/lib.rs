@@ -7,7 +7,7 @@ mod wiring;
 
 use std::sync::Arc;
 
-use aws::SqsDeadLetters;
+use aws::SqsSource;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{
     connection::ConnectionKey,
@@ -41,8 +41,8 @@ pub struct Deps {
     pub refresher: Arc<Refresher>,
     /// Finds those that are due.
     pub sweep: Sweep,
-    /// Where messages go that nobody understands.
-    pub dead_letters: SqsDeadLetters,
+    /// Its queue.
+    pub queue: SqsSource,
 }
 
 /// The three ways in which the function is called.
@@ -109,13 +109,12 @@ pub async fn handle(
     let deadline = earlier(deadline, CLOSING_TIME);
     match serde_json::from_value(event).map_err(HandleError::Unknown)? {
         Call::Queue(event) => {
-            let batch =
-                sqs::each(&event, &deps.dead_letters, |message| on_message(deps, message, deadline)).await;
+            let batch = sqs::each(&event, &deps.queue, |message| on_message(deps, message, deadline)).await;
             Ok(Reply::Queue(batch))
         }
         Call::Clock(ScheduledEvent { detail_type: ScheduledDetail::ScheduledEvent }) => {
             let SweepReport { enqueued, unsent, failed_shards } =
-                deps.sweep.run().await.map_err(HandleError::Sweep)?;
+                deps.sweep.run(deadline).await.map_err(HandleError::Sweep)?;
             tracing::info!(enqueued, unsent, failedShards = failed_shards, "Swept due connections");
             Ok(Reply::Clock { enqueued })
         }
@@ -134,8 +133,13 @@ async fn on_message(deps: &Deps, message: &SqsMessage, deadline: Timestamp) -> H
         Err(error) => return Handled::DeadLetter(chain(&error)),
     };
     let reports = refresh_all(&deps.refresher, &message.connections, message.reason, deadline).await;
-    // What failed at the provider is due again by its own time; only what could not be settled must come again here.
-    if reports.iter().any(Result::is_err) { Handled::Retry } else { Handled::Done }
+    // What failed at the provider is due again by its own time, and what cannot be read will not read better: only what
+    // could not be settled must come again here.
+    if reports.iter().any(|report| matches!(report, Err(StoreError::Unavailable { .. }))) {
+        Handled::Retry { after: None }
+    } else {
+        Handled::Done
+    }
 }
 
 /// Refreshes connections side by side; the reports stand in the order of the keys.

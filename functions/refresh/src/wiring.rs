@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws::{
     DynamoAttempts, DynamoConnections, DynamoSweepLog, EventBridgeBus, KmsDataKeys, SdkConfig,
-    SqsDeadLetters, SqsRefreshQueue, clients,
+    SqsRefreshQueue, SqsSource, clients,
 };
 use domain::{
     clock::{Clock, SystemClock},
@@ -45,11 +45,11 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         }),
         sweep: Sweep {
             store: connections,
-            queue: Arc::new(SqsRefreshQueue::new(sqs.clone(), config.refresh_queue_url)),
+            queue: Arc::new(SqsRefreshQueue::new(sqs.clone(), config.refresh_queue_url.clone())),
             log: Arc::new(DynamoSweepLog::new(dynamodb, config.control_table)),
             clock,
             shards: config.due_shards,
         },
-        dead_letters: SqsDeadLetters::new(sqs, config.refresh_dlq_url),
+        queue: SqsSource::new(sqs, config.refresh_queue_url, config.refresh_dlq_url),
     })
 }

@@ -26,6 +26,8 @@ pub struct Config {
     pub deliveries_table: String,
     /// `RECORDS_TABLE`.
     pub records_table: String,
+    /// `EVENTS_QUEUE_URL`.
+    pub events_queue_url: String,
     /// `EVENTS_DLQ_URL`.
     pub events_dlq_url: String,
     /// `SYNC_QUEUE_HIGH_URL`, `SYNC_QUEUE_URL`, `SYNC_QUEUE_LOW_URL` and `SYNC_HIGH_DLQ_URL`, `SYNC_DLQ_URL`,
@@ -52,6 +54,7 @@ impl Config {
         let connections_table = variables.required("CONNECTIONS_TABLE");
         let deliveries_table = variables.required("DELIVERIES_TABLE");
         let records_table = variables.required("RECORDS_TABLE");
+        let events_queue_url = variables.required("EVENTS_QUEUE_URL");
         let events_dlq_url = variables.required("EVENTS_DLQ_URL");
         let lanes = [
             (Lane::High, "SYNC_QUEUE_HIGH_URL", "SYNC_HIGH_DLQ_URL"),
@@ -72,6 +75,7 @@ impl Config {
             connections_table,
             deliveries_table,
             records_table,
+            events_queue_url,
             events_dlq_url,
             lanes,
             event_bus,

@@ -5,12 +5,12 @@ mod wiring;
 
 use std::time::Duration;
 
-use aws::SqsDeadLetters;
+use aws::SqsSource;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{
     refresh::policy::earlier,
     store::chain,
-    sync::{EventConsumer, Lane, RunOutcome, SyncJob, SyncRunner},
+    sync::{EventConsumer, Lane, LedgerError, RunError, RunOutcome, SyncJob, SyncRunner},
     webhook::EventMessage,
 };
 use edge::{
@@ -33,9 +33,9 @@ pub struct Deps {
     /// Runs jobs.
     pub runner: SyncRunner,
     /// The lanes, by the name that the queue has in events.
-    pub lanes: Vec<(String, Lane, SqsDeadLetters)>,
-    /// Where event messages go that nobody understands.
-    pub dead_events: SqsDeadLetters,
+    pub lanes: Vec<(String, Lane, SqsSource)>,
+    /// The queue of webhook events.
+    pub events: SqsSource,
 }
 
 /// Handles one batch of one queue; the function is stopped at `deadline`.
@@ -44,25 +44,25 @@ pub async fn handle(deps: &Deps, event: &SqsEvent, deadline: Timestamp) -> SqsBa
     let arn = event.records.first().and_then(|record| record.event_source_arn.as_deref()).unwrap_or_default();
     let queue = arn.rsplit(':').next().unwrap_or_default();
     match deps.lanes.iter().find(|(name, ..)| name == queue) {
-        Some((_, lane, dead)) => {
-            sqs::each(event, dead, |message| on_job(deps, message, *lane, deadline)).await
+        Some((_, lane, queue)) => {
+            sqs::each(event, queue, |message| on_job(deps, message, *lane, deadline)).await
         }
-        None => sqs::each(event, &deps.dead_events, |message| on_events(deps, message)).await,
+        None => sqs::each(event, &deps.events, |message| on_events(deps, message, deadline)).await,
     }
 }
 
-async fn on_events(deps: &Deps, message: &SqsMessage) -> Handled {
+async fn on_events(deps: &Deps, message: &SqsMessage, deadline: Timestamp) -> Handled {
     let message = match EventMessage::parse(message.body.as_deref().unwrap_or_default()) {
         Ok(message) => message,
         Err(error) => return Handled::DeadLetter(chain(&error)),
     };
     // From here on the lines carry the id of the request that brought the events.
     let span = tracing::info_span!("events", correlationId = %message.correlation_id);
-    consume(deps, &message).instrument(span).await
+    consume(deps, &message, deadline).instrument(span).await
 }
 
-async fn consume(deps: &Deps, message: &EventMessage) -> Handled {
-    let consumed = deps.consumer.consume(message).await;
+async fn consume(deps: &Deps, message: &EventMessage, deadline: Timestamp) -> Handled {
+    let consumed = deps.consumer.consume(message, deadline).await;
     let provider = message.provider.as_str();
     for (outcome, count) in [
         ("applied", consumed.applied),
@@ -83,7 +83,7 @@ async fn consume(deps: &Deps, message: &EventMessage) -> Handled {
         retry = consumed.retry,
         "Webhook events consumed"
     );
-    if consumed.retry > 0 { Handled::Retry } else { Handled::Done }
+    if consumed.retry > 0 { Handled::Retry { after: None } } else { Handled::Done }
 }
 
 async fn on_job(deps: &Deps, message: &SqsMessage, lane: Lane, deadline: Timestamp) -> Handled {
@@ -91,13 +91,23 @@ async fn on_job(deps: &Deps, message: &SqsMessage, lane: Lane, deadline: Timesta
         Ok(job) => job,
         Err(error) => return Handled::DeadLetter(chain(&error)),
     };
+    // From here on the lines carry the id of the request that asked for the job, where one did.
+    let span = match &job.correlation_id {
+        Some(correlation) => tracing::info_span!("job", correlationId = %correlation),
+        None => tracing::Span::current(),
+    };
+    run(deps, &job, lane, deadline).instrument(span).await
+}
+
+async fn run(deps: &Deps, job: &SyncJob, lane: Lane, deadline: Timestamp) -> Handled {
     let (tenant, connection) = (job.key.tenant.as_str(), job.key.connection.as_str());
-    match deps.runner.run(&job, lane, deadline).await {
+    match deps.runner.run(job, lane, deadline).await {
         Ok(outcome) => {
             let (outcome, written) = match outcome {
                 RunOutcome::Completed { written } => ("completed", written),
                 RunOutcome::Continued { written } => ("continued", written),
                 RunOutcome::Gone => ("gone", 0),
+                RunOutcome::Superseded => ("superseded", 0),
             };
             tracing::info!(
                 tenantId = tenant, connectionId = connection, jobId = %job.job_id, outcome, written, "Sync job ran"
@@ -108,7 +118,28 @@ async fn on_job(deps: &Deps, message: &SqsMessage, lane: Lane, deadline: Timesta
             tracing::error!(
                 tenantId = tenant, connectionId = connection, jobId = %job.job_id, error = chain(&error), "Sync job comes again"
             );
-            Handled::Retry
+            Handled::Retry { after: patience(&error) }
         }
+    }
+}
+
+/// How long the provider asked us to wait, where it did.
+fn patience(error: &RunError) -> Option<Duration> {
+    match error {
+        RunError::Ledger(LedgerError::Throttled { retry_after }) => *retry_after,
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_throttled_job_comes_again_when_the_provider_said() {
+        let wait = Some(Duration::from_secs(90));
+
+        assert_eq!(patience(&LedgerError::Throttled { retry_after: wait }.into()), wait);
+        assert_eq!(patience(&LedgerError::Forbidden.into()), None);
     }
 }

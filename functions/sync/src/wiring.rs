@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws::{
     DynamoConnections, DynamoIdempotency, DynamoRecords, EventBridgeBus, KmsDataKeys, LambdaRefresh,
-    SdkConfig, SqsDeadLetters, SqsSyncQueue, SyncLanes, clients,
+    SdkConfig, SqsSource, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{
     access::AccessTokens,
@@ -63,13 +63,13 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             bus,
             clock,
         },
-        dead_events: SqsDeadLetters::new(sqs.clone(), config.events_dlq_url),
+        events: SqsSource::new(sqs.clone(), config.events_queue_url, config.events_dlq_url),
         lanes: config
             .lanes
             .into_iter()
             .map(|LaneQueue { lane, url, dlq_url }| {
                 let name = url.rsplit('/').next().unwrap_or_default().to_owned();
-                (name, lane, SqsDeadLetters::new(sqs.clone(), dlq_url))
+                (name, lane, SqsSource::new(sqs.clone(), url, dlq_url))
             })
             .collect(),
     })

@@ -131,6 +131,11 @@ fn answer(
             tracing::error!(provider = name, error = chain(error), "Webhook acknowledged without effect");
             empty(StatusCode::OK)
         }
+        Err(error @ ReceiveError::TooMany(_)) => {
+            count_webhook(name, "too_many_events");
+            tracing::error!(provider = name, error = chain(error), "Webhook refused");
+            ApiError::new(ErrorCode::ValidationBodyTooLarge, error.to_string()).response(correlation)
+        }
         Err(error @ (ReceiveError::NotConfigured(_) | ReceiveError::Queue(_))) => {
             count_webhook(name, "not_durable");
             ApiError::failure(ErrorCode::StorageUnavailable, error).response(correlation)

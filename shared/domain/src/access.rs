@@ -15,6 +15,9 @@ use crate::{
 
 /// How long a user of a token waits for a refresh; it goes on when the waiter gives up.
 const WAIT: Duration = Duration::from_secs(20);
+/// A token with more time left is used as it is: the sweep renews it meanwhile, and an outage of the provider then keeps
+/// nobody waiting who has a good token in hand.
+const RENEW_LEFT: Duration = Duration::from_mins(5);
 /// A token with less time left is not handed out: a request may take that long.
 const MIN_LEFT: Duration = Duration::from_mins(1);
 
@@ -56,10 +59,10 @@ impl AccessTokens {
     /// A valid access token of the connection: one read and, when its data key is warm, no other call.
     pub async fn access_token(&self, key: &ConnectionKey) -> Result<AccessToken, AccessError> {
         let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
-        let is_due = connection
-            .tokens
-            .as_ref()
-            .is_some_and(|tokens| self.policy.needs_refresh(tokens, self.clock.now()));
+        let now = self.clock.now();
+        let is_due = connection.tokens.as_ref().is_some_and(|tokens| {
+            self.policy.needs_refresh(tokens, now) && later(now, RENEW_LEFT) >= tokens.access_expires_at
+        });
         if !is_due {
             return self.open(&connection).await;
         }
@@ -68,8 +71,18 @@ impl AccessTokens {
         self.open(&connection).await
     }
 
-    /// A new access token in place of one that the provider just refused.
-    pub async fn replacement(&self, key: &ConnectionKey) -> Result<AccessToken, AccessError> {
+    /// Another access token in place of one that the provider just refused: the stored one, if somebody renewed it
+    /// meanwhile, or a new one.
+    pub async fn replacement(
+        &self,
+        key: &ConnectionKey,
+        refused: &AccessToken,
+    ) -> Result<AccessToken, AccessError> {
+        let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
+        let stored = self.open(&connection).await;
+        if stored.as_ref().is_ok_and(|stored| stored.expose() != refused.expose()) {
+            return stored;
+        }
         self.renew(key, Trigger::Manual).await;
         let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
         self.open(&connection).await

@@ -17,8 +17,11 @@ use url::Url;
 /// How a variable is looked up; tests pass a closure over a table, `main` passes [`environment`].
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The hard timeout of the `refresh` function in the template; a lease must outlast it, and a POST must end before it.
-const REFRESH_FUNCTION_TIMEOUT: Duration = Duration::from_secs(75);
+/// The `refresh` function lives for 75 seconds: what is before and after a POST needs the rest.
+const MAX_POST_TIMEOUT: Duration = Duration::from_mins(1);
+/// A lease outlasts the POST under it by this at least, for opening, saving and clocks that differ; the engine stores
+/// nothing once the lease is about to end, so that a short lease costs an attempt and never a token.
+const LEASE_ROOM: Duration = Duration::from_secs(5);
 /// More shards would only mean more queries a minute; fewer than one would hide connections.
 const MAX_DUE_SHARDS: u32 = 64;
 
@@ -148,18 +151,21 @@ impl<'a> Variables<'a> {
     }
 
     /// The times of refreshing (`REFRESH_LEAD_SECONDS`, `REFRESH_POST_TIMEOUT_SECONDS`, `REFRESH_LEASE_SECONDS`), checked
-    /// against each other: POST < function timeout < lease, or a lease could run out under a live worker.
+    /// against each other.
     pub fn refresh_policy(&mut self) -> RefreshPolicy {
         let policy = RefreshPolicy {
             lead: self.seconds("REFRESH_LEAD_SECONDS", DEFAULT_LEAD),
             post_timeout: self.seconds("REFRESH_POST_TIMEOUT_SECONDS", DEFAULT_POST_TIMEOUT),
             lease: self.seconds("REFRESH_LEASE_SECONDS", DEFAULT_LEASE),
         };
-        if policy.lease <= policy.post_timeout {
-            self.refuse("REFRESH_LEASE_SECONDS", "must be above REFRESH_POST_TIMEOUT_SECONDS");
+        if policy.lease < policy.post_timeout + LEASE_ROOM {
+            self.refuse("REFRESH_LEASE_SECONDS", "must be REFRESH_POST_TIMEOUT_SECONDS and 5 more, at least");
         }
-        if policy.post_timeout >= REFRESH_FUNCTION_TIMEOUT {
-            self.refuse("REFRESH_POST_TIMEOUT_SECONDS", "must be below the function's timeout of 75");
+        if policy.post_timeout > MAX_POST_TIMEOUT {
+            self.refuse(
+                "REFRESH_POST_TIMEOUT_SECONDS",
+                "must be at most 60, within the function's timeout of 75",
+            );
         }
         policy
     }

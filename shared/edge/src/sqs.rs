@@ -1,10 +1,18 @@
 //! SQS batches: each message ends by itself, and only those that are to come again are reported.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
-use aws::SqsDeadLetters;
+use aws::SqsSource;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::store::chain;
+
+/// The first wait of a message that comes again: a store or provider that stumbled stands again by then.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+/// The longest wait, also where a provider asks for more: what is repaired meanwhile is found within this time. SQS
+/// itself would take up to 12 hours.
+const MAX_WAIT: Duration = Duration::from_mins(15);
+/// The attribute in which SQS counts how often it handed a message out.
+const RECEIVE_COUNT: &str = "ApproximateReceiveCount";
 
 /// How one message ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,7 +20,10 @@ pub enum Handled {
     /// It had its effect, or can have none.
     Done,
     /// It is to come again.
-    Retry,
+    Retry {
+        /// After this time, at most [`MAX_WAIT`]; without one it waits longer each time.
+        after: Option<Duration>,
+    },
     /// It will never be understood; it goes to the dead-letter queue with this reason.
     DeadLetter(String),
 }
@@ -22,7 +33,7 @@ pub enum Handled {
 /// A message for the dead-letter queue is acknowledged only once it is there.
 pub async fn each<'e, F>(
     event: &'e SqsEvent,
-    dead_letters: &SqsDeadLetters,
+    queue: &SqsSource,
     mut handle: impl FnMut(&'e SqsMessage) -> F,
 ) -> SqsBatchResponse
 where
@@ -31,21 +42,41 @@ where
     let mut response = SqsBatchResponse::default();
     for message in &event.records {
         let id = message.message_id.clone().unwrap_or_default();
-        let again = match handle(message).await {
-            Handled::Done => false,
-            Handled::Retry => true,
+        let wait = match handle(message).await {
+            Handled::Done => None,
+            Handled::Retry { after } => Some(after.unwrap_or_else(|| backoff(message))),
             Handled::DeadLetter(reason) => {
                 tracing::error!(messageId = id, reason, "Message is not understood");
-                let sent = dead_letters.send(message.body.as_deref().unwrap_or_default(), &reason).await;
+                let sent = queue.bury(message.body.as_deref().unwrap_or_default(), &reason).await;
                 sent.inspect_err(|error| tracing::error!(error = chain(error), "Dead letter is not stored"))
                     .is_err()
+                    .then(|| backoff(message))
             }
         };
-        if again {
+        if let Some(wait) = wait {
+            postpone(queue, message, wait.min(MAX_WAIT)).await;
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;
             response.batch_item_failures.push(failure);
         }
     }
     response
+}
+
+/// [`FIRST_WAIT`], doubled each time that the message came before.
+fn backoff(message: &SqsMessage) -> Duration {
+    let count = message.attributes.get(RECEIVE_COUNT).and_then(|count| count.parse::<u32>().ok());
+    let doublings = count.unwrap_or(1).saturating_sub(1);
+    FIRST_WAIT.saturating_mul(2_u32.saturating_pow(doublings)).min(MAX_WAIT)
+}
+
+/// Sets when a message comes again; where that fails, it comes after the queue's visibility timeout.
+async fn postpone(queue: &SqsSource, message: &SqsMessage, wait: Duration) {
+    let Some(receipt_handle) = message.receipt_handle.as_deref() else { return };
+    if let Err(error) = queue.postpone(receipt_handle, wait).await {
+        tracing::warn!(
+            error = chain(&error),
+            "Message comes again only after its queue's visibility timeout"
+        );
+    }
 }

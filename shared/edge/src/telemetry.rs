@@ -23,10 +23,12 @@ impl Telemetry {
     #[must_use]
     pub fn start(service: &'static str) -> Self {
         let level = environment("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|| "info".to_owned()).to_lowercase();
+        // Lambda knows a level that tracing does not.
+        let level = if level == "fatal" { "error".to_owned() } else { level };
         let ours = ["api", "aws", "domain", "edge", "oauth", "providers", "refresh", "sync", "webhook"];
         let own: Vec<_> = ours.iter().map(|krate| format!("{krate}={level}")).collect();
         let filter =
-            EnvFilter::try_new(format!("warn,{}", own.join(","))).unwrap_or_else(|_| EnvFilter::new("info"));
+            EnvFilter::try_new(format!("warn,{}", own.join(","))).unwrap_or_else(|_| EnvFilter::new("warn"));
         let started = tracing_subscriber::registry().with(filter).with(layer(service, io::stdout)).try_init();
         if started.is_err() {
             // Another test of this process was first; its lines serve as well.

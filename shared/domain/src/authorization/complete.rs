@@ -14,7 +14,7 @@ use crate::{
     },
     entropy::Entropy,
     event::{Event, EventBus, EventKind},
-    id::{CompanyId, Ids, ProviderCompanyId},
+    id::{CompanyId, CorrelationId, Ids, ProviderCompanyId},
     provider::Provider,
     refresh::RefreshPolicy,
     sealing::{SealTokensError, SealedPair, TokenSealer, fingerprint},
@@ -35,6 +35,8 @@ pub struct Callback {
     pub browser: Option<OneTimeValue>,
     /// What the provider granted.
     pub answer: CallbackAnswer,
+    /// What ties the log lines of the callback and of the first sync together.
+    pub correlation: CorrelationId,
 }
 
 /// What a callback says.
@@ -131,6 +133,9 @@ pub trait Companies: Send + Sync {
     ) -> Result<String, CompanyError>;
 }
 
+/// How often a connection that changes under our hands is read and renewed again.
+const STORE_TRIES: usize = 3;
+
 /// Turns callbacks into connections.
 pub struct Connector {
     /// One-time values.
@@ -174,9 +179,11 @@ impl Connector {
             .company_name(&tokens.access, &company_id)
             .await
             .map_err(|source| CompleteError::Company { return_url: return_url.clone(), source })?;
-        let (key, company) = self.store(&session, &tokens, (company_id, name.clone())).await?;
-        self.announce(&session, &key, &company).await;
-        Ok(Completed { key, company: name, return_url })
+        let company =
+            Company { id: CompanyId::of(session.provider, &company_id), provider_id: company_id, name };
+        let key = self.store(&session, &tokens, &company).await?;
+        self.announce(&session, (&key, &company.id), callback.correlation).await;
+        Ok(Completed { key, company: company.name, return_url })
     }
 
     async fn consume(&self, callback: &Callback) -> Result<AuthorizationRequest, CompleteError> {
@@ -190,40 +197,52 @@ impl Connector {
     }
 
     /// Stores a new connection, or renews the one that this tenant has for the company.
+    ///
+    /// The code is spent by now, so a refresh that comes between reading and writing must not cost the new tokens.
     async fn store(
         &self,
         session: &ConnectSession,
         tokens: &TokenSet,
-        (provider_id, name): (ProviderCompanyId, String),
-    ) -> Result<(ConnectionKey, CompanyId), CompleteError> {
-        let ids = Ids::new(&*self.clock, &*self.entropy);
-        let return_url = || session.return_url.clone();
-        let route = self.connections.find_route(session.provider, &provider_id).await?;
-        if route.as_ref().is_some_and(|route| route.key.tenant != session.tenant) {
-            return Err(CompleteError::OwnedElsewhere { return_url: return_url() });
+        company: &Company,
+    ) -> Result<ConnectionKey, CompleteError> {
+        for _ in 0..STORE_TRIES {
+            let new = self.new_connection(session, tokens, company).await?;
+            match self.connections.connect(&new).await? {
+                ConnectOutcome::Stored => return Ok(new.connection.key),
+                ConnectOutcome::OwnedElsewhere => return Err(owned_elsewhere(session)),
+                ConnectOutcome::Changed => tracing::info!("Connection changed meanwhile, renewing it again"),
+            }
         }
-        let key = route.map_or_else(
-            || ConnectionKey { tenant: session.tenant.clone(), connection: ids.connection() },
-            |route| route.key,
-        );
-        let company = CompanyId::of(session.provider, &provider_id);
+        Err(CompleteError::Store(StoreError::Unavailable {
+            operation: "connect",
+            source: "the connection changed each time that it was renewed".into(),
+        }))
+    }
+
+    async fn new_connection(
+        &self,
+        session: &ConnectSession,
+        tokens: &TokenSet,
+        company: &Company,
+    ) -> Result<NewConnection, CompleteError> {
+        let route = self.connections.find_route(session.provider, &company.provider_id).await?;
+        let key = match route {
+            Some(route) if route.key.tenant != session.tenant => return Err(owned_elsewhere(session)),
+            Some(route) => route.key,
+            None => {
+                let connection = Ids::new(&*self.clock, &*self.entropy).connection();
+                ConnectionKey { tenant: session.tenant.clone(), connection }
+            }
+        };
         let former = self.connections.find(&key).await?;
         let generation =
             former.as_ref().and_then(|former| former.tokens.as_ref()).map_or(1, |old| old.generation + 1);
         let pair = self.sealer.seal_under_new_keys((&key, session.provider), generation, tokens).await?;
-        let new = NewConnection {
+        Ok(NewConnection {
             connection: self.connection(&key, session.provider, former.as_ref(), (generation, pair, tokens)),
-            company: Company { id: company.clone(), provider_id, name },
+            company: company.clone(),
             replaces: former.map(|former| Replaces { fence: former.fence, write_id: former.write_id }),
-        };
-        match self.connections.connect(&new).await? {
-            ConnectOutcome::Stored => Ok((key, company)),
-            ConnectOutcome::OwnedElsewhere => Err(CompleteError::OwnedElsewhere { return_url: return_url() }),
-            ConnectOutcome::Changed => Err(CompleteError::Store(StoreError::Unavailable {
-                operation: "connect",
-                source: "the connection changed while it was renewed".into(),
-            })),
-        }
+        })
     }
 
     fn connection(
@@ -263,20 +282,31 @@ impl Connector {
         }
     }
 
-    /// Tells of the connection and asks for its first sync; the connection stands whatever becomes of that.
-    async fn announce(&self, session: &ConnectSession, key: &ConnectionKey, company: &CompanyId) {
-        let now = self.clock.now();
-        let mut event = Event::new(EventKind::ConnectionCreated, key, session.provider, now);
-        event.company_id = Some(company.clone());
-        if let Err(error) = self.bus.publish(&event).await {
-            tracing::error!(error = chain(&error), "Event is not published");
-        }
+    /// Asks for the first sync and tells of the connection, which stands whatever becomes of that.
+    async fn announce(
+        &self,
+        session: &ConnectSession,
+        (key, company): (&ConnectionKey, &CompanyId),
+        correlation: CorrelationId,
+    ) {
         if session.sync {
-            let job =
-                SyncJob::full(Ids::new(&*self.clock, &*self.entropy).job(), key.clone(), company.clone());
+            let job = Ids::new(&*self.clock, &*self.entropy).job();
+            let job = SyncJob {
+                correlation_id: Some(correlation),
+                ..SyncJob::full(job, key.clone(), company.clone())
+            };
             if let Err(error) = self.queue.send(Lane::Low, &job).await {
                 tracing::error!(error = chain(&error), "First sync is not queued");
             }
         }
+        let mut event = Event::new(EventKind::ConnectionCreated, key, session.provider, self.clock.now());
+        event.company_id = Some(company.clone());
+        if let Err(error) = self.bus.publish(&event).await {
+            tracing::error!(error = chain(&error), "Event is not published");
+        }
     }
+}
+
+fn owned_elsewhere(session: &ConnectSession) -> CompleteError {
+    CompleteError::OwnedElsewhere { return_url: session.return_url.clone() }
 }

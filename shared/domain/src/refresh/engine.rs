@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     AttemptFailure, AttemptLog, Ending, FailureClass, LeaseOutcome, RefreshAttempt, RefreshLease,
     RefreshOutcome, RefreshPolicy, RefreshReport, RefreshStore, SettleError, Settlement, Trigger,
-    policy::{JOIN, later},
+    policy::{JOIN, LEASE_MARGIN, earlier, later},
     verdict,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     event::{Event, EventBus, EventKind},
     id::{AttemptId, Ids},
     provider::Provider,
-    sealing::{MAX_KEY_AGE, OpenedRefresh, TokenSealer, UnsealError},
+    sealing::{KeyError, MAX_KEY_AGE, OpenedRefresh, TokenSealer, UnsealError},
     store::{StoreError, chain},
     token::{TokenEndpoint, TokenEndpointError, TokenSet},
 };
@@ -113,6 +113,8 @@ impl Refresher {
             self.release(&held, Some(due_at), deadline).await?;
             return Ok(RefreshReport::new(key, Some(&held.before), RefreshOutcome::Fresh));
         }
+        // Whatever is stored is stored before anybody else may take the lease.
+        let deadline = deadline.min(earlier(held.lease_ends, LEASE_MARGIN));
         self.attempt(&held, &tokens, deadline).await
     }
 
@@ -195,6 +197,7 @@ impl Refresher {
             let renewed = self.sealer.renew_keys(connection, opened).await;
             opened = renewed.map_err(|error| AttemptError::unseal(&UnsealError::Key(error)))?;
         }
+        self.has_time(deadline)?;
         let refused = match endpoint.refresh(&opened.token).await {
             Ok(answer) => return Ok((opened, answer)),
             Err(error) => error,
@@ -204,11 +207,8 @@ impl Refresher {
         if !matches!(refused, TokenEndpointError::GrantRefused(_)) || !previous_usable {
             return Err(AttemptError::provider(&refused));
         }
-        if later(self.clock.now(), self.policy.post_timeout) > deadline {
-            // No time is left to hear the answer; a verdict without having tried `previous` would lack evidence.
-            let failure = AttemptFailure { class: FailureClass::Transient, ..verdict::of(&refused).0 };
-            return Err(AttemptError { failure, retry_after: None });
-        }
+        // Without having tried `previous` a verdict would lack evidence.
+        self.has_time(deadline)?;
         let Some(previous) = self
             .sealer
             .open_previous(connection, tokens)
@@ -224,9 +224,21 @@ impl Refresher {
         }
     }
 
+    /// Refuses to send what there is no time left to hear the answer of.
+    fn has_time(&self, deadline: Timestamp) -> Result<(), AttemptError> {
+        if later(self.clock.now(), self.policy.post_timeout) <= deadline {
+            return Ok(());
+        }
+        tracing::warn!("No time is left for a request to the provider");
+        Err(AttemptError::passing("no_time_left"))
+    }
+
     /// Whether a stored token set calls for a refresh, or a person's wish does.
     fn is_wanted(&self, trigger: Trigger, tokens: &SealedTokens, now: Timestamp) -> bool {
-        let needs_refresh = self.policy.needs_refresh(tokens, now);
+        let needs_refresh = match trigger {
+            Trigger::Scheduled => self.policy.is_due(tokens, now),
+            _ => self.policy.needs_refresh(tokens, now),
+        };
         let just_refreshed = tokens.refreshed && now < later(tokens.issued_at, JOIN);
         tracing::debug!(needs_refresh, just_refreshed, trigger = trigger.as_str(), "Refresh decision");
         needs_refresh || (trigger == Trigger::Manual && !just_refreshed)
@@ -274,6 +286,17 @@ impl AttemptError {
     }
 
     fn unseal(error: &UnsealError) -> Self {
+        if let UnsealError::Key(KeyError::Unavailable(_)) = error {
+            tracing::warn!(error = chain(error), "Key service did not answer");
+            return Self::passing("key_service_unavailable");
+        }
         Self { failure: verdict::own(FailureClass::Sealing, error), retry_after: None }
+    }
+
+    /// A failure of our own side that will pass; nothing was sent.
+    fn passing(code: &str) -> Self {
+        let failure =
+            AttemptFailure { class: FailureClass::Transient, code: Some(code.to_owned()), trace_id: None };
+        Self { failure, retry_after: None }
     }
 }

@@ -4,8 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{RefreshOutcome, RefreshReport, Refresher, Trigger, policy::later};
-use crate::{connection::ConnectionKey, store::StoreError};
+use super::{
+    RefreshOutcome, RefreshReport, Refresher, Trigger,
+    policy::{JOIN, later},
+};
+use crate::{
+    connection::{ConnectionKey, SealedTokens},
+    store::StoreError,
+};
 
 /// How long somebody who finds the lease held waits for its holder.
 const JOIN_WAIT: Duration = Duration::from_secs(20);
@@ -33,7 +39,7 @@ impl Refresher {
             let ended = connection.lease.as_ref().is_none_or(|lease| lease.expires_at <= self.clock.now());
             let outcome = match (&connection.tokens, connection.state) {
                 (_, state) if !state.is_refreshable() => RefreshOutcome::NotRefreshable { state },
-                (Some(tokens), _) if ended && !self.policy.needs_refresh(tokens, self.clock.now()) => {
+                (Some(tokens), _) if ended && self.is_answered(trigger, tokens, started_at) => {
                     RefreshOutcome::Fresh
                 }
                 _ if ended || self.clock.now() >= give_up => running.clone(),
@@ -44,5 +50,11 @@ impl Refresher {
             };
             return Ok(RefreshReport::new(key, Some(&connection), outcome));
         }
+    }
+
+    /// Whether the worker that was waited for brought what the waiter wanted.
+    fn is_answered(&self, trigger: Trigger, tokens: &SealedTokens, started_at: Timestamp) -> bool {
+        let brought = tokens.refreshed && later(tokens.issued_at, JOIN) > started_at;
+        brought || (trigger == Trigger::OnDemand && !self.policy.needs_refresh(tokens, self.clock.now()))
     }
 }

@@ -32,8 +32,12 @@ pub const DEFAULT_LEASE: Duration = Duration::from_secs(105);
 pub const CLAIM: Duration = Duration::from_mins(5);
 /// A manual refresh joins one that succeeded this recently.
 pub const JOIN: Duration = Duration::from_secs(10);
-/// A forced backoff never grows beyond this.
+/// Our own backoff never grows beyond this.
 const MAX_BACKOFF: Duration = Duration::from_mins(15);
+/// A provider that asks for more patience than this is asked again all the same.
+const MAX_ASKED: Duration = Duration::from_hours(1);
+/// Kept free at the end of a lease, so that clocks that differ by as much never let two workers hold one.
+pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(2);
 /// The first backoff of scheduled retries; the sweep comes once a minute, so less would change nothing.
 const FIRST_BACKOFF: Duration = Duration::from_mins(1);
 /// Due times are spread by up to this share of the lead, so that connections made together do not stay together.
@@ -61,6 +65,13 @@ impl RefreshPolicy {
         now >= earlier(tokens.access_expires_at, lead)
     }
 
+    /// Whether the sweep was right to look at a token set: due times are spread ahead of the lead.
+    #[must_use]
+    pub fn is_due(&self, tokens: &SealedTokens, now: Timestamp) -> bool {
+        let lead = self.lead_for(tokens.issued_at, tokens.access_expires_at);
+        now >= earlier(tokens.access_expires_at, lead + lead / JITTER_SHARE)
+    }
+
     /// When the sweep should look at a token set again.
     #[must_use]
     pub fn due_at(&self, issued_at: Timestamp, expires_at: Timestamp, entropy: &dyn Entropy) -> Timestamp {
@@ -75,7 +86,7 @@ impl RefreshPolicy {
 #[must_use]
 pub fn retry_at(now: Timestamp, failures: u32, asked: Option<Duration>, entropy: &dyn Entropy) -> Timestamp {
     let doubled = FIRST_BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(MAX_BACKOFF);
-    let wait = asked.map_or(doubled, |asked| asked.max(doubled)).min(MAX_BACKOFF);
+    let wait = asked.map_or(doubled, |asked| asked.min(MAX_ASKED).max(doubled));
     later(now, wait + Duration::from_millis(entropy::up_to(entropy, 1000)))
 }
 
@@ -137,6 +148,6 @@ mod tests {
         assert_eq!(waits, [60, 120, 240, 480, 900, 900, 900]);
 
         assert_eq!(retry_at(at(0), 1, Some(Duration::from_mins(5)), &Zeros), at(300));
-        assert_eq!(retry_at(at(0), 1, Some(Duration::from_secs(1_000_000_000)), &Zeros), at(900));
+        assert_eq!(retry_at(at(0), 1, Some(Duration::from_secs(1_000_000_000)), &Zeros), at(3600));
     }
 }

@@ -41,8 +41,8 @@ impl Refresher {
             tokens.previous.clone()
         } else {
             Some(PreviousRefresh {
-                refresh: tokens.refresh.clone(),
-                generation: tokens.generation,
+                refresh: opened.envelope.clone(),
+                generation: opened.generation,
                 usable_until: later(now, verdict::grace(held.before.provider)),
             })
         };

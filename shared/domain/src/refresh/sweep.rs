@@ -1,9 +1,12 @@
 //! The sweep: finds connections that are due and puts them on the refresh queue.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, future, stream};
+use jiff::Timestamp;
 
 use super::{
-    MAX_CONNECTIONS, RefreshMessage, RefreshQueue, RefreshStore, SweepLog, Trigger,
+    DueConnection, MAX_CONNECTIONS, RefreshMessage, RefreshQueue, RefreshStore, SweepLog, Trigger,
     policy::{CLAIM, later},
 };
 use crate::{
@@ -14,6 +17,10 @@ use crate::{
 
 /// How many index entries are read at once.
 const PAGE: u32 = 200;
+/// Claims at once; each is a write of milliseconds.
+const CONCURRENT_CLAIMS: usize = 16;
+/// What one page may need at most, from its reading to its last message.
+const PAGE_TIME: Duration = Duration::from_secs(10);
 /// How many pages of one shard a sweep reads at most; the rest is still due a minute later.
 const MAX_PAGES: usize = 50;
 
@@ -43,11 +50,15 @@ pub struct SweepReport {
 }
 
 impl Sweep {
-    /// Walks every shard; one shard's failure does not stop the others.
-    pub async fn run(&self) -> Result<SweepReport, StoreError> {
+    /// Walks every shard until `deadline` is near; one shard's failure does not stop the others.
+    ///
+    /// Each minute begins with another shard, so that when time is short none is always the last.
+    pub async fn run(&self, deadline: Timestamp) -> Result<SweepReport, StoreError> {
         let mut report = SweepReport::default();
-        for shard in 0..self.shards {
-            if let Err(error) = self.walk(shard, &mut report).await {
+        let minute = self.clock.now().as_second().div_euclid(60);
+        let first = u32::try_from(minute.rem_euclid(i64::from(self.shards.max(1)))).unwrap_or_default();
+        for shard in (first..self.shards).chain(0..first) {
+            if let Err(error) = self.walk(shard, deadline, &mut report).await {
                 tracing::error!(error = chain(&error), shard, "Shard could not be swept");
                 report.failed_shards += 1;
             }
@@ -56,20 +67,24 @@ impl Sweep {
         Ok(report)
     }
 
-    async fn walk(&self, shard: u32, report: &mut SweepReport) -> Result<(), StoreError> {
+    async fn walk(
+        &self,
+        shard: u32,
+        deadline: Timestamp,
+        report: &mut SweepReport,
+    ) -> Result<(), StoreError> {
         for _ in 0..MAX_PAGES {
             let now = self.clock.now();
-            let due = self.store.list_due(shard, now, PAGE).await?;
-            let mut claimed = Vec::with_capacity(due.len());
-            for entry in &due {
-                if self.store.claim_due(entry, later(now, CLAIM)).await? {
-                    claimed.push(entry.key.clone());
-                }
-                if claimed.len() == MAX_CONNECTIONS {
-                    self.enqueue(std::mem::take(&mut claimed), report).await;
-                }
+            if later(now, PAGE_TIME) > deadline {
+                tracing::warn!(shard, "No time is left for the rest; it is due a minute later");
+                return Ok(());
             }
-            self.enqueue(claimed, report).await;
+            let due = self.store.list_due(shard, now, PAGE).await?;
+            let claims = stream::iter(&due).map(|entry| self.claim(entry, now)).buffered(CONCURRENT_CLAIMS);
+            let claimed: Vec<_> = claims.filter_map(future::ready).collect().await;
+            for keys in claimed.chunks(MAX_CONNECTIONS) {
+                self.enqueue(keys.to_vec(), report).await;
+            }
             if due.len() < PAGE as usize {
                 return Ok(());
             }
@@ -77,11 +92,16 @@ impl Sweep {
         Ok(())
     }
 
+    /// Claims one connection; one that could not be claimed is due again with the next sweep.
+    async fn claim(&self, due: &DueConnection, now: Timestamp) -> Option<ConnectionKey> {
+        let claimed = self.store.claim_due(due, later(now, CLAIM)).await;
+        let told =
+            |error: &StoreError| tracing::error!(error = chain(error), "Connection could not be claimed");
+        claimed.inspect_err(told).unwrap_or_default().then(|| due.key.clone())
+    }
+
     async fn enqueue(&self, claimed: Vec<ConnectionKey>, report: &mut SweepReport) {
         let count = claimed.len();
-        if count == 0 {
-            return;
-        }
         match self.queue.send(&RefreshMessage::new(claimed, Trigger::Scheduled)).await {
             Ok(()) => report.enqueued += count,
             Err(error) => {

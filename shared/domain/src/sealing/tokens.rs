@@ -46,6 +46,10 @@ pub struct SealedPair {
 pub struct OpenedRefresh {
     /// The refresh token to spend.
     pub token: RefreshToken,
+    /// The envelope it came from.
+    pub envelope: Vec<u8>,
+    /// The generation of that envelope.
+    pub generation: u64,
     keys: KeyPair,
     new_keys: bool,
 }
@@ -132,7 +136,7 @@ impl TokenSealer {
         opened: OpenedRefresh,
     ) -> Result<OpenedRefresh, KeyError> {
         let keys = self.new_keys(&connection.key, connection.provider).await?;
-        Ok(OpenedRefresh { token: opened.token, keys, new_keys: true })
+        Ok(OpenedRefresh { keys, new_keys: true, ..opened })
     }
 
     /// Seals the answer of a refresh under the keys already in hand: no call to anything.
@@ -193,7 +197,7 @@ impl TokenSealer {
         } else {
             (self.new_keys(&connection.key, connection.provider).await?, true)
         };
-        Ok(OpenedRefresh { token, keys, new_keys })
+        Ok(OpenedRefresh { token, envelope: envelope.to_vec(), generation, keys, new_keys })
     }
 
     fn context<'a>(

@@ -1,6 +1,8 @@
 //! Consuming webhook events: once each, by fetching what changed.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
 
 use super::{Entity, Ledger, LedgerCall, LedgerError, RecordPlace, RecordStore, RunError};
 use crate::{
@@ -10,9 +12,13 @@ use crate::{
     event::{Event, EventBus, EventKind},
     id::CompanyId,
     provider::Provider,
+    refresh::policy::later,
     store::chain,
     webhook::{Begin, EventMessage, IdempotencyStore, WebhookEvent},
 };
+
+/// What one event may need at most: a wait for a token, a fetch and a few writes.
+const EVENT_TIME: Duration = Duration::from_mins(1);
 
 /// Consumes webhook events.
 pub struct EventConsumer {
@@ -54,10 +60,15 @@ enum Effect {
 }
 
 impl EventConsumer {
-    /// Consumes the events of a message; while any is to be tried again, the message must come again.
-    pub async fn consume(&self, message: &EventMessage) -> Consumed {
+    /// Consumes the events of a message until `deadline` is near; while any is to be tried again, the message must come
+    /// again.
+    pub async fn consume(&self, message: &EventMessage, deadline: Timestamp) -> Consumed {
         let mut consumed = Consumed::default();
         for event in &message.events {
+            if later(self.clock.now(), EVENT_TIME) > deadline {
+                consumed.retry += 1;
+                continue;
+            }
             match self.once(message.provider, event).await {
                 Ok(Some(Effect::Applied)) => consumed.applied += 1,
                 Ok(Some(Effect::UnknownCompany)) => consumed.unknown_company += 1,
@@ -127,7 +138,7 @@ impl EventConsumer {
         let token = self.access.access_token(key).await.map_err(RunError::Access)?;
         match ledger.fetch(LedgerCall { token: &token, company }, entity, &event.id).await {
             Err(LedgerError::Unauthorized) => {
-                let token = self.access.replacement(key).await.map_err(RunError::Access)?;
+                let token = self.access.replacement(key, &token).await.map_err(RunError::Access)?;
                 Ok(ledger.fetch(LedgerCall { token: &token, company }, entity, &event.id).await?)
             }
             fetched => Ok(fetched?),

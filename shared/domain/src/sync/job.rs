@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::Entity;
 use crate::{
     connection::ConnectionKey,
-    id::{CompanyId, JobId},
+    id::{CompanyId, CorrelationId, JobId},
     store::StoreError,
 };
 
@@ -52,6 +52,9 @@ pub struct SyncJob {
     pub entities: Vec<Entity>,
     /// How much.
     pub mode: SyncMode,
+    /// What ties its log lines to those of the request that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<CorrelationId>,
 }
 
 /// Why a message is not understood; it goes to the dead-letter queue with these words.
@@ -70,7 +73,8 @@ impl SyncJob {
     #[must_use]
     pub fn full(job_id: JobId, key: ConnectionKey, company_id: CompanyId) -> Self {
         let entities = vec![Entity::Customers, Entity::Invoices];
-        Self { v: JOB_VERSION, job_id, key, company_id, entities, mode: SyncMode::Full }
+        let (mode, correlation_id) = (SyncMode::Full, None);
+        Self { v: JOB_VERSION, job_id, key, company_id, entities, mode, correlation_id }
     }
 
     /// Reads a message.

@@ -1,6 +1,6 @@
 //! Running a job: page by page, each cursor moved only after its records are written.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{cmp::Ordering, collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -59,6 +59,8 @@ pub enum RunOutcome {
     },
     /// The connection or company is gone: nothing to do.
     Gone,
+    /// A newer job walks the same objects: nothing is left to do.
+    Superseded,
 }
 
 /// Why a run did not end; the message comes again.
@@ -97,13 +99,18 @@ impl SyncRunner {
         };
         let mut written = 0;
         for &entity in &job.entities {
-            let mut cursor = self.start(&running, entity).await?;
+            let Some(mut cursor) = self.start(&running, entity).await? else {
+                return Ok(RunOutcome::Superseded);
+            };
             while cursor.completed_at.is_none() {
                 if later(self.clock.now(), PAGE_TIME) > deadline {
                     self.queue.send(lane, job).await?;
                     return Ok(RunOutcome::Continued { written });
                 }
-                written += self.page(&running, entity, &mut cursor, &mut token).await?;
+                match self.page(&running, entity, &mut cursor, &mut token).await? {
+                    Some(newer) => written += newer,
+                    None => return Ok(RunOutcome::Superseded),
+                }
             }
         }
         self.announce(&running, written).await;
@@ -126,31 +133,35 @@ impl SyncRunner {
         }))
     }
 
-    /// Where this job begins with an entity: where it was, if it comes back; at the start or at the cursor, if it is new.
-    async fn start(&self, running: &Running<'_>, entity: Entity) -> Result<SyncCursor, StoreError> {
+    /// Where this job begins with an entity: where it was, if it comes back; at the start or at the cursor, if it is new;
+    /// nowhere, if a newer job walks the same objects: two that took turns would never come to an end.
+    async fn start(&self, running: &Running<'_>, entity: Entity) -> Result<Option<SyncCursor>, StoreError> {
         let found = self.records.find_cursor(&running.place, entity).await?.unwrap_or_default();
-        if found.job.as_ref() == Some(&running.job.job_id) {
-            return Ok(found);
+        // Job ids are time-ordered.
+        match found.job.as_ref().map(|job| job.cmp(&running.job.job_id)) {
+            Some(Ordering::Greater) => return Ok(None),
+            Some(Ordering::Equal) => return Ok(Some(found)),
+            Some(Ordering::Less) | None => {}
         }
         let after = match running.job.mode {
             SyncMode::Full => None,
             SyncMode::Incremental => found.after.map(|after| earlier(after, OVERLAP)),
         };
-        Ok(SyncCursor { job: Some(running.job.job_id.clone()), after, ..SyncCursor::default() })
+        Ok(Some(SyncCursor { job: Some(running.job.job_id.clone()), after, ..SyncCursor::default() }))
     }
 
-    /// Reads one page, writes its records, and only then moves the cursor.
+    /// Reads one page, writes its records, and only then moves the cursor; none when a newer job has taken it over.
     async fn page(
         &self,
         running: &Running<'_>,
         entity: Entity,
         cursor: &mut SyncCursor,
         token: &mut AccessToken,
-    ) -> Result<u64, RunError> {
+    ) -> Result<Option<u64>, RunError> {
         let query = PageQuery { entity, after: cursor.after, skip: cursor.skip };
         let page = match self.read(running, token, query).await {
             Err(LedgerError::Unauthorized) => {
-                *token = self.access.replacement(&running.job.key).await.map_err(RunError::Access)?;
+                *token = self.access.replacement(&running.job.key, token).await.map_err(RunError::Access)?;
                 self.read(running, token, query).await?
             }
             page => page?,
@@ -164,8 +175,8 @@ impl SyncRunner {
             );
         }
         *cursor = advance(cursor, &page, written, self.clock.now());
-        self.records.save_cursor(&running.place, entity, cursor).await?;
-        Ok(written)
+        let saved = self.records.save_cursor(&running.place, entity, cursor).await?;
+        Ok(saved.then_some(written))
     }
 
     async fn read(

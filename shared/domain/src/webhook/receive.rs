@@ -60,7 +60,10 @@ pub enum ReceiveError {
     Signature,
     /// The signature is right and the body is not what the provider documents; sending it again would not help.
     #[error("the body of a rightly signed webhook cannot be read")]
-    Unreadable(#[source] Option<serde_json::Error>),
+    Unreadable(#[source] serde_json::Error),
+    /// The signature is right and there are more events than one batch call can make durable.
+    #[error("the webhook has {0} events, taken are at most {MAX_EVENTS}")]
+    TooMany(usize),
     /// The events could not be made durable; the provider must send them again.
     #[error("the events could not be made durable")]
     Queue(#[from] StoreError),
@@ -83,10 +86,9 @@ impl WebhookReceiver {
     ) -> Result<Accepted, ReceiveError> {
         let secrets = self.secrets.get(&provider).ok_or(ReceiveError::NotConfigured(provider))?;
         verify_base64(body, signature.ok_or(ReceiveError::Signature)?, secrets)?;
-        let (events, unknown) =
-            quickbooks::parse(body).map_err(|error| ReceiveError::Unreadable(Some(error)))?;
+        let (events, unknown) = quickbooks::parse(body).map_err(ReceiveError::Unreadable)?;
         if events.len() > MAX_EVENTS {
-            return Err(ReceiveError::Unreadable(None));
+            return Err(ReceiveError::TooMany(events.len()));
         }
         let delivery = Ids::new(&*self.clock, &*self.entropy).delivery();
         let accepted = Accepted { delivery: delivery.clone(), events: events.len(), unknown };

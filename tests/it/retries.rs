@@ -1,0 +1,80 @@
+//! When a message of a queue comes again.
+
+use std::time::Duration;
+
+use aws::{SqsSource, clients};
+use aws_lambda_events::sqs::SqsEvent;
+use edge::sqs::{self, Handled};
+use serde_json::{Value, json};
+
+use crate::aws_endpoint::AwsEndpoint;
+
+const QUEUE: &str = "http://127.0.0.1/queue/events";
+
+/// A batch of one message for each of these receive counts, named by it.
+fn received(counts: &[&str]) -> SqsEvent {
+    let message = |count: &&str| {
+        json!({"messageId": count, "receiptHandle": format!("r{count}"), "body": "{}",
+            "attributes": {"ApproximateReceiveCount": count}})
+    };
+    let records: Vec<_> = counts.iter().map(message).collect();
+    serde_json::from_value(json!({"Records": records})).unwrap()
+}
+
+/// Ends every message in the same way; gives those that are reported to come again.
+async fn ended(aws: &AwsEndpoint, event: &SqsEvent, handled: &Handled) -> Vec<String> {
+    let sqs = clients::sqs(&aws.sdk().await);
+    let queue = SqsSource::new(sqs, QUEUE.to_owned(), format!("{QUEUE}-dlq"));
+    let batch = sqs::each(event, &queue, async |_| handled.clone()).await;
+    batch.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+}
+
+fn waits(aws: &AwsEndpoint) -> Vec<Value> {
+    let calls = aws.calls().into_iter().filter(|call| call.target == "AmazonSQS.ChangeMessageVisibility");
+    calls.map(|call| call.body["VisibilityTimeout"].clone()).collect()
+}
+
+#[tokio::test]
+async fn a_message_that_comes_again_waits_longer_each_time_and_never_longer_than_a_quarter_of_an_hour() {
+    let aws = AwsEndpoint::start().await;
+    let counts = ["1", "2", "3", "5", "6", "4000000000", "often"];
+
+    let again = ended(&aws, &received(&counts), &Handled::Retry { after: None }).await;
+
+    assert_eq!(again, counts);
+    assert_eq!(waits(&aws), [30, 60, 120, 480, 900, 900, 30]);
+    assert_eq!(
+        aws.calls()[1].body,
+        json!({"QueueUrl": QUEUE, "ReceiptHandle": "r2", "VisibilityTimeout": 60})
+    );
+}
+
+#[tokio::test]
+async fn a_message_waits_as_long_as_it_was_asked_to_within_the_same_bound() {
+    for (after, wait) in [(Duration::from_millis(90_500), 91), (Duration::from_hours(24), 900)] {
+        let aws = AwsEndpoint::start().await;
+
+        ended(&aws, &received(&["4"]), &Handled::Retry { after: Some(after) }).await;
+
+        assert_eq!(waits(&aws), [wait]);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_done_is_left_alone() {
+    let aws = AwsEndpoint::start().await;
+
+    assert_eq!(ended(&aws, &received(&["1"]), &Handled::Done).await, [""; 0]);
+
+    assert_eq!(aws.calls().len(), 0);
+}
+
+#[tokio::test]
+async fn a_wait_that_cannot_be_set_is_harmless() {
+    let aws = AwsEndpoint::start().await;
+    aws.go_down();
+
+    for handled in [Handled::Retry { after: None }, Handled::DeadLetter("senseless".to_owned())] {
+        assert_eq!(ended(&aws, &received(&["1"]), &handled).await, ["1"]);
+    }
+}
