@@ -84,6 +84,7 @@ pub(crate) fn read(item: &Item) -> Result<Connection, StoreError> {
 }
 
 /// A connection as it was before its present lease was taken: with the lease of the worker before, and a fence less.
+/// Only when it was due before cannot be told any more.
 pub(crate) fn read_before_lease(item: &Item) -> Result<Connection, StoreError> {
     let mut connection = read_with_lease(item, (keys::FORMER_LEASE, keys::FORMER_SPENDS))?;
     connection.fence = connection.fence.saturating_sub(1);

@@ -52,6 +52,7 @@ async fn a_link_is_good_once_for_its_provider_before_its_end(store: &dyn Authori
 
         assert_eq!(consume(Provider::Xero, at(1)).await.unwrap(), ConsumeOutcome::Refused);
         assert_eq!(consume(PROVIDER, at(900)).await.unwrap(), ConsumeOutcome::Refused, "at its end");
+        assert_eq!(consume(PROVIDER, at(901)).await.unwrap(), ConsumeOutcome::Refused, "after its end");
         assert_eq!(consume(PROVIDER, at(899)).await.unwrap(), ConsumeOutcome::Consumed(session.clone()));
         assert_eq!(consume(PROVIDER, at(899)).await.unwrap(), ConsumeOutcome::Used);
         assert_eq!(consume(PROVIDER, at(901)).await.unwrap(), ConsumeOutcome::Used, "told from an ended one");
@@ -84,6 +85,7 @@ async fn a_request_is_good_for_its_provider_and_browser_only(store: &dyn Authori
     assert_eq!(consume(Provider::Zoho, browser, at(1)).await, ConsumeOutcome::Refused);
     assert_eq!(consume(PROVIDER, &new_hash(), at(1)).await, ConsumeOutcome::Refused);
     assert_eq!(consume(PROVIDER, browser, at(600)).await, ConsumeOutcome::Refused, "at its end");
+    assert_eq!(consume(PROVIDER, browser, at(601)).await, ConsumeOutcome::Refused, "after its end");
     assert_eq!(consume(PROVIDER, browser, at(599)).await, ConsumeOutcome::Consumed(request.clone()));
     // Somebody else's browser does not even learn that it was used.
     assert_eq!(consume(PROVIDER, &new_hash(), at(1)).await, ConsumeOutcome::Refused);

@@ -8,7 +8,7 @@ use std::sync::{
 use aws::{DynamoApiKeys, DynamoConnections, clients};
 use domain::{
     api_key::{ApiKeyStore, NewApiKey, Role},
-    connection::{ConnectOutcome, ConnectionStore},
+    connection::{ConnectOutcome, Connection, ConnectionStore},
     entropy::SystemEntropy,
     refresh::{DueConnection, Ending, LeaseOutcome, RefreshStore, Settlement},
 };
@@ -116,7 +116,8 @@ async fn a_lease_is_taken_once_and_nothing_unfinished_is_made_up() {
     assert!(way.was_sent_twice());
     let LeaseOutcome::Taken { lease, before } = outcome else { panic!("{outcome:?}") };
     assert_eq!(lease.fence, connection.fence + 1);
-    assert_eq!(*before, connection);
+    // Only when it was due before is lost with the answer; nobody asks for it.
+    assert_eq!(*before, Connection { due_at: Some(at(105)), ..connection });
 }
 
 #[tokio::test]
@@ -133,27 +134,41 @@ async fn a_lease_after_an_unfinished_attempt_still_tells_of_it() {
 
     assert!(way.was_sent_twice());
     let LeaseOutcome::Taken { before, .. } = outcome else { panic!("{outcome:?}") };
-    assert_eq!(*before, between);
+    assert_eq!(*before, Connection { due_at: Some(at(305)), ..between });
 }
 
-#[tokio::test]
-async fn a_rotated_token_set_is_stored_once_and_known_to_be() {
+/// Settles an attempt while the answer is lost; gives the connection before and after.
+async fn settled_without_answer(ending: Ending) -> (Connection, Connection) {
     let (way, store, _) = lossy().await;
     let key = sample::key();
     store.connect(&sample::new_connection(sample::connection(&key))).await.unwrap();
     let outcome = store.take_lease(&key, &sample::lease(at(0))).await.unwrap();
     let LeaseOutcome::Taken { lease, before } = outcome else { panic!("{outcome:?}") };
-    let tokens = sample::tokens(2, at(1), 80);
-    let ending = Ending::Rotated(Box::new(tokens.clone()));
     let settlement = Settlement { ending, due_at: None, duration_ms: Some(10), write_id: ids().write() };
     way.lose_next_answer();
 
     store.settle(&lease, &settlement).await.unwrap();
 
     assert!(way.was_sent_twice());
-    let after = store.find(&key).await.unwrap().unwrap();
+    (*before, store.find(&key).await.unwrap().unwrap())
+}
+
+#[tokio::test]
+async fn a_rotated_token_set_is_stored_once_and_known_to_be() {
+    let tokens = sample::tokens(2, at(1), 80);
+
+    let (before, after) = settled_without_answer(Ending::Rotated(Box::new(tokens.clone()))).await;
+
     assert_eq!(after.tokens, Some(tokens));
     assert_eq!(after.attempts.succeeded, before.attempts.succeeded + 1, "counted once");
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_keeps_its_lease_and_is_counted_once() {
+    let (before, after) = settled_without_answer(Ending::Unknown).await;
+
+    assert!(after.lease.is_some());
+    assert_eq!(after.attempts.failed, before.attempts.failed + 1);
 }
 
 #[tokio::test]
