@@ -5,6 +5,7 @@
 mod access;
 mod aws_endpoint;
 mod connect;
+mod consistency;
 mod contracts;
 mod events;
 mod functions;

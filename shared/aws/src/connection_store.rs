@@ -50,10 +50,12 @@ impl DynamoConnections {
     ) -> Result<ConnectionPage, StoreError> {
         let start = from.map(|key| Key::connection(key).into_item());
         let condition = format!("#{PK} = :pk AND begins_with(#{SK}, :sk)");
+        // Consistent, since a product lists right after a connect.
         let query = self
             .client
             .query()
             .table_name(&self.table)
+            .consistent_read(true)
             .set_expression_attribute_names(Some(names([&condition])))
             .key_condition_expression(condition)
             .expression_attribute_values(":pk", text(keys::tenant_partition(tenant)))

@@ -1,7 +1,8 @@
 //! Cursors of lists: where a page ended, as a text without meaning to its holder.
 //!
-//! A cursor is not secret and not proven here: the HTTP edge authenticates what it hands out. One that does not read as
-//! ours is [`StoreError::InvalidCursor`], since an empty page would pass for the end of the list.
+//! A cursor is neither secret nor proven: it only says where to go on. The partition comes from the caller's own scope,
+//! so a forged cursor shows nothing that its caller could not list anyway. One that does not read as ours is
+//! [`StoreError::InvalidCursor`], since an empty page would pass for the end of the list.
 
 use std::str::FromStr;
 

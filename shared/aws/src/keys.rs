@@ -14,8 +14,7 @@
 //! | `made` | N | when the connection was made |
 //! | `fence`, `w` | N, S | the number that rises with every lease; the mark of the last write |
 //! | `ok`, `bad`, `ms`, `row` | N | attempts that succeeded, that failed, their duration, failures in a row |
-//! | `tok` | M | the token set: generation `g`, envelopes `a` and `r` (B), fingerprint `fp`, whether a refresh brought it `rf` (BOOL), and the times issued `at`, access ends `ax`, refresh ends `rx`, grant ends `hx`, keys made `km` |
-//! | `tok` | M | the token before: envelope `pr` (B), generation `pg`, usable until `pu` |
+//! | `tok` | M | the token set: generation `g`, envelopes `a` and `r` (B), fingerprint `fp`, whether a refresh brought it `rf` (BOOL), and the times issued `at`, access ends `ax`, refresh ends `rx`, grant ends `hx`, keys made `km`; and of the token before, envelope `pr` (B), generation `pg`, usable until `pu` |
 //! | `lease`, `spends` | M, S | the lease: owner `o`, ends `x`, attempt `id`, started `s`; the fingerprint it spends |
 //! | `was`, `was_spends` | M or NULL, S | the lease before, when its worker never ended its attempt |
 //!
