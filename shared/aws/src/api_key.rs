@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use domain::{
-    api_key::{ApiKey, ApiKeyStore},
+    api_key::{ApiKey, ApiKeyStore, Scope},
     id::ApiKeyId,
     store::StoreError,
 };
@@ -89,10 +89,43 @@ fn read(item: &Item) -> Result<ApiKey, StoreError> {
         id: reader.parsed(ID)?,
         name: reader.text(NAME)?.to_owned(),
         hash: reader.bytes(HASH)?.try_into().map_err(|error| reader.value(HASH, error))?,
-        scopes: reader.list(SCOPES)?,
+        scopes: known_scopes(&reader)?,
         tenant: reader.parsed_if(TENANT)?,
         created_at: reader.instant(CREATED_AT)?,
         expires_at: reader.instant_if(EXPIRES_AT)?,
         revoked_at: reader.instant_if(REVOKED_AT)?,
     })
+}
+
+/// The scopes that this version knows. One that a later version gave stays out: the key may do less until that version is
+/// back, and not nothing at all.
+fn known_scopes(reader: &Reader<'_>) -> Result<Vec<Scope>, StoreError> {
+    let known = |scope: String| {
+        let told = |_: &_| tracing::warn!(scope, "Unknown scope of an API key is left out");
+        scope.parse().inspect_err(told).ok()
+    };
+    Ok(reader.list(SCOPES)?.into_iter().filter_map(known).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        api_key::{NewApiKey, Role},
+        entropy::SystemEntropy,
+    };
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_scope_that_a_later_version_gave_does_not_disable_the_key() {
+        let scopes = Role::Viewer.scopes();
+        let new = NewApiKey { name: "key".to_owned(), scopes, tenant: None, expires_at: None };
+        let (key, _) = new.issue("test", Timestamp::UNIX_EPOCH, &SystemEntropy);
+        let mut item = write(&key);
+        let Some(AttributeValue::L(scopes)) = item.get_mut(SCOPES) else { panic!("scopes are a list") };
+        scopes.insert(0, text("a:later:one"));
+
+        assert_eq!(read(&item).unwrap(), key);
+    }
 }
