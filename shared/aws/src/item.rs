@@ -82,6 +82,22 @@ pub(crate) fn names<const N: usize>(expressions: [&str; N]) -> HashMap<String, S
     parts.map(name_of).map(|name| (format!("#{name}"), name)).collect()
 }
 
+/// The size of an item by `DynamoDB`'s rules (developer guide, "item sizes and formats").
+pub(crate) fn weight(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + value_weight(value)).sum()
+}
+
+fn value_weight(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        AttributeValue::M(map) => 3 + map.len() + weight(map),
+        AttributeValue::L(list) => 3 + list.len() + list.iter().map(value_weight).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 /// Reads the attributes of an item; whatever is missing or ill-typed is [`StoreError::Corrupt`].
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {

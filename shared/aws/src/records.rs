@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, ReturnValue},
 };
 use domain::{
     id::RecordId,
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::{
     cursor,
     failure::{Conditional, conditional, unavailable},
-    item::{Item, Put as _, Reader, instant, names, number, text},
+    item::{Item, Put as _, Reader, instant, names, number, text, weight},
     keys::{Key, PK, RECORD_PREFIX, SK, records_partition},
 };
 
@@ -36,6 +36,8 @@ const SKIP: &str = "skip";
 const RECORDS: &str = "records";
 const COMPLETED_AT: &str = "completed_at";
 
+/// `DynamoDB` takes items of up to 400 KiB by its own weighing; the last one is left to what its rules leave open.
+const MAX_ITEM: usize = 399 * 1024;
 /// Writes under way at once: enough to hide the round trip, little enough for one function's sockets.
 const CONCURRENCY: usize = 16;
 
@@ -64,7 +66,7 @@ impl DynamoRecords {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(write(place, record)))
+            .set_item(Some(fitting(write(place, record), record)))
             .set_expression_attribute_names(Some(names([&condition])))
             .condition_expression(condition)
             .expression_attribute_values(":updated", instant(record.updated_at))
@@ -73,43 +75,34 @@ impl DynamoRecords {
         Ok(u64::from(matches!(put, Conditional::Written(_))))
     }
 
-    /// Marks a record that `condition` holds for, with `set` as the rest of the update.
-    async fn mark(&self, key: Item, set: &str, condition: &str, at: Timestamp) -> Result<Marked, StoreError> {
+    /// Marks the item of a record as deleted where `condition` holds, with `set` as the rest of the update; gives it as it
+    /// was, or as it refused.
+    async fn mark(
+        &self,
+        key: Item,
+        (set, condition): (&str, &str),
+        at: Timestamp,
+    ) -> Result<Conditional<Item>, StoreError> {
         let update = format!("SET #{DELETED} = :deleted{set}");
-        let condition = format!("#{DELETED} = :kept AND #{UPDATED_AT} {condition} :at");
         let request = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key))
-            .set_expression_attribute_names(Some(names([&update, &condition])))
+            .set_expression_attribute_names(Some(names([&update, condition])))
             .update_expression(update)
             .condition_expression(condition)
             .expression_attribute_values(":deleted", AttributeValue::Bool(true))
-            .expression_attribute_values(":kept", AttributeValue::Bool(false))
             .expression_attribute_values(":at", instant(at))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            .return_values(ReturnValue::AllOld);
         Ok(match conditional("mark_deleted", request.send().await)? {
-            Conditional::Written(_) => Marked::Now,
-            Conditional::Refused(item) if item.is_empty() => Marked::Never,
-            Conditional::Refused(item) if Reader::new(WHAT, &item).flag(DELETED)? => Marked::Never,
-            Conditional::Refused(_) => Marked::Otherwise,
+            Conditional::Written(output) => Conditional::Written(output.attributes.unwrap_or_default()),
+            Conditional::Refused(item) => Conditional::Refused(item),
         })
     }
 }
 
 const WHAT: &str = "record";
-
-/// What came of marking a record.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Marked {
-    /// It is marked.
-    Now,
-    /// It is not stored, or marked already.
-    Never,
-    /// Its time is on the other side of the one asked for.
-    Otherwise,
-}
 
 #[async_trait]
 impl RecordStore for DynamoRecords {
@@ -126,13 +119,16 @@ impl RecordStore for DynamoRecords {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let key = || Key::record(place, entity, id).into_item();
+        // Where nothing is stored this leaves a tombstone: no content, and no version, so that of its own moment nothing
+        // is newer. After a lost answer the record looks as if it had been deleted before, which only the answer shows.
         let moved = format!(", #{UPDATED_AT} = :at");
-        let mut marked = self.mark(key(), &moved, "<=", at).await?;
-        if marked == Marked::Otherwise {
-            // Stored with a later time than the deletion's: the time must not fall, or a late page would bring it back.
-            marked = self.mark(key(), "", ">", at).await?;
+        let condition = format!("attribute_not_exists(#{PK}) OR #{UPDATED_AT} <= :at");
+        if let Conditional::Written(before) = self.mark(key(), (&moved, &condition), at).await? {
+            return Ok(!before.is_empty() && !Reader::new(WHAT, &before).flag(DELETED)?);
         }
-        Ok(marked == Marked::Now)
+        // Stored with a later time than the deletion's: the time must not fall, or a late page would bring it back.
+        let condition = format!("#{UPDATED_AT} > :at AND #{DELETED} <> :deleted");
+        Ok(matches!(self.mark(key(), ("", &condition), at).await?, Conditional::Written(_)))
     }
 
     async fn list(
@@ -143,6 +139,7 @@ impl RecordStore for DynamoRecords {
         from: Option<&str>,
     ) -> Result<RecordPage, StoreError> {
         let from = from.map(cursor::decode::<RecordId>).transpose()?;
+        let mut start = from.map(|id| Key::record(place, entity, &id).into_item());
         let condition = format!("#{PK} = :pk AND begins_with(#{SK}, :sk)");
         let query = self
             .client
@@ -152,13 +149,21 @@ impl RecordStore for DynamoRecords {
             .key_condition_expression(condition)
             .expression_attribute_values(":pk", text(records_partition(place, entity)))
             .expression_attribute_values(":sk", text(RECORD_PREFIX))
-            .limit(i32::try_from(limit.max(1)).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(from.map(|id| Key::record(place, entity, &id).into_item()));
-        let output = query.send().await.map_err(unavailable("list"))?;
-        let records = output.items().iter().map(|item| read(entity, item)).collect::<Result<_, _>>()?;
-        let last = output.last_evaluated_key();
-        let last = last.map(|key| Reader::new(WHAT, key).parsed_after::<RecordId>(SK, RECORD_PREFIX));
-        Ok(RecordPage { records, next: last.transpose()?.map(|id| cursor::encode(id.as_str())) })
+            .limit(i32::try_from(limit.max(1)).unwrap_or(i32::MAX));
+        loop {
+            let output = query.clone().set_exclusive_start_key(start.take()).send().await;
+            let output = output.map_err(unavailable("list"))?;
+            let kept = output.items().iter().filter(|item| !is_tombstone(item));
+            let records: Vec<_> = kept.map(|item| read(entity, item)).collect::<Result<_, _>>()?;
+            let last = output.last_evaluated_key();
+            // A page of nothing but tombstones would pass for the end of the list.
+            if records.is_empty() && last.is_some() {
+                start = last.cloned();
+                continue;
+            }
+            let last = last.map(|key| Reader::new(WHAT, key).parsed_after::<RecordId>(SK, RECORD_PREFIX));
+            return Ok(RecordPage { records, next: last.transpose()?.map(|id| cursor::encode(id.as_str())) });
+        }
     }
 
     async fn find_cursor(
@@ -205,6 +210,22 @@ impl RecordStore for DynamoRecords {
         let put = conditional("save_cursor", request.send().await)?;
         Ok(matches!(put, Conditional::Written(_)))
     }
+}
+
+/// The item of a record, without the provider's own object where that is more than an item holds: the rest is still
+/// worth having, and a page that cannot be written would block its entity for good.
+fn fitting(item: Item, record: &Record) -> Item {
+    if weight(&item) <= MAX_ITEM {
+        return item;
+    }
+    let (entity, id) = (record.entity.as_str(), record.id.as_str());
+    tracing::warn!(entity, recordId = id, "Record is too large and is stored without the provider's object");
+    item.put(RAW, text(""))
+}
+
+/// Whether an item only remembers that its record was deleted before it was ever stored.
+fn is_tombstone(item: &Item) -> bool {
+    !item.contains_key(RAW)
 }
 
 fn write(place: &RecordPlace, record: &Record) -> Item {

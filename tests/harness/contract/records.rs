@@ -17,6 +17,9 @@ pub async fn record_store_contract(store: &dyn RecordStore) {
     the_newest_of_ten_writers_stands_in_any_order(store).await;
     a_deletion_keeps_the_content_and_is_told_once(store).await;
     a_deleted_record_does_not_come_back_by_a_late_page(store).await;
+    a_record_deleted_before_it_was_stored_stays_out(store).await;
+    tombstones_hide_nothing_behind_them(store).await;
+    what_is_too_large_is_kept_without_the_providers_object(store).await;
     records_are_listed_by_id_within_their_own_list(store).await;
     a_cursor_comes_back_to_the_last_digit(store).await;
     an_older_job_does_not_set_a_newer_jobs_cursor_back(store).await;
@@ -100,6 +103,49 @@ async fn a_deleted_record_does_not_come_back_by_a_late_page(store: &dyn RecordSt
     assert_eq!(all(store, &place).await, [Record { deleted: true, ..record.clone() }]);
     // What the provider changed after that is there again.
     assert_eq!(store.put_if_newer(&place, &[invoice("1", at(11), 4)]).await.unwrap(), 1);
+}
+
+async fn a_record_deleted_before_it_was_stored_stays_out(store: &dyn RecordStore) {
+    let place = sample::place();
+    let put = async |record: Record| store.put_if_newer(&place, &[record]).await.unwrap();
+    let id = "1".parse().unwrap();
+
+    // A later deletion counts, an earlier one that comes late does not.
+    for deleted_at in [at(5), at(20), at(6)] {
+        let listed = store.mark_deleted(&place, (INVOICES, &id), deleted_at).await.unwrap();
+        assert!(!listed, "nothing that is listed changed");
+    }
+
+    assert_eq!(all(store, &place).await, []);
+    assert_eq!(put(invoice("1", at(10), 3)).await, 0, "read before the deletion");
+    assert_eq!(put(invoice("1", at(20), 9)).await, 0, "of the same moment");
+    assert_eq!(all(store, &place).await, []);
+    assert_eq!(put(invoice("1", at(21), 0)).await, 1, "changed after it");
+    assert_eq!(all(store, &place).await, [invoice("1", at(21), 0)]);
+}
+
+async fn tombstones_hide_nothing_behind_them(store: &dyn RecordStore) {
+    let place = sample::place();
+    for id in ["1", "2", "3"] {
+        store.mark_deleted(&place, (INVOICES, &id.parse().unwrap()), at(0)).await.unwrap();
+    }
+    let record = invoice("4", at(0), 0);
+    store.put_if_newer(&place, std::slice::from_ref(&record)).await.unwrap();
+
+    let page = store.list(&place, INVOICES, 1, None).await.unwrap();
+
+    assert_eq!(page.records, [record]);
+}
+
+async fn what_is_too_large_is_kept_without_the_providers_object(store: &dyn RecordStore) {
+    let place = sample::place();
+    let of_size = |id, size| Record { raw: format!("\"{}\"", "x".repeat(size)), ..invoice(id, at(0), 0) };
+    let (large, too_large) = (of_size("1", 390 * 1024), of_size("2", 400 * 1024));
+
+    let written = store.put_if_newer(&place, &[too_large.clone(), large.clone()]).await.unwrap();
+
+    assert_eq!(written, 2);
+    assert_eq!(all(store, &place).await, [large, Record { raw: String::new(), ..too_large }]);
 }
 
 async fn records_are_listed_by_id_within_their_own_list(store: &dyn RecordStore) {

@@ -15,11 +15,46 @@ use jiff::Timestamp;
 
 use super::{bad_cursor, page};
 
+/// What an item of the table holds beside everything else of a record.
+const MAX_RAW: usize = 398 * 1024;
+
 /// Records and cursors in memory.
 #[derive(Debug, Default)]
 pub struct InMemoryRecords {
-    records: Mutex<BTreeMap<(RecordPlace, Entity, RecordId), Record>>,
+    records: Mutex<BTreeMap<(RecordPlace, Entity, RecordId), Stored>>,
     cursors: Mutex<HashMap<(RecordPlace, Entity), SyncCursor>>,
+}
+
+#[derive(Debug)]
+enum Stored {
+    Record(Record),
+    /// Deleted at this time before it was ever stored.
+    Tombstone(Timestamp),
+}
+
+impl Stored {
+    fn gives_way_to(&self, record: &Record) -> bool {
+        match self {
+            Self::Record(stored) => (stored.updated_at, stored.version) < (record.updated_at, record.version),
+            Self::Tombstone(at) => *at < record.updated_at,
+        }
+    }
+
+    fn record(&self) -> Option<&Record> {
+        match self {
+            Self::Record(record) => Some(record),
+            Self::Tombstone(_) => None,
+        }
+    }
+}
+
+/// A record as it fits into an item.
+fn fitting(record: &Record) -> Record {
+    let mut record = record.clone();
+    if record.raw.len() > MAX_RAW {
+        record.raw.clear();
+    }
+    record
 }
 
 #[async_trait]
@@ -29,9 +64,8 @@ impl RecordStore for InMemoryRecords {
         let mut newer = 0;
         for record in records {
             let key = (place.clone(), record.entity, record.id.clone());
-            let age = |record: &Record| (record.updated_at, record.version);
-            if stored.get(&key).is_none_or(|stored| age(stored) < age(record)) {
-                stored.insert(key, record.clone());
+            if stored.get(&key).is_none_or(|stored| stored.gives_way_to(record)) {
+                stored.insert(key, Stored::Record(fitting(record)));
                 newer += 1;
             }
         }
@@ -45,11 +79,17 @@ impl RecordStore for InMemoryRecords {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut stored = self.records.lock().unwrap();
-        let record = stored.get_mut(&(place.clone(), entity, id.clone()));
-        let Some(record) = record.filter(|record| !record.deleted) else { return Ok(false) };
-        record.deleted = true;
-        record.updated_at = record.updated_at.max(at);
-        Ok(true)
+        let key = (place.clone(), entity, id.clone());
+        match stored.entry(key).or_insert(Stored::Tombstone(at)) {
+            Stored::Tombstone(deleted_at) => {
+                *deleted_at = at.max(*deleted_at);
+                Ok(false)
+            }
+            Stored::Record(record) => {
+                record.updated_at = at.max(record.updated_at);
+                Ok(!std::mem::replace(&mut record.deleted, true))
+            }
+        }
     }
 
     async fn list(
@@ -63,7 +103,8 @@ impl RecordStore for InMemoryRecords {
         let stored = self.records.lock().unwrap();
         let of_list = stored.iter().filter(|((of, kind, _), _)| of == place && *kind == entity);
         let behind = of_list.filter(|((_, _, id), _)| from.as_ref().is_none_or(|from| id > from));
-        let (records, more) = page(behind.map(|(_, record)| record.clone()).collect(), limit);
+        let kept = behind.filter_map(|(_, stored)| stored.record().cloned());
+        let (records, more) = page(kept.collect(), limit);
         let next = records.last().filter(|_| more).map(|last| last.id.to_string());
         Ok(RecordPage { records, next })
     }

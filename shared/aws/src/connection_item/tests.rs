@@ -6,6 +6,7 @@ use domain::{connection::ConnectionState, provider::Provider};
 use jiff::Timestamp;
 
 use super::*;
+use crate::item::weight;
 
 /// What sealing adds to a token: header, wrapped key as KMS makes it, salt, commitment, nonce, tag.
 const ENVELOPE: usize = 5 + 184 + 32 + 32 + 12 + 16;
@@ -60,27 +61,12 @@ fn heavy() -> Connection {
     }
 }
 
-/// The size of a value by `DynamoDB`'s rules (developer guide, "item sizes and formats").
-fn weight(value: &AttributeValue) -> usize {
-    match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
-        AttributeValue::B(bytes) => bytes.as_ref().len(),
-        AttributeValue::M(map) => 3 + map.len() + item_weight(map),
-        _ => 1,
-    }
-}
-
-fn item_weight(item: &Item) -> usize {
-    item.iter().map(|(name, value)| name.len() + weight(value)).sum()
-}
-
 #[test]
 fn a_connection_with_a_token_of_a_kibibyte_costs_three_write_units() {
     let free = Connection { lease: None, ..heavy() };
 
     // A write costs a unit for each begun KiB of the greater of the item before and after.
-    assert_eq!((item_weight(&write(&free, 16)), item_weight(&write(&heavy(), 16))), (2415, 2556));
+    assert_eq!((weight(&write(&free, 16)), weight(&write(&heavy(), 16))), (2415, 2556));
 }
 
 #[test]

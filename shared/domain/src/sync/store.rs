@@ -41,10 +41,15 @@ pub struct RecordPage {
 #[async_trait]
 pub trait RecordStore: Send + Sync {
     /// Writes those records that are newer than what is stored, by (updated at, version); gives how many were.
+    ///
+    /// A record that is more than the store can hold is written without the provider's own object: its `raw` is empty.
     async fn put_if_newer(&self, place: &RecordPlace, records: &[Record]) -> Result<u64, StoreError>;
 
-    /// Marks a stored record as deleted at `at`, keeping its last known content; false when it is not stored or is
-    /// deleted already.
+    /// Marks a record as deleted at `at`, keeping its last known content; true when that changed a record that is listed,
+    /// false when it was deleted already or never stored.
+    ///
+    /// Of one that was never stored a tombstone remains, which no list shows: it refuses what a page says that was read
+    /// before the deletion, and gives way to what the provider changed after it.
     async fn mark_deleted(
         &self,
         place: &RecordPlace,
@@ -52,7 +57,7 @@ pub trait RecordStore: Send + Sync {
         at: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Lists records of one kind by id, from where the page before ended.
+    /// Lists records of one kind by id, from where the page before ended; a page may hold fewer than `limit`.
     async fn list(
         &self,
         place: &RecordPlace,
