@@ -1,9 +1,18 @@
-//! A clock that moves only when told to.
+//! A clock that moves only when told to, and one that never shows the same moment twice.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use domain::{clock::Clock, refresh::policy::later};
+use domain::{
+    clock::{Clock, SystemClock},
+    refresh::policy::later,
+};
 use jiff::Timestamp;
 
 /// A clock that moves only when told to, or by whoever sleeps on it.
@@ -34,5 +43,25 @@ impl Clock for ManualClock {
     async fn sleep(&self, duration: Duration) {
         self.advance(duration);
         tokio::task::yield_now().await;
+    }
+}
+
+/// The machine's clock without a millisecond that comes twice: ids of one test are then in the order of their making.
+#[derive(Clone, Copy, Debug)]
+pub struct RisingClock;
+
+static LAST_SHOWN: AtomicI64 = AtomicI64::new(0);
+
+#[async_trait]
+impl Clock for RisingClock {
+    fn now(&self) -> Timestamp {
+        let now = SystemClock.now().as_millisecond();
+        let rise = |last: i64| now.max(last + 1);
+        let last = LAST_SHOWN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(rise(last)));
+        Timestamp::from_millisecond(rise(last.unwrap())).unwrap()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        SystemClock.sleep(duration).await;
     }
 }

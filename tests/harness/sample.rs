@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domain::{
-    clock::SystemClock,
     connection::{
         AttemptCounters, Company, Connection, ConnectionKey, ConnectionState, Lease, NewConnection,
         PreviousRefresh, SealedTokens,
@@ -16,13 +15,15 @@ use domain::{
 };
 use jiff::Timestamp;
 
+use crate::clock::RisingClock;
+
 /// The present of every sample: so far ahead that no sweep of a running stack ever finds a sample due.
 pub const NOW: Timestamp = Timestamp::constant(4_102_444_800, 0);
 
-/// Ids that nobody else has.
+/// Ids that nobody else has, in the order of their making.
 #[must_use]
 pub fn ids() -> Ids<'static> {
-    Ids::new(&SystemClock, &SystemEntropy)
+    Ids::new(&RisingClock, &SystemEntropy)
 }
 
 /// `seconds` after [`NOW`].

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aws::{
-    EventBridgeBus, LambdaRefresh, SqsDeadLetters, SqsEventQueue, SqsRefreshQueue, SqsSyncQueue, SyncLanes,
-    clients,
+    EventBridgeBus, LambdaRefresh, SqsDeadLetters, SqsEventQueue, SqsRefreshQueue, SqsSource, SqsSyncQueue,
+    SyncLanes, clients,
 };
 use aws_sdk_sqs::{
     Client,
@@ -128,6 +128,22 @@ async fn a_message_that_nobody_understands_keeps_its_body_and_its_reason() {
     assert_eq!(found[0].body(), Some(body));
     let reason = attribute(&found[0], "reason").unwrap();
     assert!(reason.starts_with("too long too") && reason.chars().count() == 256, "{reason}");
+}
+
+#[tokio::test]
+async fn a_postponed_message_comes_again_at_its_time_and_not_at_its_queues() {
+    let (sqs, url) = queue().await;
+    let source = SqsSource::new(sqs.clone(), url.clone(), url.clone());
+    sqs.send_message().queue_url(&url).message_body("{}").send().await.unwrap();
+    let first = received(&sqs, &url).await;
+    let handle = first[0].receipt_handle().unwrap();
+
+    source.postpone(handle, Duration::from_secs(1)).await.unwrap();
+
+    // The queue itself would hide it for half a minute.
+    assert_eq!(received(&sqs, &url).await[0].message_id(), first[0].message_id());
+    let nowhere = source.postpone("not a handle", Duration::from_secs(1)).await;
+    assert!(matches!(nowhere, Err(StoreError::Unavailable { operation: "postpone", .. })), "{nowhere:?}");
 }
 
 #[tokio::test]
