@@ -4,9 +4,16 @@ use std::io;
 
 use domain::{error::ErrorCode, refresh::Trigger};
 use metrics_cloudwatch_embedded::{Builder, Collector};
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use crate::config::environment;
+
+/// The crates whose lines are ours.
+const OURS: [&str; 9] = ["api", "aws", "domain", "edge", "oauth", "providers", "refresh", "sync", "webhook"];
 
 /// Logs and metrics of one process.
 #[derive(Clone, Copy)]
@@ -22,13 +29,13 @@ impl Telemetry {
     /// some of them log whole requests below it.
     #[must_use]
     pub fn start(service: &'static str) -> Self {
-        let level = environment("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|| "info".to_owned()).to_lowercase();
+        let level = environment("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default().to_lowercase();
         // Lambda knows a level that tracing does not.
-        let level = if level == "fatal" { "error".to_owned() } else { level };
-        let ours = ["api", "aws", "domain", "edge", "oauth", "providers", "refresh", "sync", "webhook"];
-        let own: Vec<_> = ours.iter().map(|krate| format!("{krate}={level}")).collect();
-        let filter =
-            EnvFilter::try_new(format!("warn,{}", own.join(","))).unwrap_or_else(|_| EnvFilter::new("warn"));
+        let level =
+            if level == "fatal" { LevelFilter::ERROR } else { level.parse().unwrap_or(LevelFilter::INFO) };
+        let filter = OURS.iter().fold(Targets::new().with_default(LevelFilter::WARN), |filter, krate| {
+            filter.with_target(*krate, level)
+        });
         let started = tracing_subscriber::registry().with(filter).with(layer(service, io::stdout)).try_init();
         if started.is_err() {
             // Another test of this process was first; its lines serve as well.
