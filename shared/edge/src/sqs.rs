@@ -10,7 +10,10 @@ use domain::store::chain;
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 /// The longest wait, also where a provider asks for more: what is repaired meanwhile is found within this time. SQS
 /// itself would take up to 12 hours.
-const MAX_WAIT: Duration = Duration::from_mins(15);
+const MAX_WAIT: Duration = Duration::from_hours(1);
+/// By how much each wait exceeds the one before: with five receives a message outlasts an outage of an hour and a half
+/// before it goes to the dead-letter queue.
+const WAIT_GROWTH: u32 = 4;
 /// The attribute in which SQS counts how often it handed a message out.
 const RECEIVE_COUNT: &str = "ApproximateReceiveCount";
 
@@ -63,11 +66,11 @@ where
     response
 }
 
-/// [`FIRST_WAIT`], doubled each time that the message came before.
+/// [`FIRST_WAIT`], grown by [`WAIT_GROWTH`] each time that the message came before.
 fn backoff(message: &SqsMessage) -> Duration {
     let count = message.attributes.get(RECEIVE_COUNT).and_then(|count| count.parse::<u32>().ok());
-    let doublings = count.unwrap_or(1).saturating_sub(1);
-    FIRST_WAIT.saturating_mul(2_u32.saturating_pow(doublings)).min(MAX_WAIT)
+    let times = count.unwrap_or(1).saturating_sub(1);
+    FIRST_WAIT.saturating_mul(WAIT_GROWTH.saturating_pow(times)).min(MAX_WAIT)
 }
 
 /// Sets when a message comes again; where that fails, it comes after the queue's visibility timeout.
