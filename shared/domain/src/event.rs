@@ -54,7 +54,7 @@ impl Event {
 /// The names of events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EventKind {
-    /// A tenant connected a company for the first time.
+    /// A tenant connected a company, for the first time or again.
     ConnectionCreated,
     /// The grant is dead: the customer must connect again.
     ConnectionReconnectRequired,

@@ -2,7 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::Timestamp;
 use thiserror::Error;
 use uuid::{Builder, Uuid};
 
@@ -167,14 +166,6 @@ impl<'a> Ids<'a> {
         let millis = u64::try_from(self.clock.now().as_millisecond()).unwrap_or_default();
         Builder::from_unix_timestamp_millis(millis, &entropy::bytes(self.entropy)).into_uuid()
     }
-}
-
-/// The moment at which a time-ordered id was made, where it is one of ours.
-#[must_use]
-pub fn made_at(id: &str) -> Option<Timestamp> {
-    let uuid = Uuid::try_parse(id.rsplit('_').next()?).ok()?;
-    let (seconds, nanos) = uuid.get_timestamp()?.to_unix();
-    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use domain::{
-    id::InvalidId,
     refresh::policy::{DEFAULT_LEAD, DEFAULT_LEASE, DEFAULT_POST_TIMEOUT, RefreshPolicy},
     secret::ClientSecret,
 };
@@ -194,11 +193,6 @@ impl<'a> Variables<'a> {
     /// Notes a problem; of several with one variable the first is kept.
     pub fn refuse(&mut self, name: &str, problem: &str) {
         self.problems.entry(name.to_owned()).or_insert_with(|| problem.to_owned());
-    }
-
-    /// Notes that a variable is no id of the wanted kind.
-    pub fn refuse_id(&mut self, name: &str, error: &InvalidId) {
-        self.refuse(name, &format!("must be 1 to {} characters of {}", error.max, error.alphabet));
     }
 
     /// `value` when nothing is wrong, or everything that is.

@@ -15,12 +15,6 @@ pub const QUICKBOOKS_TOKEN_URL: &str = "https://oauth.platform.intuit.com/oauth2
 pub const QUICKBOOKS_REVOKE_URL: &str = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke";
 /// The books, in production; `https://sandbox-quickbooks.api.intuit.com` for a sandbox.
 pub const QUICKBOOKS_API_BASE_URL: &str = "https://quickbooks.api.intuit.com";
-/// How long the token endpoint may take.
-///
-/// Giving up early loses tokens, since the provider still commits; it must stay below the function's own end (75 s), and
-/// that below the lease (105 s).
-pub const POST_TIMEOUT: Duration = Duration::from_secs(45);
-
 /// Our app at Intuit.
 #[derive(Clone, Debug)]
 pub struct QuickBooksSettings {
@@ -38,6 +32,6 @@ pub struct QuickBooksSettings {
     pub api_base_url: Url,
     /// What is asked for; by default [`QUICKBOOKS_ACCOUNTING_SCOPE`] alone.
     pub scopes: Vec<String>,
-    /// `REFRESH_POST_TIMEOUT_SECONDS`, by default [`POST_TIMEOUT`].
+    /// `REFRESH_POST_TIMEOUT_SECONDS`, by default [`DEFAULT_POST_TIMEOUT`](domain::refresh::policy::DEFAULT_POST_TIMEOUT).
     pub post_timeout: Duration,
 }

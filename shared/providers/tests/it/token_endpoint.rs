@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use domain::{
+    refresh::policy::DEFAULT_POST_TIMEOUT,
     secret::{AuthorizationCode, RefreshToken},
     store::chain,
     token::{TokenEndpoint as _, TokenEndpointError},
 };
-use providers::settings::{POST_TIMEOUT, QuickBooksSettings};
+use providers::settings::QuickBooksSettings;
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
@@ -80,7 +81,7 @@ async fn a_handshake_that_hangs_ends_long_before_the_wait_for_an_answer_would() 
     let silent = Responder::start(Script::Silence).await;
     let mut url = silent.url("/bearer");
     url.set_scheme("https").unwrap();
-    let settings = QuickBooksSettings { post_timeout: POST_TIMEOUT, ..settings(url) };
+    let settings = QuickBooksSettings { post_timeout: DEFAULT_POST_TIMEOUT, ..settings(url) };
     let begun = Instant::now();
 
     let refreshed = endpoint(settings).refresh(&RefreshToken::new(REFRESH_TOKEN)).await;
