@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use aws::{DynamoApiKeys, clients, sdk_config};
 use clap::{Args, Subcommand, ValueEnum};
 use domain::{
-    api_key::{ApiKeyStore as _, NewApiKey, Role},
+    api_key::{ApiKeyStore as _, ENVIRONMENT_FORM, NewApiKey, Role, is_environment},
     clock::{Clock as _, SystemClock},
     entropy::SystemEntropy,
     id::TenantId,
@@ -58,11 +58,7 @@ enum Output {
 pub(crate) async fn run(Command::Create(create): Command) -> anyhow::Result<()> {
     let name = create.name.trim();
     ensure!(!name.is_empty(), "--name must not be empty");
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    ensure!(
-        (1..=16).contains(&create.environment.len()) && create.environment.bytes().all(allowed),
-        "--environment must be 1 to 16 characters of a-z 0-9"
-    );
+    ensure!(is_environment(&create.environment), "--environment must be {ENVIRONMENT_FORM}");
     let role = match create.role {
         RoleName::Admin => Role::Admin,
         RoleName::Operator => Role::Operator,

@@ -10,9 +10,6 @@ use domain::{clock::SystemClock, entropy::SystemEntropy};
 
 use crate::{Config, Deps};
 
-/// This function reads connections and never writes one, so it does not matter to it how the due index is sharded.
-const NO_SHARDS: u32 = 1;
-
 /// Builds everything the function works with, once per process; nothing is called yet.
 #[must_use]
 pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
@@ -23,7 +20,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
         authorizations: Arc::new(DynamoAuthorizations::new(dynamodb.clone(), control())),
         sweeps: Arc::new(DynamoSweepLog::new(dynamodb.clone(), control())),
-        connections: Arc::new(DynamoConnections::new(dynamodb.clone(), config.connections_table, NO_SHARDS)),
+        connections: Arc::new(DynamoConnections::for_reading(dynamodb.clone(), config.connections_table)),
         attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), config.history_table)),
         records: Arc::new(DynamoRecords::new(dynamodb, config.records_table)),
         refresh: Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function)),

@@ -20,15 +20,12 @@ use providers::{http, quickbooks::QuickBooksLedger};
 
 use crate::{Config, Deps, LaneQueue};
 
-/// This function reads connections and never writes one, so it does not matter to it how the due index is sharded.
-const NO_SHARDS: u32 = 1;
-
 /// Builds everything the function works with, once per process; nothing is called yet.
 pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));
     let connections: Arc<dyn ConnectionStore> =
-        Arc::new(DynamoConnections::new(dynamodb.clone(), config.connections_table, NO_SHARDS));
+        Arc::new(DynamoConnections::for_reading(dynamodb.clone(), config.connections_table));
     let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));
     let keys = Arc::new(CachedDataKeys::new(keys, clock.clone()));
     let access = Arc::new(AccessTokens {

@@ -1,10 +1,7 @@
 //! Connections in `DynamoDB`.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{
-    Client,
-    types::{AttributeValue, KeysAndAttributes},
-};
+use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder, types::KeysAndAttributes};
 use domain::{
     connection::{
         Company, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, NewConnection,
@@ -42,6 +39,27 @@ impl DynamoConnections {
         Self { client, table, due_shards }
     }
 
+    /// Uses `table` in a function that reads connections and writes none, to which it does not matter how the due index
+    /// is sharded.
+    #[must_use]
+    pub fn for_reading(client: Client, table: String) -> Self {
+        Self::new(client, table, 1)
+    }
+
+    /// Asks for the items of a tenant whose sort keys begin with `prefix`; consistent, since a product lists, and the
+    /// first sync reads, right after a connect.
+    fn query_tenant(&self, tenant: &TenantId, prefix: &str) -> QueryFluentBuilder {
+        let condition = format!("#{PK} = :pk AND begins_with(#{SK}, :sk)");
+        self.client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .set_expression_attribute_names(Some(names([&condition])))
+            .key_condition_expression(condition)
+            .expression_attribute_values(":pk", text(keys::tenant_partition(tenant)))
+            .expression_attribute_values(":sk", text(prefix))
+    }
+
     async fn list_of_tenant(
         &self,
         tenant: &TenantId,
@@ -49,19 +67,8 @@ impl DynamoConnections {
         from: Option<&ConnectionKey>,
     ) -> Result<ConnectionPage, StoreError> {
         let start = from.map(|key| Key::connection(key).into_item());
-        let condition = format!("#{PK} = :pk AND begins_with(#{SK}, :sk)");
-        // Consistent, since a product lists right after a connect.
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .set_expression_attribute_names(Some(names([&condition])))
-            .key_condition_expression(condition)
-            .expression_attribute_values(":pk", text(keys::tenant_partition(tenant)))
-            .expression_attribute_values(":sk", text(keys::CONNECTION_PREFIX))
-            .limit(limit)
-            .set_exclusive_start_key(start);
+        let query = self.query_tenant(tenant, keys::CONNECTION_PREFIX);
+        let query = query.limit(limit).set_exclusive_start_key(start);
         let output = query.send().await.map_err(unavailable("list"))?;
         let connections = output.items().iter().filter_map(readable).collect();
         Ok(ConnectionPage { connections, next: next(output.last_evaluated_key())? })
@@ -192,17 +199,8 @@ impl ConnectionStore for DynamoConnections {
 
     async fn list_companies(&self, key: &ConnectionKey) -> Result<Vec<Company>, StoreError> {
         let prefix = keys::companies_prefix(key);
-        let condition = format!("#{PK} = :pk AND begins_with(#{SK}, :sk)");
-        // Consistent, since the first sync follows the connecting at once. One page holds thousands of companies.
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .set_expression_attribute_names(Some(names([&condition])))
-            .key_condition_expression(condition)
-            .expression_attribute_values(":pk", text(keys::tenant_partition(&key.tenant)))
-            .expression_attribute_values(":sk", AttributeValue::S(prefix.clone()));
+        // One page holds thousands of companies.
+        let query = self.query_tenant(&key.tenant, &prefix);
         let output = query.send().await.map_err(unavailable("list_companies"))?;
         output.items().iter().map(|item| connection_item::read_company(item, &prefix)).collect()
     }

@@ -24,6 +24,16 @@ const SECRET_LENGTH: usize = 43;
 /// CRC-32 in base 62 takes six characters.
 const CHECKSUM_LENGTH: usize = 6;
 
+/// The form of a deployment's name, as a person reads it.
+pub const ENVIRONMENT_FORM: &str = "1 to 16 characters of a-z 0-9";
+
+/// Whether `name` may name a deployment: it is a part of each API key and of the place of each sealed token.
+#[must_use]
+pub fn is_environment(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=16).contains(&name.len()) && name.bytes().all(allowed)
+}
+
 /// What an API key may do.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Scope {

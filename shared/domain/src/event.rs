@@ -4,7 +4,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{connection::ConnectionKey, id::CompanyId, provider::Provider, store::StoreError};
+use crate::{
+    connection::ConnectionKey,
+    id::CompanyId,
+    provider::Provider,
+    store::{StoreError, chain},
+};
 
 /// Something that happened to a connection.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -80,6 +85,13 @@ impl EventKind {
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenRefreshFailed => "token.refresh_failed",
         }
+    }
+}
+
+/// Publishes an event about something that stands whether anybody hears of it or not: a failure is logged and no more.
+pub async fn announce(bus: &dyn EventBus, event: &Event) {
+    if let Err(error) = bus.publish(event).await {
+        tracing::error!(error = chain(&error), event = event.kind.as_str(), "Event is not published");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use domain::{
+    api_key::{ENVIRONMENT_FORM, is_environment},
     refresh::policy::{DEFAULT_LEAD, DEFAULT_LEASE, DEFAULT_POST_TIMEOUT, RefreshPolicy},
     secret::ClientSecret,
 };
@@ -133,9 +134,9 @@ impl<'a> Variables<'a> {
     /// The name of the deployment (`ENVIRONMENT`): part of API keys and of the place of every sealed token.
     pub fn environment_name(&mut self) -> String {
         let name = self.required("ENVIRONMENT");
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        if !name.is_empty() && (name.len() > 16 || !name.bytes().all(allowed)) {
-            self.refuse("ENVIRONMENT", "must be 1 to 16 characters of a-z 0-9");
+        // One that is not set is refused already, and the first refusal stands.
+        if !is_environment(&name) {
+            self.refuse("ENVIRONMENT", &format!("must be {ENVIRONMENT_FORM}"));
         }
         name
     }

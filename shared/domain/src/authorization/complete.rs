@@ -13,7 +13,7 @@ use crate::{
         ConnectionStore, NewConnection, Replaces, SealedTokens,
     },
     entropy::Entropy,
-    event::{Event, EventBus, EventKind},
+    event::{Event, EventBus, EventKind, announce},
     id::{CompanyId, CorrelationId, Ids, ProviderCompanyId},
     provider::Provider,
     refresh::RefreshPolicy,
@@ -301,9 +301,7 @@ impl Connector {
         }
         let mut event = Event::new(EventKind::ConnectionCreated, key, session.provider, self.clock.now());
         event.company_id = Some(company.clone());
-        if let Err(error) = self.bus.publish(&event).await {
-            tracing::error!(error = chain(&error), "Event is not published");
-        }
+        announce(&*self.bus, &event).await;
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     connection::{Connection, ConnectionKey, ConnectionStore, Lease, SealedTokens},
     entropy::Entropy,
-    event::{Event, EventBus, EventKind},
+    event::{Event, EventBus, EventKind, announce},
     id::{AttemptId, Ids},
     provider::Provider,
     sealing::{KeyError, MAX_KEY_AGE, OpenedRefresh, TokenSealer, UnsealError},
@@ -261,9 +261,7 @@ impl Refresher {
             let mut event = Event::new(kind, &record.key, record.provider, record.completed_at);
             event.expires_at = class.is_none().then_some(expires_at);
             event.error_code = class.map(|class| class.as_str().to_owned());
-            if let Err(error) = self.bus.publish(&event).await {
-                tracing::error!(error = chain(&error), event = kind.as_str(), "Event is not published");
-            }
+            announce(&*self.bus, &event).await;
         }
     }
 

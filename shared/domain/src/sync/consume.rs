@@ -9,7 +9,7 @@ use crate::{
     access::{AccessError, AccessTokens},
     clock::Clock,
     connection::{ConnectionKey, ConnectionStore},
-    event::{Event, EventBus, EventKind},
+    event::{Event, EventBus, EventKind, announce},
     id::CompanyId,
     provider::Provider,
     refresh::policy::later,
@@ -149,9 +149,7 @@ impl EventConsumer {
         let mut event = Event::new(EventKind::RecordsChanged, key, provider, self.clock.now());
         event.company_id = Some(company);
         event.records = Some(1);
-        if let Err(error) = self.bus.publish(&event).await {
-            tracing::error!(error = chain(&error), "Event is not published");
-        }
+        announce(&*self.bus, &event).await;
     }
 }
 

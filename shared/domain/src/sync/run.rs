@@ -13,12 +13,12 @@ use crate::{
     access::{AccessError, AccessTokens},
     clock::Clock,
     connection::ConnectionStore,
-    event::{Event, EventBus, EventKind},
+    event::{Event, EventBus, EventKind, announce},
     id::ProviderCompanyId,
     provider::Provider,
     refresh::policy::{earlier, later},
     secret::AccessToken,
-    store::{StoreError, chain},
+    store::StoreError,
 };
 
 /// What a page may need at most, from the request to the cursor; with less time left the job goes back on its lane.
@@ -196,9 +196,7 @@ impl SyncRunner {
             let mut event = Event::new(kind, &running.job.key, running.provider, self.clock.now());
             event.company_id = Some(running.job.company_id.clone());
             event.records = Some(written);
-            if let Err(error) = self.bus.publish(&event).await {
-                tracing::error!(error = chain(&error), event = kind.as_str(), "Event is not published");
-            }
+            announce(&*self.bus, &event).await;
         }
     }
 }
