@@ -77,6 +77,8 @@ id! {
     CompanyId = "companyId", 64, "A-Z a-z 0-9 _ -", word;
     /// The provider's own id of the books: QuickBooks realm, Xero tenant, Zoho organization.
     ProviderCompanyId = "providerCompanyId", 48, "A-Z a-z 0-9 -", |b| b.is_ascii_alphanumeric() || b == b'-';
+    /// The data centre that holds a grant, in Zoho's word for it; the other two providers have one each, without a name.
+    Location = "location", 8, "a-z", |b| b.is_ascii_lowercase();
     /// The provider's own id of one object of the books.
     RecordId = "record id", 128, "A-Z a-z 0-9 . _ : -", |b| word(b) || b == b'.' || b == b':';
     /// One try to refresh one connection; time-ordered.
@@ -85,6 +87,8 @@ id! {
     DeliveryId = "delivery id", 64, "A-Z a-z 0-9 _ -", word;
     /// One unit of sync work.
     JobId = "jobId", 64, "A-Z a-z 0-9 _ -", word;
+    /// One entry of the audit log; time-ordered.
+    AuditId = "audit id", 64, "A-Z a-z 0-9 _ -", word;
     /// What ties the log lines of one request together across functions and queues.
     CorrelationId = "X-Correlation-Id", 128, "A-Z a-z 0-9 . _ -", |b| word(b) || b == b'.';
     /// The public part of an API key.
@@ -144,6 +148,12 @@ impl<'a> Ids<'a> {
     #[must_use]
     pub fn job(&self) -> JobId {
         JobId(self.prefixed("job"))
+    }
+
+    /// A new entry of the audit log.
+    #[must_use]
+    pub fn audit(&self) -> AuditId {
+        AuditId(self.prefixed("aud"))
     }
 
     /// A new correlation id.

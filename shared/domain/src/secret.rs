@@ -46,6 +46,8 @@ secret_text! {
     RefreshToken;
     /// An authorization code (RFC 6749 section 1.3.1).
     AuthorizationCode;
+    /// The `code_verifier` of an authorization request (RFC 7636 section 4.1).
+    CodeVerifier;
     /// The client secret of our app at a provider (RFC 6749 section 2.3.1).
     ClientSecret;
     /// The key that a provider signs its webhooks with; its UTF-8 bytes are the HMAC key.

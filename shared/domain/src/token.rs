@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
-    secret::{AccessToken, AuthorizationCode, RefreshToken},
+    id::{Location, ProviderCompanyId},
+    secret::{AccessToken, AuthorizationCode, CodeVerifier, RefreshToken},
     store::BoxError,
 };
 
@@ -24,8 +25,22 @@ pub struct TokenSet {
     pub refresh_expires_at: Option<Timestamp>,
     /// When the grant ends whatever is done (Intuit's five years), where the provider says so.
     pub hard_expires_at: Option<Timestamp>,
-    /// The scopes granted, as asked for where the provider does not repeat them.
-    pub scopes: Vec<String>,
+    /// The scopes granted; none where the provider does not say, which means those that were asked for (RFC 6749
+    /// section 5.1).
+    pub scopes: Option<Vec<String>>,
+}
+
+/// An authorization code with all that its exchange needs (RFC 6749 section 4.1.3).
+#[derive(Clone, Copy, Debug)]
+pub struct CodeGrant<'a> {
+    /// The code.
+    pub code: &'a AuthorizationCode,
+    /// The callback address as it stood in the authorization request.
+    pub redirect_uri: &'a str,
+    /// Proves that whoever began also ends, where the request carried a challenge (RFC 7636).
+    pub verifier: Option<&'a CodeVerifier>,
+    /// The data centre that gave the code, where the provider has several.
+    pub location: Option<&'a Location>,
 }
 
 /// What the provider's servers said when they refused, in forms safe to log and store.
@@ -79,12 +94,65 @@ pub enum TokenEndpointError {
 #[async_trait]
 pub trait TokenEndpoint: Send + Sync {
     /// Spends an authorization code; never sent twice, since Intuit revokes the tokens of a code used again.
-    async fn exchange(
-        &self,
-        code: &AuthorizationCode,
-        redirect_uri: &str,
-    ) -> Result<TokenSet, TokenEndpointError>;
+    async fn exchange(&self, grant: CodeGrant<'_>) -> Result<TokenSet, TokenEndpointError>;
 
-    /// Spends a refresh token.
-    async fn refresh(&self, token: &RefreshToken) -> Result<TokenSet, TokenEndpointError>;
+    /// Spends a refresh token at the data centre that issued it; the answer holds a refresh token in any case, the same
+    /// one where the provider does not rotate.
+    async fn refresh(
+        &self,
+        token: &RefreshToken,
+        location: Option<&Location>,
+    ) -> Result<TokenSet, TokenEndpointError>;
+}
+
+/// A grant that is to end at the provider.
+#[derive(Clone, Copy, Debug)]
+pub struct EndingGrant<'a> {
+    /// The refresh token.
+    pub refresh: &'a RefreshToken,
+    /// An access token that is still good, where there is one.
+    pub access: Option<&'a AccessToken>,
+    /// The data centre that issued them.
+    pub location: Option<&'a Location>,
+    /// The companies of the connection.
+    pub companies: &'a [ProviderCompanyId],
+}
+
+/// Why a grant did not end at the provider; the variants are evidence, as those of [`TokenEndpointError`].
+#[derive(Debug, Error)]
+pub enum RevocationError {
+    /// The provider does not accept our app's credentials or request.
+    #[error("the provider refuses our app")]
+    AppRefused(Refusal),
+    /// The provider does not accept the access token, which may only have ended.
+    #[error("the provider refuses the access token")]
+    Unauthorized(Refusal),
+    /// The provider failed, throttles or could not be reached; asking again is harmless.
+    #[error("the provider did not end the grant")]
+    Unavailable {
+        /// What is known of its answer.
+        refusal: Refusal,
+        /// How long it asks us to wait.
+        retry_after: Option<Duration>,
+        /// Why there was no answer.
+        #[source]
+        source: Option<BoxError>,
+    },
+}
+
+/// Ends grants at a provider (RFC 7009); what is gone already counts as ended.
+#[async_trait]
+pub trait Revocation: Send + Sync {
+    /// Whether ending a grant takes an access token, besides the refresh token.
+    fn needs_access(&self) -> bool;
+
+    /// Ends a whole grant: the provider forgets our app's access to its companies, and to no others.
+    async fn revoke(&self, grant: EndingGrant<'_>) -> Result<(), RevocationError>;
+
+    /// Ends the access to one company of several, where the provider knows such a thing; the others stay.
+    async fn remove_company(
+        &self,
+        access: &AccessToken,
+        company: &ProviderCompanyId,
+    ) -> Result<(), RevocationError>;
 }

@@ -4,7 +4,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::{id::TenantId, provider::Provider, secret::OneTimeValue, store::StoreError};
+use crate::{
+    id::{ConnectionId, TenantId},
+    provider::Provider,
+    secret::OneTimeValue,
+    store::StoreError,
+};
 
 /// A one-time connect link, made by the product's backend.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -13,8 +18,14 @@ pub struct ConnectSession {
     pub code_hash: String,
     /// Who will own the connection.
     pub tenant: TenantId,
-    /// The provider to connect.
-    pub provider: Provider,
+    /// The provider to connect; none lets the person choose.
+    pub provider: Option<Provider>,
+    /// What to ask the provider for; nothing for all that the app is configured with.
+    pub scopes: Vec<String>,
+    /// The connection that is to be connected again; none for whatever the person chooses.
+    pub reconnects: Option<ConnectionId>,
+    /// Whether the connection waits for the product's backend to confirm it.
+    pub confirm: bool,
     /// Where the browser ends up; none for our own page.
     pub return_url: Option<String>,
     /// Whether a full sync starts once connected.
@@ -32,6 +43,12 @@ pub struct AuthorizationRequest {
     pub browser_hash: String,
     /// What the link said.
     pub session: ConnectSession,
+    /// The provider that the browser was sent to.
+    pub provider: Provider,
+    /// What it was asked for.
+    pub scopes: Vec<String>,
+    /// Whether a challenge was sent, so that the exchange needs its verifier (RFC 7636).
+    pub pkce: bool,
     /// When the request stops being answerable.
     pub expires_at: Timestamp,
 }
@@ -53,7 +70,17 @@ pub trait AuthorizationStore: Send + Sync {
     /// Adds a connect link.
     async fn insert_session(&self, session: &ConnectSession) -> Result<(), StoreError>;
 
-    /// Uses up a connect link of this provider that is good at `now`.
+    /// Counts a connect link of `tenant` within the minute of `now`, and gives how many that makes.
+    async fn count_session(&self, tenant: &TenantId, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Finds a connect link that is good at `now`, without using it up.
+    async fn find_session(
+        &self,
+        code_hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<ConnectSession>, StoreError>;
+
+    /// Uses up a connect link of this provider, or of none in particular, that is good at `now`.
     async fn consume_session(
         &self,
         code_hash: &str,

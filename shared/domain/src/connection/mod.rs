@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AttemptId, CompanyId, ConnectionId, ProviderCompanyId, TenantId},
+    id::{AttemptId, CompanyId, ConnectionId, Location, ProviderCompanyId, TenantId},
     provider::Provider,
 };
 
-pub use store::{ConnectOutcome, ConnectionPage, ConnectionStore, NewConnection, Replaces, Route};
+pub use store::{
+    ConfirmOutcome, ConnectOutcome, ConnectionPage, ConnectionStore, NewConnection, PlacedCompany, Replaces, Route,
+};
 
 /// Whose connection, and which.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -43,6 +45,12 @@ pub enum ConnectionState {
 }
 
 impl ConnectionState {
+    /// Whether the tokens of a connection in this state may be used: not before the product's backend has confirmed it.
+    #[must_use]
+    pub fn is_usable(self) -> bool {
+        self == Self::Active
+    }
+
     /// Whether tokens of a connection in this state are refreshed.
     #[must_use]
     pub fn is_refreshable(self) -> bool {
@@ -77,10 +85,12 @@ pub struct Connection {
     pub provider: Provider,
     /// Where in its life cycle it is.
     pub state: ConnectionState,
-    /// Why it is not active, as a stable word (`invalid_grant`).
+    /// What is wrong with it, as a stable word (`invalid_grant`, `insufficient_scope`).
     pub reason: Option<String>,
     /// The scopes granted.
     pub scopes: Vec<String>,
+    /// The data centre that holds the grant, where the provider has several.
+    pub location: Option<Location>,
     /// When it was first made.
     pub created_at: Timestamp,
     /// The sealed token set; none once disconnected.

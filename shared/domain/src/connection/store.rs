@@ -2,12 +2,16 @@
 
 use async_trait::async_trait;
 
-use super::{Company, Connection, ConnectionKey};
+use super::{Company, Connection, ConnectionKey, ConnectionState};
 use crate::{
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
     store::StoreError,
 };
+
+/// The most companies of one connection: each takes two writes of the one transaction that connects, which may have a
+/// hundred.
+pub const MAX_COMPANIES: usize = 49;
 
 /// Which connection a provider's company belongs to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,6 +20,8 @@ pub struct Route {
     pub key: ConnectionKey,
     /// Our id of the company.
     pub company: CompanyId,
+    /// Whether the company was given up: kept so that the same tenant finds its connection again, free for any other.
+    pub released: bool,
 }
 
 /// What a reconnect replaces: the connection as it was read.
@@ -30,15 +36,26 @@ pub struct Replaces {
     pub write_id: String,
 }
 
-/// A connection to store with its company, whole or not at all.
+/// A company that comes to a connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PlacedCompany {
+    /// The company.
+    pub company: Company,
+    /// The connection of the same tenant that it is taken from, as it was read.
+    pub from: Option<ConnectionId>,
+}
+
+/// A connection to store with its companies, whole or not at all.
 #[derive(Clone, Debug)]
 pub struct NewConnection {
     /// The connection; on a reconnect with the id it had.
     pub connection: Connection,
-    /// Its company.
-    pub company: Company,
+    /// The companies of the new grant, 1 to [`MAX_COMPANIES`].
+    pub companies: Vec<PlacedCompany>,
     /// On a reconnect what was read, which must still stand; none on a first connect.
     pub replaces: Option<Replaces>,
+    /// Whether other tenants may be connected to the same companies (`ALLOW_SHARED_COMPANIES`).
+    pub shared: bool,
 }
 
 /// What became of a [`NewConnection`].
@@ -46,10 +63,21 @@ pub struct NewConnection {
 pub enum ConnectOutcome {
     /// It is stored.
     Stored,
-    /// The company belongs to another tenant.
+    /// A company belongs to another tenant.
     OwnedElsewhere,
-    /// The connection changed since it was read.
+    /// The connection, or the place of a company, changed since it was read.
     Changed,
+}
+
+/// What became of confirming a pending connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConfirmOutcome {
+    /// It is active, since now or before.
+    Active,
+    /// It is in another state.
+    NotPending(ConnectionState),
+    /// There is no such connection.
+    Missing,
 }
 
 /// One page of a list.
@@ -70,15 +98,30 @@ pub trait ConnectionStore: Send + Sync {
     /// Finds whose a connection is, by its id alone; a connection made a moment ago may not be found yet.
     async fn find_key(&self, id: &ConnectionId) -> Result<Option<ConnectionKey>, StoreError>;
 
-    /// Finds the connection that a provider's company belongs to.
-    async fn find_route(
+    /// Finds the connections that a provider's company belongs to or belonged to, one for each tenant, strongly
+    /// consistent; several only where companies may be shared.
+    async fn find_routes(
         &self,
         provider: Provider,
         company: &ProviderCompanyId,
-    ) -> Result<Option<Route>, StoreError>;
+    ) -> Result<Vec<Route>, StoreError>;
 
-    /// Stores a connection, its company and the company's route, all or nothing.
+    /// Stores a connection, its companies and their routes, all or nothing; each route is no longer released.
     async fn connect(&self, new: &NewConnection) -> Result<ConnectOutcome, StoreError>;
+
+    /// Makes a pending connection active.
+    async fn confirm(&self, key: &ConnectionKey, write_id: &str) -> Result<ConfirmOutcome, StoreError>;
+
+    /// Gives a company up for others, if its route is this connection's; again is harmless.
+    async fn release_route(
+        &self,
+        key: &ConnectionKey,
+        provider: Provider,
+        company: &ProviderCompanyId,
+    ) -> Result<(), StoreError>;
+
+    /// Takes a company off a connection; its route stays as it is. Again is harmless.
+    async fn delete_company(&self, key: &ConnectionKey, company: &CompanyId) -> Result<(), StoreError>;
 
     /// Lists connections of one tenant or of all, oldest first, from where the page before ended.
     async fn list(
@@ -88,6 +131,6 @@ pub trait ConnectionStore: Send + Sync {
         from: Option<&str>,
     ) -> Result<ConnectionPage, StoreError>;
 
-    /// Lists the companies of a connection.
+    /// Lists the companies of a connection, those of a disconnected one included.
     async fn list_companies(&self, key: &ConnectionKey) -> Result<Vec<Company>, StoreError>;
 }

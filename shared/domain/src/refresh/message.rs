@@ -8,7 +8,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{RefreshOutcome, RefreshReport, Trigger};
-use crate::{connection::ConnectionKey, provider::Provider, store::StoreError};
+use crate::{
+    connection::ConnectionKey,
+    id::{ApiKeyId, CompanyId, CorrelationId},
+    provider::Provider,
+    store::StoreError,
+};
 
 /// The version of the message written here.
 pub const MESSAGE_VERSION: u32 = 1;
@@ -146,7 +151,61 @@ impl From<&RefreshReport> for RefreshAnswer {
     }
 }
 
-/// Reaches the one function that may refresh.
+/// Asks for a connection, or one company of it, to be ended; the body of a direct invocation.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DisconnectMessage {
+    /// The version of this shape.
+    pub v: u32,
+    /// Which connection.
+    pub disconnect: ConnectionKey,
+    /// Only this company of it; without one the whole connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company_id: Option<CompanyId>,
+    /// The API key that asked for it, for the audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<ApiKeyId>,
+    /// What ties the request's log lines together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<CorrelationId>,
+}
+
+impl DisconnectMessage {
+    /// Checks what the shape alone does not.
+    pub fn checked(self) -> Result<Self, MessageError> {
+        if self.v == MESSAGE_VERSION { Ok(self) } else { Err(MessageError::Version(self.v)) }
+    }
+}
+
+/// How far ending a connection came.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisconnectResult {
+    /// The connection has ended: revoked, tokens and keys destroyed.
+    Disconnected,
+    /// It is marked, its tokens are no longer used, and ending it at the provider is tried until it is done.
+    Disconnecting,
+    /// One company was taken off; the others stay.
+    CompanyRemoved,
+    /// One company of several could not be taken off at the provider: nothing has changed.
+    CompanyKept,
+    /// There is no such connection, or it has no such company.
+    Missing,
+}
+
+/// The answer to a [`DisconnectMessage`].
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DisconnectAnswer {
+    /// How far it came.
+    pub result: DisconnectResult,
+    /// The class of the failure that kept it from ending.
+    pub error_class: Option<String>,
+    /// When it is tried again.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// Reaches the one function that may refresh and revoke.
 #[async_trait]
 pub trait RefreshInvoker: Send + Sync {
     /// Asks for a refresh and waits at most `wait` for its answers; none when it takes longer (it goes on all the same).
@@ -155,6 +214,13 @@ pub trait RefreshInvoker: Send + Sync {
         message: &RefreshMessage,
         wait: Duration,
     ) -> Result<Option<Vec<RefreshAnswer>>, StoreError>;
+
+    /// Asks for a connection to be ended and waits at most `wait`; none when it takes longer (it goes on all the same).
+    async fn disconnect(
+        &self,
+        message: &DisconnectMessage,
+        wait: Duration,
+    ) -> Result<Option<DisconnectAnswer>, StoreError>;
 }
 
 #[cfg(test)]

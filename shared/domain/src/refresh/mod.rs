@@ -16,13 +16,13 @@ mod verdict;
 pub use attempt::{AttemptFailure, FailureClass, RefreshAttempt, Trigger};
 pub use engine::Refresher;
 pub use message::{
-    MAX_CONNECTIONS, MESSAGE_VERSION, MessageError, RefreshAnswer, RefreshInvoker, RefreshMessage,
-    RefreshResult,
+    DisconnectAnswer, DisconnectMessage, DisconnectResult, MAX_CONNECTIONS, MESSAGE_VERSION, MessageError,
+    RefreshAnswer, RefreshInvoker, RefreshMessage, RefreshResult,
 };
 pub use policy::RefreshPolicy;
 pub use report::{RefreshOutcome, RefreshReport};
 pub use store::{
-    AttemptLog, DueConnection, Ending, LeaseOutcome, RefreshLease, RefreshQueue, RefreshStore, SettleError,
-    Settlement, SweepLog,
+    AttemptLog, DueConnection, Ending, LeaseOutcome, LeasePurpose, MarkOutcome, RefreshLease, RefreshQueue,
+    RefreshStore, SettleError, Settlement, SweepLog,
 };
 pub use sweep::{Sweep, SweepReport};

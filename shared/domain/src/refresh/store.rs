@@ -12,6 +12,26 @@ use crate::{
     store::StoreError,
 };
 
+/// What a lease is taken for, which is also in which states it can be had.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LeasePurpose {
+    /// Keeping the connection alive, while it is pending or active.
+    Refresh,
+    /// Ending it, while it is disconnecting.
+    Disconnect,
+}
+
+impl LeasePurpose {
+    /// The states in which a lease is given for this purpose.
+    #[must_use]
+    pub fn states(self) -> &'static [ConnectionState] {
+        match self {
+            Self::Refresh => &[ConnectionState::Pending, ConnectionState::Active],
+            Self::Disconnect => &[ConnectionState::Disconnecting],
+        }
+    }
+}
+
 /// The right to write the tokens of one connection, as a value: no write of tokens is possible without it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RefreshLease {
@@ -19,6 +39,8 @@ pub struct RefreshLease {
     pub key: ConnectionKey,
     /// The number of this lease, greater than that of every lease before it.
     pub fence: u64,
+    /// What it was taken for.
+    pub purpose: LeasePurpose,
 }
 
 /// What came of asking for a lease.
@@ -38,7 +60,7 @@ pub enum LeaseOutcome {
         /// Until when.
         until: Timestamp,
     },
-    /// The connection is in a state in which nothing is refreshed.
+    /// The connection is in a state in which no lease is given for this purpose.
     NotRefreshable {
         /// That state.
         state: ConnectionState,
@@ -74,6 +96,20 @@ pub enum Ending {
     },
     /// The outcome is unknown: the lease and its intent stay until the lease runs out.
     Unknown,
+    /// The grant has ended at the provider: token set and wrapped data keys are destroyed, and nothing is due any more.
+    /// Only under a lease for [`LeasePurpose::Disconnect`].
+    Disconnected,
+}
+
+/// What came of asking for a connection to be ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MarkOutcome {
+    /// It is disconnecting, since now or before, and due at once.
+    Disconnecting,
+    /// It was ended before.
+    Disconnected,
+    /// There is no such connection.
+    Missing,
 }
 
 /// Why a settlement was not stored.
@@ -105,10 +141,29 @@ pub trait RefreshStore: Send + Sync {
     /// killed before it settles; every settlement replaces that time.
     ///
     /// `lease.spends` is ignored: the store copies the fingerprint of the stored refresh token.
-    async fn take_lease(&self, key: &ConnectionKey, lease: &Lease) -> Result<LeaseOutcome, StoreError>;
+    async fn take_lease(
+        &self,
+        key: &ConnectionKey,
+        lease: &Lease,
+        purpose: LeasePurpose,
+    ) -> Result<LeaseOutcome, StoreError>;
+
+    /// Marks a connection in any state but the last as disconnecting and due at `now`, whoever holds its lease: from then
+    /// on its tokens are not used, and a refresh under way may still store its token set, but change neither state nor due
+    /// time.
+    async fn mark_disconnecting(
+        &self,
+        key: &ConnectionKey,
+        now: Timestamp,
+        write_id: &str,
+    ) -> Result<MarkOutcome, StoreError>;
 
     /// Ends an attempt, if the fence is still the lease's; knows its own write again after a lost answer, and neither
     /// applies nor counts it twice, whatever the ending.
+    ///
+    /// A lease for [`LeasePurpose::Refresh`] whose connection was marked as disconnecting meanwhile stores a token set and
+    /// releases the lease as ever, and leaves state, reason and due time as they are. Under a lease for
+    /// [`LeasePurpose::Disconnect`] the state stays too, whatever the ending, except with [`Ending::Disconnected`].
     async fn settle(&self, lease: &RefreshLease, settlement: &Settlement) -> Result<(), SettleError>;
 
     /// Lists connections of one shard that are due at `now`, most urgent first; an entry that cannot be read is left out.
