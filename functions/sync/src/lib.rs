@@ -114,6 +114,10 @@ async fn run(deps: &Deps, job: &SyncJob, lane: Lane, deadline: Timestamp) -> Han
             );
             Handled::Done
         }
+        Err(error @ RunError::ScopeMissing { .. }) => {
+            let code = error.code();
+            Handled::DeadLetter(format!("{} {}: {}", code.number(), code.name(), chain(&error)))
+        }
         Err(error) => {
             tracing::error!(
                 tenantId = tenant, connectionId = connection, jobId = %job.job_id, error = chain(&error), "Sync job comes again"

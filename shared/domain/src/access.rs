@@ -19,7 +19,7 @@ const WAIT: Duration = Duration::from_secs(20);
 /// nobody waiting who has a good token in hand.
 const RENEW_LEFT: Duration = Duration::from_mins(5);
 /// A token with less time left is not handed out: a request may take that long.
-const MIN_LEFT: Duration = Duration::from_mins(1);
+pub(crate) const MIN_LEFT: Duration = Duration::from_mins(1);
 
 /// Why there is no access token.
 #[derive(Debug, Error)]
@@ -103,7 +103,7 @@ impl AccessTokens {
     }
 
     async fn open(&self, connection: &Connection) -> Result<AccessToken, AccessError> {
-        let tokens = connection.tokens.as_ref().filter(|_| connection.state.is_refreshable());
+        let tokens = connection.tokens.as_ref().filter(|_| connection.state.is_usable());
         let tokens = tokens.ok_or(AccessError::NotUsable(connection.state))?;
         if later(self.clock.now(), MIN_LEFT) >= tokens.access_expires_at {
             return Err(AccessError::Expired);

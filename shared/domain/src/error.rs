@@ -56,6 +56,10 @@ error_codes! {
     AuthSessionExpired = 1008, "AUTH_SESSION_EXPIRED", 410;
     /// The person said no at the provider's consent page.
     AuthAccessDenied = 1009, "AUTH_ACCESS_DENIED", 400;
+    /// The grant lacks a scope that this takes: the customer must connect again and allow it.
+    AuthProviderScopeMissing = 1010, "AUTH_PROVIDER_SCOPE_MISSING", 403;
+    /// The callback was opened before: its first opening counts.
+    AuthStateUsed = 1011, "AUTH_STATE_USED", 409;
     /// Too many requests.
     RateLimitExceeded = 2001, "RATE_LIMIT_EXCEEDED", 429;
     /// The provider is failing, so no request is sent to it for a while.
@@ -78,6 +82,12 @@ error_codes! {
     CompanyConnectedElsewhere = 4008, "COMPANY_CONNECTED_ELSEWHERE", 409;
     /// The provider is not known or not configured.
     ProviderUnknown = 4009, "PROVIDER_UNKNOWN", 404;
+    /// Another company was chosen than the one that was to be connected again.
+    CompanyDifferent = 4010, "COMPANY_DIFFERENT", 409;
+    /// The grant is for no company, or for more than one connection can have.
+    CompanyNotChosen = 4011, "COMPANY_NOT_CHOSEN", 400;
+    /// The connection is in a state in which this cannot be done.
+    ConnectionStateConflict = 4012, "CONNECTION_STATE_CONFLICT", 409;
     /// The body is larger than the route takes.
     ValidationBodyTooLarge = 4013, "VALIDATION_BODY_TOO_LARGE", 413;
     /// The body is not of a type that the route takes.

@@ -61,12 +61,16 @@ impl Event {
 pub enum EventKind {
     /// A tenant connected a company, for the first time or again.
     ConnectionCreated,
+    /// A connection was ended: revoked at the provider, tokens and keys destroyed.
+    ConnectionDisconnected,
     /// The grant is dead: the customer must connect again.
     ConnectionReconnectRequired,
     /// Records were written.
     RecordsChanged,
     /// A sync job ended well.
     SyncCompleted,
+    /// A sync job ended without having read everything, and does not come again.
+    SyncFailed,
     /// A new token set is stored.
     TokenRefreshed,
     /// An attempt to refresh failed.
@@ -79,9 +83,11 @@ impl EventKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ConnectionCreated => "connection.created",
+            Self::ConnectionDisconnected => "connection.disconnected",
             Self::ConnectionReconnectRequired => "connection.reconnect_required",
             Self::RecordsChanged => "records.changed",
             Self::SyncCompleted => "sync.completed",
+            Self::SyncFailed => "sync.failed",
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenRefreshFailed => "token.refresh_failed",
         }

@@ -12,6 +12,7 @@ pub mod event;
 pub mod id;
 pub mod provider;
 pub mod refresh;
+pub mod scope;
 pub mod sealing;
 pub mod secret;
 pub mod store;

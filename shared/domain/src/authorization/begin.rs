@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use thiserror::Error;
 use url::Url;
 
-use super::{AuthorizationRequest, AuthorizationStore, ConnectSession, ConsumeOutcome, hash};
+use super::{AuthorizationRequest, AuthorizationStore, ConnectSession, ConsumeOutcome, hash, pkce};
 use crate::{
     entropy::{self, Entropy},
-    id::TenantId,
+    id::{ConnectionId, TenantId},
     provider::Provider,
     refresh::policy::later,
     secret::OneTimeValue,
@@ -26,12 +26,30 @@ pub const STATE_LIFE: Duration = Duration::from_mins(10);
 pub struct SessionRequest {
     /// Who will own the connection.
     pub tenant: TenantId,
-    /// The provider to connect.
-    pub provider: Provider,
+    /// The provider to connect; none lets the person choose.
+    pub provider: Option<Provider>,
+    /// What to ask the provider for; nothing for all that the app is configured with.
+    pub scopes: Vec<String>,
+    /// The connection that is to be connected again; none for whatever the person chooses.
+    pub reconnects: Option<ConnectionId>,
+    /// Whether the connection waits for the product's backend to confirm it.
+    pub confirm: bool,
     /// Where the browser ends up.
     pub return_url: Option<String>,
     /// Whether a full sync starts once connected.
     pub sync: bool,
+}
+
+/// The authorization endpoint of one provider, as our app uses it.
+pub struct AuthorizationEndpoint<'a> {
+    /// The provider.
+    pub provider: Provider,
+    /// What is asked for when the link says nothing else.
+    pub scopes: &'a [String],
+    /// Whether a challenge is sent (RFC 7636, method S256).
+    pub pkce: bool,
+    /// The authorization request for these scopes with all that never changes; `state` and the challenge are added here.
+    pub request: &'a (dyn Fn(&[String]) -> Url + Sync),
 }
 
 /// The redirect to the provider, and what the browser is to keep.
@@ -39,6 +57,8 @@ pub struct SessionRequest {
 pub struct Begun {
     /// Where the browser goes.
     pub location: Url,
+    /// The hash of the `state` within, by which the callback finds its cookie among those of other tabs.
+    pub state_hash: String,
     /// The value of the cookie that binds the callback to this browser.
     pub browser: OneTimeValue,
 }
@@ -63,33 +83,56 @@ pub async fn open_session(
 ) -> Result<(OneTimeValue, Timestamp), StoreError> {
     let code = OneTimeValue::new(entropy::one_time_value(entropy));
     let expires_at = later(now, SESSION_LIFE);
-    let SessionRequest { tenant, provider, return_url, sync } = request;
-    let session = ConnectSession { code_hash: hash(&code), tenant, provider, return_url, sync, expires_at };
+    let SessionRequest { tenant, provider, scopes, reconnects, confirm, return_url, sync } = request;
+    let session = ConnectSession {
+        code_hash: hash(&code),
+        tenant,
+        provider,
+        scopes,
+        reconnects,
+        confirm,
+        return_url,
+        sync,
+        expires_at,
+    };
     store.insert_session(&session).await?;
     Ok((code, expires_at))
 }
 
-/// Uses up a connect link and prepares the redirect to `authorize`, the provider's authorization endpoint with all that
-/// never changes; `state` is added here.
+/// Uses up a connect link and prepares the redirect to the provider.
 pub async fn begin(
     store: &dyn AuthorizationStore,
     entropy: &dyn Entropy,
     now: Timestamp,
-    (provider, code): (Provider, &OneTimeValue),
-    mut authorize: Url,
+    code: &OneTimeValue,
+    endpoint: &AuthorizationEndpoint<'_>,
 ) -> Result<Begun, BeginError> {
+    let provider = endpoint.provider;
     let ConsumeOutcome::Consumed(session) = store.consume_session(&hash(code), provider, now).await? else {
         return Err(BeginError::LinkSpent);
     };
+    let scopes = if session.scopes.is_empty() { endpoint.scopes } else { &session.scopes }.to_vec();
     let state = OneTimeValue::new(entropy::one_time_value(entropy));
     let browser = OneTimeValue::new(entropy::one_time_value(entropy));
+    let mut location = (endpoint.request)(&scopes);
+    location.query_pairs_mut().append_pair("state", state.expose());
+    if endpoint.pkce {
+        let challenge = pkce::challenge(&pkce::verifier(&state, &browser));
+        location
+            .query_pairs_mut()
+            .append_pair("code_challenge", &challenge)
+            .append_pair("code_challenge_method", pkce::METHOD);
+    }
+    let state_hash = hash(&state);
     let request = AuthorizationRequest {
-        state_hash: hash(&state),
+        state_hash: state_hash.clone(),
         browser_hash: hash(&browser),
         session,
+        provider,
+        scopes,
+        pkce: endpoint.pkce,
         expires_at: later(now, STATE_LIFE),
     };
     store.insert_request(&request).await?;
-    authorize.query_pairs_mut().append_pair("state", state.expose());
-    Ok(Begun { location: authorize, browser })
+    Ok(Begun { location, state_hash, browser })
 }

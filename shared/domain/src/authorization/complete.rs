@@ -1,27 +1,27 @@
-//! From the provider's callback to the stored connection.
+//! From the provider's callback to the connection.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use async_trait::async_trait;
 use thiserror::Error;
 
-use super::{AuthorizationRequest, AuthorizationStore, ConnectSession, ConsumeOutcome, hash};
+use super::{
+    AuthorizationRequest, AuthorizationStore, Companies, CompanyError, ConsumeOutcome, GrantedCompanies,
+    NewGrant, hash, pkce, place::Placed,
+};
 use crate::{
+    audit::{self, AuditAction, AuditEntry, AuditLog},
     clock::Clock,
-    connection::{
-        AttemptCounters, Company, ConnectOutcome, Connection, ConnectionKey, ConnectionState,
-        ConnectionStore, NewConnection, Replaces, SealedTokens,
-    },
+    connection::{Company, ConnectionKey, ConnectionState, ConnectionStore},
     entropy::Entropy,
     event::{Event, EventBus, EventKind, announce},
-    id::{CompanyId, CorrelationId, Ids, ProviderCompanyId},
+    id::{CorrelationId, Ids, Location, ProviderCompanyId, TenantId},
     provider::Provider,
     refresh::RefreshPolicy,
-    sealing::{SealTokensError, SealedPair, TokenSealer, fingerprint},
-    secret::{AccessToken, AuthorizationCode, OneTimeValue},
-    store::{BoxError, StoreError, chain},
+    sealing::{SealTokensError, TokenSealer},
+    secret::{AuthorizationCode, OneTimeValue},
+    store::{StoreError, chain},
     sync::{Lane, SyncJob, SyncQueue},
-    token::{TokenEndpoint, TokenEndpointError, TokenSet},
+    token::{CodeGrant, TokenEndpoint, TokenEndpointError, TokenSet},
 };
 
 /// A callback of the provider, its parameters already checked for form.
@@ -42,12 +42,14 @@ pub struct Callback {
 /// What a callback says.
 #[derive(Debug)]
 pub enum CallbackAnswer {
-    /// A code for the books of this company.
+    /// A code.
     Granted {
         /// The code, to be spent once.
         code: AuthorizationCode,
-        /// The company as the callback names it: unproven until the provider confirms it.
-        company: ProviderCompanyId,
+        /// The company as the callback names it, where the provider does so: unproven until the provider confirms it.
+        company: Option<ProviderCompanyId>,
+        /// The data centre to redeem the code at, where the provider has several; one of those configured.
+        location: Option<Location>,
     },
     /// The person or the provider said no (RFC 6749 section 4.1.2.1).
     Refused {
@@ -61,48 +63,61 @@ pub enum CallbackAnswer {
 pub struct Completed {
     /// The connection.
     pub key: ConnectionKey,
-    /// The company's name, for a person.
-    pub company: String,
+    /// Whether it waits to be confirmed, or works.
+    pub state: ConnectionState,
+    /// The names of its new companies, for a person.
+    pub companies: Vec<String>,
     /// Where the browser ends up.
     pub return_url: Option<String>,
 }
 
-/// Why a callback did not become a connection; each knows where the browser should end up, once the state was good.
+/// Why a callback did not become a connection.
 #[derive(Debug, Error)]
 pub enum CompleteError {
-    /// The state is missing, unknown, used, expired, or of another provider or browser.
+    /// The state is missing, unknown, expired, or of another provider or browser.
     #[error("the authorization request is not known")]
     State,
+    /// The state was used before, in this browser.
+    #[error("the authorization request was completed before")]
+    StateUsed,
+    /// The store of authorization requests did not answer.
+    #[error("the authorization request could not be read")]
+    Unread(#[from] StoreError),
+    /// The state was good, and is now used up.
+    #[error("the authorization did not become a connection")]
+    Failed {
+        /// Where the browser ends up.
+        return_url: Option<String>,
+        /// Why.
+        #[source]
+        failure: ConnectFailure,
+    },
+}
+
+/// Why a good authorization request did not become a connection.
+#[derive(Debug, Error)]
+pub enum ConnectFailure {
     /// The person or the provider said no.
     #[error("the provider refused the authorization")]
     Refused {
-        /// Where the browser ends up.
-        return_url: Option<String>,
+        /// The provider's error code, where it is one of RFC 6749.
+        error: Option<String>,
     },
     /// The code could not be exchanged.
     #[error("the authorization code could not be exchanged")]
-    Exchange {
-        /// Where the browser ends up.
-        return_url: Option<String>,
-        /// Why.
-        #[source]
-        source: TokenEndpointError,
-    },
-    /// The provider does not confirm that the new token is for the company that the callback named.
-    #[error("the provider does not confirm the company")]
-    Company {
-        /// Where the browser ends up.
-        return_url: Option<String>,
-        /// Why.
-        #[source]
-        source: CompanyError,
-    },
-    /// The company is connected to another tenant.
+    Exchange(#[source] TokenEndpointError),
+    /// It is not known for which companies the grant is.
+    #[error("the companies of the grant are not confirmed")]
+    Companies(#[source] CompanyError),
+    /// Every company of the grant is connected to other tenants.
     #[error("the company is connected to another tenant")]
-    OwnedElsewhere {
-        /// Where the browser ends up.
-        return_url: Option<String>,
-    },
+    OwnedElsewhere,
+    /// None of the companies is one of the connection that was to be connected again.
+    #[error("another company was chosen than the one to be connected again")]
+    DifferentCompany,
+    /// The provider is not configured here.
+    #[error("the provider is not configured")]
+    NotConfigured,
     /// The token set could not be sealed.
     #[error("the token set could not be sealed")]
     Seal(#[from] SealTokensError),
@@ -111,30 +126,13 @@ pub enum CompleteError {
     Store(#[from] StoreError),
 }
 
-/// Why a company could not be confirmed.
-#[derive(Debug, Error)]
-pub enum CompanyError {
-    /// The provider answers that this token has no right to this company.
-    #[error("the token is not for this company")]
-    Foreign,
-    /// The provider gave no usable answer.
-    #[error("the company could not be read")]
-    Unavailable(#[source] BoxError),
+/// What connecting takes of one provider.
+pub struct AuthorizationServer {
+    /// Its token endpoint.
+    pub endpoint: Arc<dyn TokenEndpoint>,
+    /// Tells which companies a grant is for.
+    pub companies: Arc<dyn Companies>,
 }
-
-/// Asks a provider which books a token is for.
-#[async_trait]
-pub trait Companies: Send + Sync {
-    /// The name of the company, which proves that the token is for it.
-    async fn company_name(
-        &self,
-        token: &AccessToken,
-        company: &ProviderCompanyId,
-    ) -> Result<String, CompanyError>;
-}
-
-/// How often a connection that changes under our hands is read and renewed again.
-const STORE_TRIES: usize = 3;
 
 /// Turns callbacks into connections.
 pub struct Connector {
@@ -142,169 +140,162 @@ pub struct Connector {
     pub requests: Arc<dyn AuthorizationStore>,
     /// Connections.
     pub connections: Arc<dyn ConnectionStore>,
-    /// The provider's token endpoint.
-    pub endpoint: Arc<dyn TokenEndpoint>,
-    /// Confirms companies.
-    pub companies: Arc<dyn Companies>,
+    /// Each provider that is configured.
+    pub servers: HashMap<Provider, AuthorizationServer>,
     /// Seals the new token set.
     pub sealer: TokenSealer,
     /// Where the first sync is asked for.
     pub queue: Arc<dyn SyncQueue>,
     /// The bus.
     pub bus: Arc<dyn EventBus>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
     /// When the new token set is due.
     pub policy: RefreshPolicy,
+    /// Whether several tenants may be connected to one company (`ALLOW_SHARED_COMPANIES`).
+    pub shared_companies: bool,
+}
+
+/// A new token set with what it was asked and granted for.
+pub(super) struct Grant {
+    pub(super) tokens: TokenSet,
+    pub(super) scopes: Vec<String>,
+    pub(super) location: Option<Location>,
+    pub(super) companies: GrantedCompanies,
 }
 
 impl Connector {
-    /// Completes an authorization: uses up the state, spends the code once, confirms the company, stores everything.
+    /// Completes an authorization: uses up the state, spends the code once, confirms the companies, stores everything.
     pub async fn complete(&self, callback: Callback, redirect_uri: &str) -> Result<Completed, CompleteError> {
-        let session = self.consume(&callback).await?.session;
-        let return_url = session.return_url.clone();
-        let (code, company_id) = match callback.answer {
-            CallbackAnswer::Granted { code, company } => (code, company),
-            CallbackAnswer::Refused { .. } => return Err(CompleteError::Refused { return_url }),
+        let request = self.consume(&callback).await?;
+        let correlation = callback.correlation.clone();
+        let placed = match self.connect(&request, callback, redirect_uri).await {
+            Ok(placed) => placed,
+            Err(failure) => {
+                self.audit_failure(&request, &failure, &correlation).await;
+                let return_url = request.session.return_url;
+                return Err(CompleteError::Failed { return_url, failure });
+            }
         };
-        let tokens = self
-            .endpoint
-            .exchange(&code, redirect_uri)
-            .await
-            .map_err(|source| CompleteError::Exchange { return_url: return_url.clone(), source })?;
-        let name = self
-            .companies
-            .company_name(&tokens.access, &company_id)
-            .await
-            .map_err(|source| CompleteError::Company { return_url: return_url.clone(), source })?;
-        let company =
-            Company { id: CompanyId::of(session.provider, &company_id), provider_id: company_id, name };
-        let key = self.store(&session, &tokens, &company).await?;
-        self.announce(&session, (&key, &company.id), callback.correlation).await;
-        Ok(Completed { key, company: company.name, return_url })
+        self.tell(&request, &placed, &correlation).await;
+        Ok(Completed {
+            key: placed.key,
+            state: placed.state,
+            companies: placed.companies.into_iter().map(|company| company.name).collect(),
+            return_url: request.session.return_url,
+        })
     }
 
     async fn consume(&self, callback: &Callback) -> Result<AuthorizationRequest, CompleteError> {
         let browser = callback.browser.as_ref().ok_or(CompleteError::State)?;
-        let bound_to = (callback.provider, hash(browser));
-        let bound_to = (bound_to.0, bound_to.1.as_str());
+        let bound_to = hash(browser);
+        let bound_to = (callback.provider, bound_to.as_str());
         match self.requests.consume_request(&hash(&callback.state), bound_to, self.clock.now()).await? {
             ConsumeOutcome::Consumed(request) => Ok(request),
-            ConsumeOutcome::Used | ConsumeOutcome::Refused => Err(CompleteError::State),
+            ConsumeOutcome::Used => Err(CompleteError::StateUsed),
+            ConsumeOutcome::Refused => Err(CompleteError::State),
         }
     }
 
-    /// Stores a new connection, or renews the one that this tenant has for the company.
-    ///
-    /// The code is spent by now, so a refresh that comes between reading and writing must not cost the new tokens.
-    async fn store(
+    async fn connect(
         &self,
-        session: &ConnectSession,
-        tokens: &TokenSet,
-        company: &Company,
-    ) -> Result<ConnectionKey, CompleteError> {
-        for _ in 0..STORE_TRIES {
-            let new = self.new_connection(session, tokens, company).await?;
-            match self.connections.connect(&new).await? {
-                ConnectOutcome::Stored => return Ok(new.connection.key),
-                ConnectOutcome::OwnedElsewhere => return Err(owned_elsewhere(session)),
-                ConnectOutcome::Changed => tracing::info!("Connection changed meanwhile, renewing it again"),
-            }
-        }
-        Err(CompleteError::Store(StoreError::Unavailable {
-            operation: "connect",
-            source: "the connection changed each time that it was renewed".into(),
-        }))
-    }
-
-    async fn new_connection(
-        &self,
-        session: &ConnectSession,
-        tokens: &TokenSet,
-        company: &Company,
-    ) -> Result<NewConnection, CompleteError> {
-        let route = self.connections.find_route(session.provider, &company.provider_id).await?;
-        let key = match route {
-            Some(route) if route.key.tenant != session.tenant => return Err(owned_elsewhere(session)),
-            Some(route) => route.key,
-            None => {
-                let connection = Ids::new(&*self.clock, &*self.entropy).connection();
-                ConnectionKey { tenant: session.tenant.clone(), connection }
+        request: &AuthorizationRequest,
+        callback: Callback,
+        redirect_uri: &str,
+    ) -> Result<Placed, ConnectFailure> {
+        let (code, company, location) = match callback.answer {
+            CallbackAnswer::Granted { code, company, location } => (code, company, location),
+            CallbackAnswer::Refused { error } => {
+                return Err(ConnectFailure::Refused { error: error_code(error) });
             }
         };
-        let former = self.connections.find(&key).await?;
-        let generation =
-            former.as_ref().and_then(|former| former.tokens.as_ref()).map_or(1, |old| old.generation + 1);
-        let pair = self.sealer.seal_under_new_keys((&key, session.provider), generation, tokens).await?;
-        Ok(NewConnection {
-            connection: self.connection(&key, session.provider, former.as_ref(), (generation, pair, tokens)),
-            company: company.clone(),
-            replaces: former.map(|former| Replaces { fence: former.fence, write_id: former.write_id }),
-        })
-    }
-
-    fn connection(
-        &self,
-        key: &ConnectionKey,
-        provider: Provider,
-        former: Option<&Connection>,
-        (generation, pair, tokens): (u64, SealedPair, &TokenSet),
-    ) -> Connection {
-        let now = self.clock.now();
-        Connection {
-            key: key.clone(),
-            provider,
-            state: ConnectionState::Active,
-            reason: None,
-            scopes: tokens.scopes.clone(),
-            created_at: former.map_or(now, |former| former.created_at),
-            tokens: Some(SealedTokens {
-                generation,
-                access: pair.access,
-                refresh: pair.refresh,
-                refresh_fingerprint: fingerprint(&tokens.refresh),
-                issued_at: now,
-                refreshed: false,
-                access_expires_at: tokens.access_expires_at,
-                refresh_expires_at: tokens.refresh_expires_at,
-                hard_expires_at: tokens.hard_expires_at,
-                keys_made_at: now,
-                previous: None,
-            }),
-            // A higher fence than any lease under way, so that its worker cannot put the former grant's tokens back.
-            fence: former.map_or(0, |former| former.fence + 1),
-            lease: None,
-            due_at: Some(self.policy.due_at(now, tokens.access_expires_at, &*self.entropy)),
-            attempts: former.map_or_else(AttemptCounters::default, |former| former.attempts),
-            write_id: Ids::new(&*self.clock, &*self.entropy).write(),
-        }
+        let server = self.servers.get(&request.provider).ok_or(ConnectFailure::NotConfigured)?;
+        let browser = callback.browser.filter(|_| request.pkce);
+        let verifier = browser.map(|browser| pkce::verifier(&callback.state, &browser));
+        let grant =
+            CodeGrant { code: &code, redirect_uri, verifier: verifier.as_ref(), location: location.as_ref() };
+        let tokens = server.endpoint.exchange(grant).await.map_err(ConnectFailure::Exchange)?;
+        let asked = NewGrant { access: &tokens.access, named: company.as_ref(), location: location.as_ref() };
+        let companies = server.companies.granted(asked).await.map_err(ConnectFailure::Companies)?;
+        let scopes = tokens.scopes.clone().unwrap_or_else(|| request.scopes.clone());
+        self.place(request, &Grant { tokens, scopes, location, companies }, &callback.correlation).await
     }
 
     /// Asks for the first sync and tells of the connection, which stands whatever becomes of that.
-    async fn announce(
-        &self,
-        session: &ConnectSession,
-        (key, company): (&ConnectionKey, &CompanyId),
-        correlation: CorrelationId,
-    ) {
-        if session.sync {
-            let job = Ids::new(&*self.clock, &*self.entropy).job();
-            let job = SyncJob {
-                correlation_id: Some(correlation),
-                ..SyncJob::full(job, key.clone(), company.clone())
-            };
-            if let Err(error) = self.queue.send(Lane::Low, &job).await {
-                tracing::error!(error = chain(&error), "First sync is not queued");
+    async fn tell(&self, request: &AuthorizationRequest, placed: &Placed, correlation: &CorrelationId) {
+        let provider = request.provider;
+        if request.session.sync && placed.state.is_usable() {
+            for company in &placed.companies {
+                self.start_sync(&placed.key, company, correlation).await;
             }
         }
-        let mut event = Event::new(EventKind::ConnectionCreated, key, session.provider, self.clock.now());
-        event.company_id = Some(company.clone());
-        announce(&*self.bus, &event).await;
+        for company in &placed.companies {
+            let mut event = Event::new(EventKind::ConnectionCreated, &placed.key, provider, self.clock.now());
+            event.company_id = Some(company.id.clone());
+            announce(&*self.bus, &event).await;
+            let mut entry =
+                self.entry(&placed.key.tenant, AuditAction::ConnectionConnected, (provider, correlation));
+            entry.connection = Some(placed.key.connection.clone());
+            entry.company = Some(company.provider_id.clone());
+            audit::record(&*self.audit, &entry).await;
+        }
+    }
+
+    async fn start_sync(&self, key: &ConnectionKey, company: &Company, correlation: &CorrelationId) {
+        let job = Ids::new(&*self.clock, &*self.entropy).job();
+        let job = SyncJob {
+            correlation_id: Some(correlation.clone()),
+            ..SyncJob::full(job, key.clone(), company.id.clone())
+        };
+        if let Err(error) = self.queue.send(Lane::Low, &job).await {
+            tracing::error!(error = chain(&error), "First sync is not queued");
+        }
+    }
+
+    async fn audit_failure(
+        &self,
+        request: &AuthorizationRequest,
+        failure: &ConnectFailure,
+        correlation: &CorrelationId,
+    ) {
+        let about = (request.provider, correlation);
+        let mut entry = self.entry(&request.session.tenant, AuditAction::ConnectionRefused, about);
+        entry.connection.clone_from(&request.session.reconnects);
+        entry.reason = Some(match failure {
+            ConnectFailure::Refused { error } => error.clone().unwrap_or_else(|| "refused".to_owned()),
+            ConnectFailure::Exchange(_) => "exchange_failed".to_owned(),
+            ConnectFailure::Companies(_) => "company_not_confirmed".to_owned(),
+            ConnectFailure::OwnedElsewhere => "owned_elsewhere".to_owned(),
+            ConnectFailure::DifferentCompany => "different_company".to_owned(),
+            ConnectFailure::NotConfigured => "provider_not_configured".to_owned(),
+            ConnectFailure::Seal(_) | ConnectFailure::Store(_) => "not_stored".to_owned(),
+        });
+        audit::record(&*self.audit, &entry).await;
+    }
+
+    pub(super) fn entry(
+        &self,
+        tenant: &TenantId,
+        action: AuditAction,
+        (provider, correlation): (Provider, &CorrelationId),
+    ) -> AuditEntry {
+        let id = Ids::new(&*self.clock, &*self.entropy).audit();
+        let mut entry = AuditEntry::new(id, self.clock.now(), tenant.clone(), action);
+        entry.provider = Some(provider);
+        entry.correlation = Some(correlation.clone());
+        entry
     }
 }
 
-fn owned_elsewhere(session: &ConnectSession) -> CompleteError {
-    CompleteError::OwnedElsewhere { return_url: session.return_url.clone() }
+/// The longest error code that is kept: those of RFC 6749 have at most 25 characters.
+const ERROR_CODE_MAX: usize = 64;
+
+/// A provider's error code in the alphabet that may be stored; anything else is not repeated.
+fn error_code(error: String) -> Option<String> {
+    let safe = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    (!error.is_empty() && error.len() <= ERROR_CODE_MAX && error.bytes().all(safe)).then_some(error)
 }

@@ -1,9 +1,17 @@
 //! Connecting: from the one-time link to the stored connection.
 
 mod begin;
+mod companies;
 mod complete;
+mod pkce;
+mod place;
 mod store;
 
-pub use begin::{BeginError, Begun, SESSION_LIFE, STATE_LIFE, SessionRequest, begin, open_session};
-pub use complete::{Callback, CallbackAnswer, Companies, CompanyError, CompleteError, Completed, Connector};
+pub use begin::{
+    AuthorizationEndpoint, BeginError, Begun, SESSION_LIFE, STATE_LIFE, SessionRequest, begin, open_session,
+};
+pub use companies::{Companies, CompanyError, GrantedCompanies, NewGrant};
+pub use complete::{
+    AuthorizationServer, Callback, CallbackAnswer, CompleteError, Completed, ConnectFailure, Connector,
+};
 pub use store::{AuthorizationRequest, AuthorizationStore, ConnectSession, ConsumeOutcome, hash};

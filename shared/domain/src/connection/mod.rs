@@ -13,7 +13,8 @@ use crate::{
 };
 
 pub use store::{
-    ConfirmOutcome, ConnectOutcome, ConnectionPage, ConnectionStore, NewConnection, PlacedCompany, Replaces, Route,
+    ConfirmOutcome, ConnectOutcome, ConnectionPage, ConnectionStore, MAX_COMPANIES, MarkOutcome,
+    NewConnection, PlacedCompany, Replaces, Route,
 };
 
 /// Whose connection, and which.

@@ -1,6 +1,7 @@
 //! Where connections are kept.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::{Company, Connection, ConnectionKey, ConnectionState};
 use crate::{
@@ -9,9 +10,9 @@ use crate::{
     store::StoreError,
 };
 
-/// The most companies of one connection: each takes two writes of the one transaction that connects, which may have a
-/// hundred.
-pub const MAX_COMPANIES: usize = 49;
+/// The most companies of one connection: each takes up to three writes of the one transaction that connects, which may
+/// have a hundred.
+pub const MAX_COMPANIES: usize = 33;
 
 /// Which connection a provider's company belongs to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -41,7 +42,7 @@ pub struct Replaces {
 pub struct PlacedCompany {
     /// The company.
     pub company: Company,
-    /// The connection of the same tenant that it is taken from, as it was read.
+    /// The connection of the same tenant that it is taken from, as it was read; it has the company no longer.
     pub from: Option<ConnectionId>,
 }
 
@@ -80,6 +81,17 @@ pub enum ConfirmOutcome {
     Missing,
 }
 
+/// What came of asking for a connection to be ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MarkOutcome {
+    /// It is disconnecting, since now or before, and due at once.
+    Disconnecting,
+    /// It was ended before.
+    Disconnected,
+    /// There is no such connection.
+    Missing,
+}
+
 /// One page of a list.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionPage {
@@ -106,18 +118,30 @@ pub trait ConnectionStore: Send + Sync {
         company: &ProviderCompanyId,
     ) -> Result<Vec<Route>, StoreError>;
 
-    /// Stores a connection, its companies and their routes, all or nothing; each route is no longer released.
+    /// Stores a connection, its companies and their routes, all or nothing; each route bears the connection's fence and is
+    /// no longer released.
     async fn connect(&self, new: &NewConnection) -> Result<ConnectOutcome, StoreError>;
 
     /// Makes a pending connection active.
     async fn confirm(&self, key: &ConnectionKey, write_id: &str) -> Result<ConfirmOutcome, StoreError>;
 
-    /// Gives a company up for others, if its route is this connection's; again is harmless.
+    /// Marks a connection in any state but the last as disconnecting and due at `now`, whoever holds its lease: from then
+    /// on its tokens are not used, and a refresh under way may still store its token set, but change neither state nor due
+    /// time.
+    async fn mark_disconnecting(
+        &self,
+        key: &ConnectionKey,
+        now: Timestamp,
+        write_id: &str,
+    ) -> Result<MarkOutcome, StoreError>;
+
+    /// Gives a company up for others, if its route is this connection's and was written with no greater fence than
+    /// `fence`: a route that was renewed since stays. Again is harmless.
     async fn release_route(
         &self,
         key: &ConnectionKey,
-        provider: Provider,
-        company: &ProviderCompanyId,
+        (provider, company): (Provider, &ProviderCompanyId),
+        fence: u64,
     ) -> Result<(), StoreError>;
 
     /// Takes a company off a connection; its route stays as it is. Again is harmless.

@@ -5,21 +5,23 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    AttemptFailure, AttemptLog, Ending, FailureClass, LeaseOutcome, RefreshAttempt, RefreshLease,
-    RefreshOutcome, RefreshPolicy, RefreshReport, RefreshStore, SettleError, Settlement, Trigger,
+    AttemptFailure, AttemptLog, Ending, FailureClass, LeaseOutcome, LeasePurpose, RefreshAttempt,
+    RefreshLease, RefreshOutcome, RefreshPolicy, RefreshReport, RefreshStore, SettleError, Settlement,
+    Trigger,
     policy::{JOIN, LEASE_MARGIN, earlier, later},
     verdict,
 };
 use crate::{
+    audit::AuditLog,
     clock::Clock,
-    connection::{Connection, ConnectionKey, ConnectionStore, Lease, SealedTokens},
+    connection::{Connection, ConnectionKey, ConnectionState, ConnectionStore, Lease, SealedTokens},
     entropy::Entropy,
     event::{Event, EventBus, EventKind, announce},
     id::{AttemptId, Ids},
     provider::Provider,
     sealing::{KeyError, MAX_KEY_AGE, OpenedRefresh, TokenSealer, UnsealError},
     store::{StoreError, chain},
-    token::{TokenEndpoint, TokenEndpointError, TokenSet},
+    token::{Revocation, TokenEndpoint, TokenEndpointError, TokenSet},
 };
 
 /// Refreshes connections.
@@ -30,12 +32,16 @@ pub struct Refresher {
     pub connections: Arc<dyn ConnectionStore>,
     /// The token endpoint of each provider that is configured.
     pub endpoints: HashMap<Provider, Arc<dyn TokenEndpoint>>,
+    /// How each provider that is configured ends a grant.
+    pub revocations: HashMap<Provider, Arc<dyn Revocation>>,
     /// Opens and seals.
     pub sealer: TokenSealer,
     /// The history.
     pub attempts: Arc<dyn AttemptLog>,
     /// The bus.
     pub bus: Arc<dyn EventBus>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -56,7 +62,28 @@ pub(super) struct Held {
     pub(super) before: Connection,
 }
 
+/// Why there is no lease.
+pub(super) enum Unleased {
+    /// Another worker holds it.
+    Held {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The connection is in a state in which none is given for this purpose.
+    NotRefreshable {
+        /// That state.
+        state: ConnectionState,
+    },
+    /// There is no such connection.
+    Missing,
+}
+
 impl Held {
+    /// The end of the time for working under this lease.
+    pub(super) fn until(&self, deadline: Timestamp) -> Timestamp {
+        deadline.min(earlier(self.lease_ends, LEASE_MARGIN))
+    }
+
     /// The attempt as it goes into the history.
     fn record(&self, completed_at: Timestamp, failure: Option<AttemptFailure>) -> RefreshAttempt {
         RefreshAttempt {
@@ -83,6 +110,35 @@ impl Refresher {
         deadline: Timestamp,
     ) -> Result<RefreshReport, StoreError> {
         let started_at = self.clock.now();
+        let held = match self.lease(key, trigger, LeasePurpose::Refresh).await? {
+            Ok(held) => held,
+            Err(Unleased::Held { until }) => return self.join(key, trigger, started_at, until).await,
+            Err(Unleased::NotRefreshable { state }) => {
+                return Ok(RefreshReport::new(key, None, RefreshOutcome::NotRefreshable { state }));
+            }
+            Err(Unleased::Missing) => return Ok(RefreshReport::new(key, None, RefreshOutcome::Missing)),
+        };
+        let Some(tokens) = held.before.tokens.clone() else {
+            self.release(&held, None, deadline).await?;
+            let state = held.before.state;
+            return Ok(RefreshReport::new(key, Some(&held.before), RefreshOutcome::NotRefreshable { state }));
+        };
+        if held.trigger != Trigger::Recovery && !self.is_wanted(trigger, &tokens, started_at) {
+            let due_at = self.policy.due_at(tokens.issued_at, tokens.access_expires_at, &*self.entropy);
+            self.release(&held, Some(due_at), deadline).await?;
+            return Ok(RefreshReport::new(key, Some(&held.before), RefreshOutcome::Fresh));
+        }
+        self.attempt(&held, &tokens, deadline).await
+    }
+
+    /// Takes the lease for a purpose, or says why it cannot be had.
+    pub(super) async fn lease(
+        &self,
+        key: &ConnectionKey,
+        trigger: Trigger,
+        purpose: LeasePurpose,
+    ) -> Result<Result<Held, Unleased>, StoreError> {
+        let started_at = self.clock.now();
         let lease = Lease {
             owner: self.owner.clone(),
             expires_at: later(started_at, self.policy.lease),
@@ -90,41 +146,28 @@ impl Refresher {
             spends: String::new(),
             started_at,
         };
-        let (taken, before) = match self.store.take_lease(key, &lease).await? {
-            LeaseOutcome::Taken { lease, before } => (lease, *before),
-            LeaseOutcome::Held { until } => return self.join(key, trigger, started_at, until).await,
-            LeaseOutcome::NotRefreshable { state } => {
-                return Ok(RefreshReport::new(key, None, RefreshOutcome::NotRefreshable { state }));
+        Ok(match self.store.take_lease(key, &lease, purpose).await? {
+            LeaseOutcome::Taken { lease: taken, before } => {
+                // A worker before us that wrote its intent and never ended may have spent its token, or not.
+                let trigger = if before.lease.is_some() { Trigger::Recovery } else { trigger };
+                let (attempt, lease_ends) = (lease.attempt, lease.expires_at);
+                Ok(Held { lease: taken, lease_ends, attempt, started_at, trigger, before: *before })
             }
-            LeaseOutcome::Missing => return Ok(RefreshReport::new(key, None, RefreshOutcome::Missing)),
-        };
-        let (attempt, lease_ends) = (lease.attempt, lease.expires_at);
-        let mut held = Held { lease: taken, lease_ends, attempt, started_at, trigger, before };
-        let Some(tokens) = held.before.tokens.clone() else {
-            self.release(&held, None, deadline).await?;
-            let state = held.before.state;
-            return Ok(RefreshReport::new(key, Some(&held.before), RefreshOutcome::NotRefreshable { state }));
-        };
-        if held.before.lease.is_some() {
-            // The worker before us wrote its intent and never ended: whether its token was spent is unknown.
-            held.trigger = Trigger::Recovery;
-        } else if !self.is_wanted(trigger, &tokens, started_at) {
-            let due_at = self.policy.due_at(tokens.issued_at, tokens.access_expires_at, &*self.entropy);
-            self.release(&held, Some(due_at), deadline).await?;
-            return Ok(RefreshReport::new(key, Some(&held.before), RefreshOutcome::Fresh));
-        }
-        // Whatever is stored is stored before anybody else may take the lease.
-        let deadline = deadline.min(earlier(held.lease_ends, LEASE_MARGIN));
-        self.attempt(&held, &tokens, deadline).await
+            LeaseOutcome::Held { until } => Err(Unleased::Held { until }),
+            LeaseOutcome::NotRefreshable { state } => Err(Unleased::NotRefreshable { state }),
+            LeaseOutcome::Missing => Err(Unleased::Missing),
+        })
     }
 
     /// Opens, posts, saves; then tells of it.
-    async fn attempt(
+    pub(super) async fn attempt(
         &self,
         held: &Held,
         tokens: &SealedTokens,
         deadline: Timestamp,
     ) -> Result<RefreshReport, StoreError> {
+        // Whatever is stored is stored before anybody else may take the lease.
+        let deadline = held.until(deadline);
         let answer = self.spend(held, tokens, deadline).await;
         // Nothing may come between the provider's answer and this write.
         let (ending, due_at, failure) = match answer {
@@ -159,7 +202,7 @@ impl Refresher {
             },
             Err(SettleError::Store(error)) => return Err(error),
         };
-        self.tell(&record, expires_at).await;
+        self.tell(held, &record, expires_at).await;
         Ok(RefreshReport {
             key: held.before.key.clone(),
             provider: Some(held.before.provider),
@@ -180,14 +223,7 @@ impl Refresher {
         deadline: Timestamp,
     ) -> Result<(OpenedRefresh, TokenSet), AttemptError> {
         let connection = &held.before;
-        let Some(endpoint) = self.endpoints.get(&connection.provider) else {
-            let failure = AttemptFailure {
-                class: FailureClass::Configuration,
-                code: Some("provider_not_configured".to_owned()),
-                trace_id: None,
-            };
-            return Err(AttemptError { failure, retry_after: None });
-        };
+        let endpoint = self.endpoints.get(&connection.provider).ok_or_else(AttemptError::not_configured)?;
         let mut opened = self
             .sealer
             .open_refresh(connection, tokens)
@@ -198,7 +234,8 @@ impl Refresher {
             opened = renewed.map_err(|error| AttemptError::unseal(&UnsealError::Key(error)))?;
         }
         self.has_time(deadline)?;
-        let refused = match endpoint.refresh(&opened.token).await {
+        let location = connection.location.as_ref();
+        let refused = match endpoint.refresh(&opened.token, location).await {
             Ok(answer) => return Ok((opened, answer)),
             Err(error) => error,
         };
@@ -217,7 +254,7 @@ impl Refresher {
         else {
             return Err(AttemptError::provider(&refused));
         };
-        match endpoint.refresh(&previous.token).await {
+        match endpoint.refresh(&previous.token, location).await {
             Ok(answer) => Ok((previous, answer)),
             Err(TokenEndpointError::GrantRefused(_)) => Err(AttemptError::provider(&refused)),
             Err(error) => Err(AttemptError::provider(&error)),
@@ -225,7 +262,7 @@ impl Refresher {
     }
 
     /// Refuses to send what there is no time left to hear the answer of.
-    fn has_time(&self, deadline: Timestamp) -> Result<(), AttemptError> {
+    pub(super) fn has_time(&self, deadline: Timestamp) -> Result<(), AttemptError> {
         if later(self.clock.now(), self.policy.post_timeout) <= deadline {
             return Ok(());
         }
@@ -245,7 +282,7 @@ impl Refresher {
     }
 
     /// History and events, after everything that matters is stored; their failure is logged and nothing more.
-    async fn tell(&self, record: &RefreshAttempt, expires_at: Timestamp) {
+    async fn tell(&self, held: &Held, record: &RefreshAttempt, expires_at: Timestamp) {
         if let Err(error) = self.attempts.record(record).await {
             tracing::error!(error = chain(&error), "Attempt is not in the history");
         }
@@ -254,7 +291,8 @@ impl Refresher {
             None => EventKind::TokenRefreshed,
             Some(_) => EventKind::TokenRefreshFailed,
         }];
-        if class == Some(FailureClass::Dead) {
+        // Nobody is asked to connect again what is being ended.
+        if class == Some(FailureClass::Dead) && held.lease.purpose == LeasePurpose::Refresh {
             kinds.push(EventKind::ConnectionReconnectRequired);
         }
         for kind in kinds {
@@ -271,9 +309,9 @@ impl Refresher {
 }
 
 /// Why no token set was had, already judged.
-struct AttemptError {
-    failure: AttemptFailure,
-    retry_after: Option<Duration>,
+pub(super) struct AttemptError {
+    pub(super) failure: AttemptFailure,
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl AttemptError {
@@ -283,7 +321,7 @@ impl AttemptError {
         Self { failure, retry_after }
     }
 
-    fn unseal(error: &UnsealError) -> Self {
+    pub(super) fn unseal(error: &UnsealError) -> Self {
         if let UnsealError::Key(KeyError::Unavailable(_)) = error {
             tracing::warn!(error = chain(error), "Key service did not answer");
             return Self::passing("key_service_unavailable");
@@ -292,9 +330,17 @@ impl AttemptError {
     }
 
     /// A failure of our own side that will pass; nothing was sent.
-    fn passing(code: &str) -> Self {
-        let failure =
-            AttemptFailure { class: FailureClass::Transient, code: Some(code.to_owned()), trace_id: None };
+    pub(super) fn passing(code: &str) -> Self {
+        Self::ours(FailureClass::Transient, code)
+    }
+
+    /// The provider is not configured here, which says nothing about its grants.
+    pub(super) fn not_configured() -> Self {
+        Self::ours(FailureClass::Configuration, "provider_not_configured")
+    }
+
+    fn ours(class: FailureClass, code: &str) -> Self {
+        let failure = AttemptFailure { class, code: Some(code.to_owned()), trace_id: None };
         Self { failure, retry_after: None }
     }
 }

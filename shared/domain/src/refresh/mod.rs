@@ -3,10 +3,12 @@
 //! The story of one refresh is [`Refresher::refresh`]; what an answer means is in `verdict`, when to refresh in `policy`.
 
 mod attempt;
+mod disconnect;
 mod engine;
 mod join;
 mod message;
 pub mod policy;
+mod remove_company;
 mod report;
 mod settle;
 mod store;
@@ -22,7 +24,7 @@ pub use message::{
 pub use policy::RefreshPolicy;
 pub use report::{RefreshOutcome, RefreshReport};
 pub use store::{
-    AttemptLog, DueConnection, Ending, LeaseOutcome, LeasePurpose, MarkOutcome, RefreshLease, RefreshQueue,
-    RefreshStore, SettleError, Settlement, SweepLog,
+    AttemptLog, DueConnection, Ending, LeaseOutcome, LeasePurpose, RefreshLease, RefreshQueue, RefreshStore,
+    SettleError, Settlement, SweepLog,
 };
 pub use sweep::{Sweep, SweepReport};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    AttemptFailure, Ending, FailureClass, Refresher, SettleError, Settlement,
+    AttemptFailure, Ending, FailureClass, LeasePurpose, Refresher, SettleError, Settlement,
     engine::Held,
     policy::{self, later},
     verdict,
@@ -72,7 +72,9 @@ impl Refresher {
         match failure.class {
             FailureClass::Dead => {
                 let reason = failure.code.clone().unwrap_or_else(|| "invalid_grant".to_owned());
-                (Ending::Dead { reason }, None, Some(failure))
+                // While the connection is being ended, this is the news that lets it end at once.
+                let due_at = (held.lease.purpose == LeasePurpose::Disconnect).then(|| self.clock.now());
+                (Ending::Dead { reason }, due_at, Some(failure))
             }
             FailureClass::Unknown => (Ending::Unknown, Some(held.lease_ends), Some(failure)),
             _ => {

@@ -101,17 +101,6 @@ pub enum Ending {
     Disconnected,
 }
 
-/// What came of asking for a connection to be ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum MarkOutcome {
-    /// It is disconnecting, since now or before, and due at once.
-    Disconnecting,
-    /// It was ended before.
-    Disconnected,
-    /// There is no such connection.
-    Missing,
-}
-
 /// Why a settlement was not stored.
 #[derive(Debug, Error)]
 pub enum SettleError {
@@ -147,16 +136,6 @@ pub trait RefreshStore: Send + Sync {
         lease: &Lease,
         purpose: LeasePurpose,
     ) -> Result<LeaseOutcome, StoreError>;
-
-    /// Marks a connection in any state but the last as disconnecting and due at `now`, whoever holds its lease: from then
-    /// on its tokens are not used, and a refresh under way may still store its token set, but change neither state nor due
-    /// time.
-    async fn mark_disconnecting(
-        &self,
-        key: &ConnectionKey,
-        now: Timestamp,
-        write_id: &str,
-    ) -> Result<MarkOutcome, StoreError>;
 
     /// Ends an attempt, if the fence is still the lease's; knows its own write again after a lost answer, and neither
     /// applies nor counts it twice, whatever the ending.

@@ -24,7 +24,7 @@ pub(super) fn of(error: &TokenEndpointError) -> (AttemptFailure, Option<Duration
     (failure(class, refusal.cloned().unwrap_or_default()), asked)
 }
 
-fn failure(class: FailureClass, refusal: Refusal) -> AttemptFailure {
+pub(super) fn failure(class: FailureClass, refusal: Refusal) -> AttemptFailure {
     let code = refusal.error.or_else(|| refusal.status.map(|status| format!("http_{status}")));
     AttemptFailure { class, code, trace_id: refusal.trace_id }
 }

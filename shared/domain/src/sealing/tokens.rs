@@ -129,6 +129,22 @@ impl TokenSealer {
         Ok(AccessToken::new(text(&plaintext)?))
     }
 
+    /// Opens the access token with the key that the refresh envelope carries: no call to anything; none where that key was
+    /// replaced since.
+    pub fn open_access_with(
+        &self,
+        connection: &Connection,
+        sealed: &SealedTokens,
+        opened: &OpenedRefresh,
+    ) -> Result<Option<AccessToken>, OpenError> {
+        if opened.new_keys {
+            return Ok(None);
+        }
+        let context = self.context(&connection.key, connection.provider, Purpose::Access);
+        let plaintext = open(&opened.keys.access.0, (&context, sealed.generation), &sealed.access)?;
+        Ok(Some(AccessToken::new(text(&plaintext)?)))
+    }
+
     /// Puts two new data keys in the hand of a refresh whose old ones are older than [`MAX_KEY_AGE`].
     pub async fn renew_keys(
         &self,

@@ -8,7 +8,7 @@ use super::{Entity, Ledger, LedgerCall, LedgerError, RecordPlace, RecordStore, R
 use crate::{
     access::{AccessError, AccessTokens},
     clock::Clock,
-    connection::{ConnectionKey, ConnectionStore},
+    connection::{ConnectionKey, ConnectionStore, Route},
     event::{Event, EventBus, EventKind, announce},
     id::CompanyId,
     provider::Provider,
@@ -104,11 +104,25 @@ impl EventConsumer {
     async fn apply(&self, provider: Provider, event: &WebhookEvent) -> Result<Effect, RunError> {
         let Some(ledger) = self.ledgers.get(&provider) else { return Ok(Effect::Ignored) };
         let Some(entity) = ledger.entity(&event.entity) else { return Ok(Effect::Ignored) };
-        let Some(route) = self.connections.find_route(provider, &event.provider_company_id).await? else {
-            return Ok(Effect::UnknownCompany);
-        };
+        let routes = self.connections.find_routes(provider, &event.provider_company_id).await?;
+        let mut effect = Effect::UnknownCompany;
+        for route in routes.into_iter().filter(|route| !route.released) {
+            if self.apply_to(&route, (provider, &**ledger), (event, entity)).await? {
+                effect = Effect::Applied;
+            }
+        }
+        Ok(effect)
+    }
+
+    /// Brings one connection's record up to date; false when the connection is gone or has no right to the company.
+    async fn apply_to(
+        &self,
+        route: &Route,
+        (provider, ledger): (Provider, &dyn Ledger),
+        (event, entity): (&WebhookEvent, Entity),
+    ) -> Result<bool, RunError> {
         let place = RecordPlace { tenant: route.key.tenant.clone(), company: route.company.clone() };
-        let changed = match self.fetch(&**ledger, &route.key, event, entity).await {
+        let changed = match self.fetch(ledger, &route.key, event, entity).await {
             Ok(Some(record)) => self.records.put_if_newer(&place, &[record]).await? > 0,
             Ok(None) => {
                 let at = event.occurred_at.unwrap_or_else(|| self.clock.now());
@@ -117,13 +131,13 @@ impl EventConsumer {
             Err(
                 RunError::Access(AccessError::Missing | AccessError::NotUsable(_))
                 | RunError::Ledger(LedgerError::Forbidden),
-            ) => return Ok(Effect::UnknownCompany),
+            ) => return Ok(false),
             Err(error) => return Err(error),
         };
         if changed {
-            self.announce(&route.key, provider, route.company).await;
+            self.announce(&route.key, provider, route.company.clone()).await;
         }
-        Ok(Effect::Applied)
+        Ok(true)
     }
 
     /// The object as it is now, with one new token if the provider refuses the stored one.

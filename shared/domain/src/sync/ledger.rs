@@ -84,6 +84,9 @@ pub trait Ledger: Send + Sync {
         id: &RecordId,
     ) -> Result<Option<Record>, LedgerError>;
 
+    /// The scope that reading this kind of object takes, where a grant of `granted` lacks it.
+    fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str>;
+
     /// The kind of object that the provider's own lower-case word in webhooks means, where it is one we keep.
     fn entity(&self, word: &str) -> Option<Entity>;
 }

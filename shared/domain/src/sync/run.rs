@@ -13,6 +13,7 @@ use crate::{
     access::{AccessError, AccessTokens},
     clock::Clock,
     connection::ConnectionStore,
+    error::ErrorCode,
     event::{Event, EventBus, EventKind, announce},
     id::ProviderCompanyId,
     provider::Provider,
@@ -72,9 +73,34 @@ pub enum RunError {
     /// The books could not be read.
     #[error("the books could not be read")]
     Ledger(#[from] LedgerError),
+    /// The grant lacks a scope; what could be read without it was read.
+    #[error("the connection lacks the scope {scope}, which reading {entity} takes")]
+    ScopeMissing {
+        /// What could not be read.
+        entity: Entity,
+        /// The scope.
+        scope: &'static str,
+    },
     /// A store did not answer.
     #[error("the records could not be written")]
     Store(#[from] StoreError),
+}
+
+impl RunError {
+    /// The failure as a caller is told.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::ScopeMissing { .. } => ErrorCode::AuthProviderScopeMissing,
+            Self::Access(AccessError::Expired) => ErrorCode::AuthTokenExpired,
+            Self::Access(AccessError::Unseal(_)) => ErrorCode::SealOpenFailed,
+            Self::Access(AccessError::Missing | AccessError::NotUsable(_)) => ErrorCode::ConnectionNotFound,
+            Self::Access(AccessError::Store(_)) | Self::Store(_) => ErrorCode::StorageUnavailable,
+            Self::Ledger(LedgerError::Throttled { .. }) => ErrorCode::ProviderRateLimit,
+            Self::Ledger(LedgerError::Unauthorized) => ErrorCode::AuthTokenInvalid,
+            Self::Ledger(_) => ErrorCode::ProviderApiError,
+        }
+    }
 }
 
 /// A job with everything that its pages need.
@@ -83,6 +109,7 @@ struct Running<'a> {
     place: RecordPlace,
     company: ProviderCompanyId,
     provider: Provider,
+    scopes: Vec<String>,
     ledger: &'a dyn Ledger,
 }
 
@@ -98,7 +125,12 @@ impl SyncRunner {
             Err(error) => return Err(RunError::Access(error)),
         };
         let mut written = 0;
+        let mut missing = None;
         for &entity in &job.entities {
+            if let Some(scope) = running.ledger.missing_scope(entity, &running.scopes) {
+                missing.get_or_insert(RunError::ScopeMissing { entity, scope });
+                continue;
+            }
             let Some(mut cursor) = self.start(&running, entity).await? else {
                 return Ok(RunOutcome::Superseded);
             };
@@ -113,7 +145,11 @@ impl SyncRunner {
                 }
             }
         }
-        self.announce(&running, written).await;
+        if let Some(missing) = missing {
+            self.announce(&running, EventKind::SyncFailed, (written, Some(&missing))).await;
+            return Err(missing);
+        }
+        self.announce(&running, EventKind::SyncCompleted, (written, None)).await;
         Ok(RunOutcome::Completed { written })
     }
 
@@ -129,6 +165,7 @@ impl SyncRunner {
             place: RecordPlace { tenant: job.key.tenant.clone(), company: job.company_id.clone() },
             company: company.provider_id,
             provider: connection.provider,
+            scopes: connection.scopes,
             ledger: &**ledger,
         }))
     }
@@ -188,14 +225,20 @@ impl SyncRunner {
         running.ledger.page(LedgerCall { token, company: &running.company }, query).await
     }
 
-    async fn announce(&self, running: &Running<'_>, written: u64) {
-        for kind in [EventKind::SyncCompleted, EventKind::RecordsChanged] {
+    async fn announce(
+        &self,
+        running: &Running<'_>,
+        ended: EventKind,
+        (written, failure): (u64, Option<&RunError>),
+    ) {
+        for kind in [ended, EventKind::RecordsChanged] {
             if kind == EventKind::RecordsChanged && written == 0 {
                 continue;
             }
             let mut event = Event::new(kind, &running.job.key, running.provider, self.clock.now());
             event.company_id = Some(running.job.company_id.clone());
             event.records = Some(written);
+            event.error_code = failure.map(|failure| failure.code().name().to_owned());
             announce(&*self.bus, &event).await;
         }
     }

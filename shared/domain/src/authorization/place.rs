@@ -1,0 +1,246 @@
+//! Placing the companies of a new grant: on a new connection, or on the one that the tenant has for them.
+
+use std::collections::BTreeSet;
+
+use futures::future::try_join_all;
+
+use super::{
+    AuthorizationRequest, Connector, GrantedCompanies,
+    complete::{ConnectFailure, Grant},
+};
+use crate::{
+    audit::{self, AuditAction},
+    connection::{
+        AttemptCounters, Company, ConnectOutcome, Connection, ConnectionKey, ConnectionState, NewConnection,
+        PlacedCompany, Replaces, Route, SealedTokens,
+    },
+    id::{ConnectionId, CorrelationId, Ids, TenantId},
+    scope,
+    sealing::{SealedPair, fingerprint},
+    store::{StoreError, chain},
+};
+
+/// How often a connection that changes under our hands is read and renewed again.
+const STORE_TRIES: usize = 3;
+
+/// A stored connection with the companies that came to it.
+pub(super) struct Placed {
+    pub(super) key: ConnectionKey,
+    pub(super) state: ConnectionState,
+    pub(super) companies: Vec<Company>,
+}
+
+/// Where the companies of a grant go.
+struct Plan {
+    key: ConnectionKey,
+    companies: Vec<PlacedCompany>,
+    /// Companies that other tenants have, with those tenants.
+    elsewhere: Vec<(Company, Vec<Route>)>,
+}
+
+impl Connector {
+    /// Stores a new connection, or renews the one that this tenant has for a company of the grant.
+    ///
+    /// The code is spent by now, so a refresh that comes between reading and writing must not cost the new tokens.
+    pub(super) async fn place(
+        &self,
+        request: &AuthorizationRequest,
+        grant: &Grant,
+        correlation: &CorrelationId,
+    ) -> Result<Placed, ConnectFailure> {
+        for _ in 0..STORE_TRIES {
+            let plan = self.plan(request, &grant.companies.chosen).await?;
+            self.audit_elsewhere(request, &plan, correlation).await;
+            if plan.companies.is_empty() {
+                return Err(ConnectFailure::OwnedElsewhere);
+            }
+            let new = self.new_connection(request, grant, plan).await?;
+            match self.connections.connect(&new).await? {
+                ConnectOutcome::Stored => return Ok(self.placed(grant, new).await),
+                ConnectOutcome::OwnedElsewhere | ConnectOutcome::Changed => {
+                    tracing::info!("Connection changed meanwhile, renewing it again");
+                }
+            }
+        }
+        Err(ConnectFailure::Store(StoreError::Unavailable {
+            operation: "connect",
+            source: "the connection changed each time that it was renewed".into(),
+        }))
+    }
+
+    /// Reads who has the companies, and decides which connection they go to.
+    async fn plan(&self, request: &AuthorizationRequest, chosen: &[Company]) -> Result<Plan, ConnectFailure> {
+        let routes =
+            chosen.iter().map(|company| self.connections.find_routes(request.provider, &company.provider_id));
+        let tenant = &request.session.tenant;
+        let mut ours: Vec<(Company, Option<Route>)> = vec![];
+        let mut elsewhere = vec![];
+        for (company, routes) in chosen.iter().zip(try_join_all(routes).await?) {
+            let (own, others): (Vec<_>, Vec<_>) =
+                routes.into_iter().partition(|route| route.key.tenant == *tenant);
+            let others: Vec<_> = others.into_iter().filter(|route| !route.released).collect();
+            if others.is_empty() || self.shared_companies {
+                ours.push((company.clone(), own.into_iter().next()));
+            } else {
+                elsewhere.push((company.clone(), others));
+            }
+        }
+        let connection = self.target(request, &ours)?;
+        let from = |route: &Route| {
+            (route.key.connection != connection && !route.released).then(|| route.key.connection.clone())
+        };
+        let companies = ours
+            .iter()
+            .map(|(company, route)| PlacedCompany {
+                company: company.clone(),
+                from: route.as_ref().and_then(from),
+            })
+            .collect();
+        Ok(Plan { key: ConnectionKey { tenant: tenant.clone(), connection }, companies, elsewhere })
+    }
+
+    /// The connection that is asked for, the oldest that the tenant has or had for one of the companies, or a new one.
+    fn target(
+        &self,
+        request: &AuthorizationRequest,
+        ours: &[(Company, Option<Route>)],
+    ) -> Result<ConnectionId, ConnectFailure> {
+        let mut known = ours.iter().filter_map(|(_, route)| route.as_ref());
+        if let Some(wanted) = &request.session.reconnects {
+            let found = known.any(|route| route.key.connection == *wanted);
+            return if found || ours.is_empty() {
+                Ok(wanted.clone())
+            } else {
+                Err(ConnectFailure::DifferentCompany)
+            };
+        }
+        // Connection ids are time-ordered; one that still has the company goes before one that gave it up.
+        let oldest = known.min_by_key(|route| (route.released, &route.key.connection));
+        Ok(oldest.map_or_else(
+            || Ids::new(&*self.clock, &*self.entropy).connection(),
+            |route| route.key.connection.clone(),
+        ))
+    }
+
+    async fn new_connection(
+        &self,
+        request: &AuthorizationRequest,
+        grant: &Grant,
+        plan: Plan,
+    ) -> Result<NewConnection, ConnectFailure> {
+        let Plan { key, companies, .. } = plan;
+        let former = self.connections.find(&key).await?;
+        let generation =
+            former.as_ref().and_then(|former| former.tokens.as_ref()).map_or(1, |old| old.generation + 1);
+        let sealed =
+            self.sealer.seal_under_new_keys((&key, request.provider), generation, &grant.tokens).await?;
+        Ok(NewConnection {
+            connection: self.connection(&key, former.as_ref(), (request, grant), (generation, sealed)),
+            companies,
+            replaces: former.map(|former| Replaces { fence: former.fence, write_id: former.write_id }),
+            shared: self.shared_companies,
+        })
+    }
+
+    fn connection(
+        &self,
+        key: &ConnectionKey,
+        former: Option<&Connection>,
+        (request, grant): (&AuthorizationRequest, &Grant),
+        (generation, pair): (u64, SealedPair),
+    ) -> Connection {
+        let now = self.clock.now();
+        let tokens = &grant.tokens;
+        let lacks_scope = !scope::missing(&request.scopes, &grant.scopes).is_empty();
+        Connection {
+            key: key.clone(),
+            provider: request.provider,
+            state: if request.session.confirm { ConnectionState::Pending } else { ConnectionState::Active },
+            reason: lacks_scope.then(|| scope::INSUFFICIENT.to_owned()),
+            scopes: grant.scopes.clone(),
+            location: grant.location.clone(),
+            created_at: former.map_or(now, |former| former.created_at),
+            tokens: Some(SealedTokens {
+                generation,
+                access: pair.access,
+                refresh: pair.refresh,
+                refresh_fingerprint: fingerprint(&tokens.refresh),
+                issued_at: now,
+                refreshed: false,
+                access_expires_at: tokens.access_expires_at,
+                refresh_expires_at: tokens.refresh_expires_at,
+                hard_expires_at: tokens.hard_expires_at,
+                keys_made_at: now,
+                previous: None,
+            }),
+            // A higher fence than any lease under way, so that its worker cannot put the former grant's tokens back.
+            fence: former.map_or(0, |former| former.fence + 1),
+            lease: None,
+            due_at: Some(self.policy.due_at(now, tokens.access_expires_at, &*self.entropy)),
+            attempts: former.map_or_else(AttemptCounters::default, |former| former.attempts),
+            write_id: Ids::new(&*self.clock, &*self.entropy).write(),
+        }
+    }
+
+    /// Tidies up behind a stored connection, which stands whatever becomes of that.
+    async fn placed(&self, grant: &Grant, new: NewConnection) -> Placed {
+        let NewConnection { connection, companies, .. } = new;
+        if let Err(error) = self.drop_unreachable(grant, &connection).await {
+            tracing::error!(error = chain(&error), "A company that is no longer granted is still listed");
+        }
+        let sources: BTreeSet<_> = companies.iter().filter_map(|placed| placed.from.clone()).collect();
+        for from in sources {
+            let key = ConnectionKey { tenant: connection.key.tenant.clone(), connection: from };
+            if let Err(error) = self.end_if_empty(&key).await {
+                tracing::error!(error = chain(&error), connectionId = %key.connection, "A connection without companies is left");
+            }
+        }
+        let companies = companies.into_iter().map(|placed| placed.company).collect();
+        Placed { key: connection.key, state: connection.state, companies }
+    }
+
+    /// Takes companies off that the connection had and that its new tokens do not reach.
+    async fn drop_unreachable(&self, grant: &Grant, connection: &Connection) -> Result<(), StoreError> {
+        let GrantedCompanies { chosen, reachable } = &grant.companies;
+        for company in self.connections.list_companies(&connection.key).await? {
+            let id = &company.provider_id;
+            if !reachable.contains(id) && !chosen.iter().any(|chosen| chosen.provider_id == *id) {
+                let route = (connection.provider, id);
+                self.connections.release_route(&connection.key, route, connection.fence).await?;
+                self.connections.delete_company(&connection.key, &company.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a connection of the same tenant whose last company went to a newer grant.
+    async fn end_if_empty(&self, key: &ConnectionKey) -> Result<(), StoreError> {
+        if self.connections.list_companies(key).await?.is_empty() {
+            let write_id = Ids::new(&*self.clock, &*self.entropy).write();
+            self.connections.mark_disconnecting(key, self.clock.now(), &write_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells both sides of a company that stays with the tenant that has it.
+    async fn audit_elsewhere(
+        &self,
+        request: &AuthorizationRequest,
+        plan: &Plan,
+        correlation: &CorrelationId,
+    ) {
+        let asking = &request.session.tenant;
+        for (company, routes) in &plan.elsewhere {
+            let owners = routes.iter().map(|route| (&route.key.tenant, Some(&route.key.connection)));
+            let sides: Vec<(&TenantId, Option<&ConnectionId>)> =
+                std::iter::once((asking, None)).chain(owners).collect();
+            for (tenant, connection) in sides {
+                let about = (request.provider, correlation);
+                let mut entry = self.entry(tenant, AuditAction::CompanyOwnedElsewhere, about);
+                entry.company = Some(company.provider_id.clone());
+                entry.connection = connection.cloned();
+                audit::record(&*self.audit, &entry).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Ending a connection: marked first, so that nobody uses its tokens any more; revoked at the provider; then destroyed here.
+//!
+//! Marked connections stay due, so that the sweep goes on where a worker stopped, or a provider was out.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    AttemptFailure, DisconnectAnswer, DisconnectMessage, DisconnectResult, Ending, FailureClass,
+    LeasePurpose, RefreshOutcome, Refresher, SettleError, Settlement, Trigger,
+    engine::{AttemptError, Held, Unleased},
+    policy::later,
+    verdict,
+};
+use crate::{
+    access::MIN_LEFT,
+    audit::{self, AuditAction, AuditEntry},
+    connection::{Connection, ConnectionKey, ConnectionState, MarkOutcome, SealedTokens},
+    event::{Event, EventKind, announce},
+    sealing::OpenedRefresh,
+    secret::AccessToken,
+    store::{StoreError, chain},
+    token::{EndingGrant, Revocation, RevocationError},
+};
+
+/// How long ending waits for a refresh under way, whose token set is the one to revoke.
+const JOIN_WAIT: Duration = Duration::from_secs(15);
+/// How often it looks.
+const JOIN_POLL: Duration = Duration::from_millis(250);
+/// How often ending goes back to the start: once with a new access token, and once more when that is refused too.
+pub(super) const ROUNDS: usize = 3;
+
+/// What became of one round under a lease.
+enum Round {
+    /// The end, or the news that it will come later.
+    Answered(DisconnectAnswer),
+    /// A new token set is stored: once more, with it.
+    Renewed,
+    /// The provider says that the grant is dead: nothing is left to revoke.
+    Dead,
+}
+
+impl Refresher {
+    /// Ends a connection, or takes one company off it, as far as that goes before `deadline`.
+    pub async fn disconnect(
+        &self,
+        message: &DisconnectMessage,
+        deadline: Timestamp,
+    ) -> Result<DisconnectAnswer, StoreError> {
+        let key = &message.disconnect;
+        let mut entry = self.entry(key, AuditAction::DisconnectRequested);
+        entry.actor.clone_from(&message.actor);
+        entry.correlation.clone_from(&message.correlation_id);
+        if let Some(company) = &message.company_id {
+            let companies = self.connections.list_companies(key).await?;
+            let Some(leaving) = companies.iter().find(|one| one.id == *company) else {
+                return Ok(answer(DisconnectResult::Missing));
+            };
+            // The last company takes the connection with it.
+            if companies.len() > 1 {
+                entry.company = Some(leaving.provider_id.clone());
+                return self.remove_company(key, leaving, entry, deadline).await;
+            }
+        }
+        match self.connections.mark_disconnecting(key, self.clock.now(), &self.ids().write()).await? {
+            MarkOutcome::Missing => Ok(answer(DisconnectResult::Missing)),
+            MarkOutcome::Disconnected => Ok(answer(DisconnectResult::Disconnected)),
+            MarkOutcome::Disconnecting => {
+                audit::record(&*self.audit, &entry).await;
+                self.end(key, deadline).await
+            }
+        }
+    }
+
+    /// Ends a connection that is marked as disconnecting.
+    pub async fn end(
+        &self,
+        key: &ConnectionKey,
+        deadline: Timestamp,
+    ) -> Result<DisconnectAnswer, StoreError> {
+        let mut is_dead = false;
+        for _ in 0..ROUNDS {
+            let held = match self.lease_to_end(key, deadline).await? {
+                Ok(held) => held,
+                Err(answer) => return Ok(answer),
+            };
+            let round = if is_dead {
+                Round::Answered(self.finish(&held, deadline).await?)
+            } else {
+                self.round(&held, deadline).await?
+            };
+            match round {
+                Round::Answered(answer) => return Ok(answer),
+                Round::Renewed => {}
+                Round::Dead => is_dead = true,
+            }
+        }
+        Ok(answer(DisconnectResult::Disconnecting))
+    }
+
+    /// Takes the lease for ending; waits a bounded time for a refresh under way.
+    async fn lease_to_end(
+        &self,
+        key: &ConnectionKey,
+        deadline: Timestamp,
+    ) -> Result<Result<Held, DisconnectAnswer>, StoreError> {
+        let give_up = later(self.clock.now(), JOIN_WAIT).min(deadline);
+        loop {
+            let until = match self.lease(key, Trigger::OnDemand, LeasePurpose::Disconnect).await? {
+                Ok(held) => return Ok(Ok(held)),
+                Err(Unleased::Held { until }) => until,
+                Err(Unleased::Missing) => return Ok(Err(answer(DisconnectResult::Missing))),
+                Err(Unleased::NotRefreshable { state: ConnectionState::Disconnected }) => {
+                    return Ok(Err(answer(DisconnectResult::Disconnected)));
+                }
+                // Connected again meanwhile: that is the later wish.
+                Err(Unleased::NotRefreshable { .. }) => {
+                    return Ok(Err(answer(DisconnectResult::Disconnecting)));
+                }
+            };
+            if later(self.clock.now(), JOIN_POLL) > give_up {
+                let waiting = answer(DisconnectResult::Disconnecting);
+                return Ok(Err(DisconnectAnswer { retry_at: Some(until), ..waiting }));
+            }
+            self.clock.sleep(JOIN_POLL).await;
+        }
+    }
+
+    /// Revokes and finishes, under a lease.
+    async fn round(&self, held: &Held, deadline: Timestamp) -> Result<Round, StoreError> {
+        let connection = &held.before;
+        let Some(tokens) = &connection.tokens else {
+            return Ok(Round::Answered(self.finish(held, deadline).await?));
+        };
+        let failed = match self.opened(connection, tokens).await {
+            Err(error) => error,
+            Ok((revocation, opened, access)) => {
+                if revocation.needs_access() && access.is_none() {
+                    return self.renew(held, tokens, deadline).await;
+                }
+                match self.revoke(held, (revocation, &opened, access.as_ref()), deadline).await? {
+                    Ok(()) => return Ok(Round::Answered(self.finish(held, deadline).await?)),
+                    Err(RevokeFailure::Unauthorized) => return self.renew(held, tokens, deadline).await,
+                    Err(RevokeFailure::Other(error)) => error,
+                }
+            }
+        };
+        Ok(Round::Answered(self.postpone(held, failed, deadline).await?))
+    }
+
+    /// What revoking takes: the provider, the refresh token, and an access token that is still good.
+    pub(super) async fn opened(
+        &self,
+        connection: &Connection,
+        tokens: &SealedTokens,
+    ) -> Result<(&dyn Revocation, OpenedRefresh, Option<AccessToken>), AttemptError> {
+        let revocation =
+            self.revocations.get(&connection.provider).ok_or_else(AttemptError::not_configured)?;
+        let opened = self.sealer.open_refresh(connection, tokens).await;
+        let opened = opened.map_err(|error| AttemptError::unseal(&error))?;
+        let is_good = later(self.clock.now(), MIN_LEFT) < tokens.access_expires_at;
+        let access = self.sealer.open_access_with(connection, tokens, &opened);
+        let access = access.map_err(|error| AttemptError::unseal(&error.into()))?.filter(|_| is_good);
+        Ok((&**revocation, opened, access))
+    }
+
+    async fn revoke(
+        &self,
+        held: &Held,
+        (revocation, opened, access): (&dyn Revocation, &OpenedRefresh, Option<&AccessToken>),
+        deadline: Timestamp,
+    ) -> Result<Result<(), RevokeFailure>, StoreError> {
+        if let Err(error) = self.has_time(held.until(deadline)) {
+            return Ok(Err(RevokeFailure::Other(error)));
+        }
+        let companies = self.connections.list_companies(&held.before.key).await?;
+        let companies: Vec<_> = companies.into_iter().map(|company| company.provider_id).collect();
+        let location = held.before.location.as_ref();
+        let grant = EndingGrant { refresh: &opened.token, access, location, companies: &companies };
+        Ok(revocation.revoke(grant).await.map_err(|error| RevokeFailure::of(&error)))
+    }
+
+    /// Gets a new token set for a provider that ends grants only with a good access token.
+    async fn renew(
+        &self,
+        held: &Held,
+        tokens: &SealedTokens,
+        deadline: Timestamp,
+    ) -> Result<Round, StoreError> {
+        let report = self.attempt(held, tokens, deadline).await?;
+        Ok(match report.outcome {
+            RefreshOutcome::Refreshed => Round::Renewed,
+            RefreshOutcome::Failed { failure, .. } if failure.class == FailureClass::Dead => Round::Dead,
+            RefreshOutcome::Failed { failure, retry_at } => Round::Answered(waiting(&failure, retry_at)),
+            _ => Round::Answered(answer(DisconnectResult::Disconnecting)),
+        })
+    }
+
+    /// Gives the companies up and destroys token set and keys: nothing of the grant is left.
+    async fn finish(&self, held: &Held, deadline: Timestamp) -> Result<DisconnectAnswer, StoreError> {
+        let Connection { key, provider, .. } = &held.before;
+        for company in self.connections.list_companies(key).await? {
+            // Under the fence of our lease, so that a company that was connected again meanwhile stays.
+            let route = (*provider, &company.provider_id);
+            self.connections.release_route(key, route, held.lease.fence).await?;
+        }
+        let settlement = Settlement {
+            ending: Ending::Disconnected,
+            due_at: None,
+            duration_ms: None,
+            write_id: self.ids().write(),
+        };
+        match self.settle(held, &settlement, held.until(deadline)).await {
+            Ok(()) => {}
+            Err(SettleError::LeaseLost) => return Ok(answer(DisconnectResult::Disconnecting)),
+            Err(SettleError::Store(error)) => return Err(error),
+        }
+        let now = self.clock.now();
+        announce(&*self.bus, &Event::new(EventKind::ConnectionDisconnected, key, *provider, now)).await;
+        let mut entry = self.entry(key, AuditAction::ConnectionDisconnected);
+        entry.provider = Some(*provider);
+        audit::record(&*self.audit, &entry).await;
+        Ok(answer(DisconnectResult::Disconnected))
+    }
+
+    /// Leaves the connection disconnecting, to be driven again.
+    async fn postpone(
+        &self,
+        held: &Held,
+        error: AttemptError,
+        deadline: Timestamp,
+    ) -> Result<DisconnectAnswer, StoreError> {
+        let AttemptError { failure, retry_after } = error;
+        let (ending, due_at, _) = self.failed(held, failure.clone(), retry_after);
+        let elapsed = self.clock.now().duration_since(held.started_at).as_millis();
+        let duration_ms = Some(u64::try_from(elapsed).unwrap_or_default());
+        let settlement = Settlement { ending, due_at, duration_ms, write_id: self.ids().write() };
+        match self.settle(held, &settlement, held.until(deadline)).await {
+            Ok(()) | Err(SettleError::LeaseLost) => Ok(waiting(&failure, due_at)),
+            Err(SettleError::Store(error)) => Err(error),
+        }
+    }
+
+    pub(super) fn entry(&self, key: &ConnectionKey, action: AuditAction) -> AuditEntry {
+        let mut entry = AuditEntry::new(self.ids().audit(), self.clock.now(), key.tenant.clone(), action);
+        entry.connection = Some(key.connection.clone());
+        entry
+    }
+}
+
+/// Why a grant did not end.
+pub(super) enum RevokeFailure {
+    /// For want of a good access token.
+    Unauthorized,
+    /// For another reason, already judged.
+    Other(AttemptError),
+}
+
+impl RevokeFailure {
+    pub(super) fn of(error: &RevocationError) -> Self {
+        tracing::warn!(error = chain(error), "Provider did not end the grant");
+        let (class, refusal, retry_after) = match error {
+            RevocationError::Unauthorized(_) => return Self::Unauthorized,
+            RevocationError::AppRefused(refusal) => (FailureClass::Configuration, refusal, None),
+            RevocationError::Unavailable { refusal, retry_after, .. } => {
+                (FailureClass::Transient, refusal, *retry_after)
+            }
+        };
+        Self::Other(AttemptError { failure: verdict::failure(class, refusal.clone()), retry_after })
+    }
+}
+
+pub(super) fn answer(result: DisconnectResult) -> DisconnectAnswer {
+    DisconnectAnswer { result, error_class: None, retry_at: None }
+}
+
+pub(super) fn waiting(failure: &AttemptFailure, retry_at: Option<Timestamp>) -> DisconnectAnswer {
+    let error_class = Some(failure.class.as_str().to_owned());
+    DisconnectAnswer { result: DisconnectResult::Disconnecting, error_class, retry_at }
+}
