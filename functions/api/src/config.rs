@@ -1,7 +1,10 @@
 //! What the `api` function is told by its environment.
 
 use domain::refresh::RefreshPolicy;
-use edge::config::{ConfigError, Lookup, Variables};
+use edge::config::{ConfigError, Lookup, ScopeLists, Variables};
+
+/// A busy day of one customer's people is a handful of links a minute; more is a loop or an attack.
+const DEFAULT_CONNECT_SESSIONS: u64 = 60;
 
 /// The configuration of the `api` function.
 #[derive(Debug)]
@@ -22,6 +25,12 @@ pub struct Config {
     pub public_url: Option<String>,
     /// `RETURN_URLS`: where a browser may be sent after connecting, exact addresses with commas between them.
     pub return_urls: Vec<String>,
+    /// `QUICKBOOKS_SCOPES` and its siblings: what may be asked of each provider.
+    pub scopes: ScopeLists,
+    /// `CONNECT_SESSIONS_PER_MINUTE` (60): how many connect links one tenant may have made in a minute.
+    pub connect_sessions_per_minute: u64,
+    /// `SYNC_QUEUE_LOW_URL`.
+    pub sync_queue_low_url: String,
     /// `REFRESH_LEAD_SECONDS` and its siblings.
     pub policy: RefreshPolicy,
 }
@@ -39,6 +48,13 @@ impl Config {
             refresh_function: variables.required("REFRESH_FUNCTION"),
             public_url: variables.public_url(),
             return_urls: variables.urls("RETURN_URLS"),
+            scopes: variables.scope_lists(),
+            connect_sessions_per_minute: variables.parsed(
+                "CONNECT_SESSIONS_PER_MINUTE",
+                DEFAULT_CONNECT_SESSIONS,
+                "a whole number",
+            ),
+            sync_queue_low_url: variables.required("SYNC_QUEUE_LOW_URL"),
             policy: variables.refresh_policy(),
         };
         variables.finish(Some(config))

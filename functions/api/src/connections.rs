@@ -21,23 +21,6 @@ use crate::{
     tokens::MAX_LIMIT,
 };
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct NewSession {
-    tenant_id: TenantId,
-    /// The only one that is configured when left out.
-    provider: Option<Provider>,
-    return_url: Option<String>,
-    sync: Option<bool>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SessionBody {
-    connect_url: String,
-    expires_at: Timestamp,
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ConnectionBody {
@@ -71,35 +54,6 @@ struct CompanyBody {
     name: String,
 }
 
-/// `POST /api/connect-sessions`
-pub(crate) async fn open_session(
-    State(deps): State<Arc<Deps>>,
-    PublicUrl(public_url): PublicUrl,
-    call: Call,
-    JsonBody(new): JsonBody<NewSession>,
-) -> Outcome {
-    call.caller.require(Scope::ConnectionsWrite)?;
-    call.caller.tenant(Some(new.tenant_id.clone()))?;
-    if deps.tenants.find(&new.tenant_id).await?.is_none() {
-        return Err(ApiError::new(ErrorCode::TenantNotFound, "there is no such tenant; make it first").into());
-    }
-    let provider = new.provider.unwrap_or(Provider::QuickBooks);
-    if provider != Provider::QuickBooks {
-        let error = ApiError::new(ErrorCode::ProviderUnknown, "this provider is not configured here");
-        return Err(error.with("providers", vec!["quickbooks"]).into());
-    }
-    // Exact matches only: a prefix or pattern would let a browser be sent to a stranger's page.
-    if new.return_url.as_ref().is_some_and(|url| !deps.return_urls.contains(url)) {
-        let message = "returnUrl is not one of the addresses configured in RETURN_URLS";
-        return Err(ApiError::invalid("returnUrl", message).into());
-    }
-    let NewSession { tenant_id: tenant, return_url, sync, .. } = new;
-    let request = SessionRequest { tenant, provider, return_url, sync: sync.unwrap_or(true) };
-    let (code, expires_at) = open(&*deps.authorizations, &*deps.entropy, deps.clock.now(), request).await?;
-    let connect_url = format!("{public_url}/auth/{provider}/connect?session={}", code.expose());
-    Ok(call.json(StatusCode::CREATED, &SessionBody { connect_url, expires_at }))
-}
-
 /// `GET /api/connections?tenantId=&limit=&cursor=`
 pub(crate) async fn list(
     State(deps): State<Arc<Deps>>,
@@ -122,16 +76,35 @@ pub(crate) async fn show(
     call: Call,
 ) -> Outcome {
     call.caller.require(Scope::ConnectionsRead)?;
-    let missing = || ApiError::new(ErrorCode::ConnectionNotFound, "there is no such connection");
+    let connection = find(&deps, &call, &id, query.parsed("tenantId")?).await?;
+    shown(&deps, &call, StatusCode::OK, connection).await
+}
+
+/// The connection with this id, where the caller may see it.
+pub(crate) async fn find(
+    deps: &Deps,
+    call: &Call,
+    id: &str,
+    tenant: Option<TenantId>,
+) -> Result<Connection, Refusal> {
     let id: ConnectionId = id.parse().map_err(|_| missing())?;
     // Where the tenant is known the connection is found the moment it is made; by its id alone a moment later.
-    let key = match call.caller.tenant(query.parsed("tenantId")?)? {
+    let key = match call.caller.tenant(tenant)? {
         Some(tenant) => ConnectionKey { tenant, connection: id },
         None => deps.connections.find_key(&id).await?.ok_or_else(missing)?,
     };
-    let connection = deps.connections.find(&key).await?.ok_or_else(missing)?;
-    let companies = deps.connections.list_companies(&key).await?;
-    Ok(call.json(StatusCode::OK, &body(connection, Some(companies))))
+    Ok(deps.connections.find(&key).await?.ok_or_else(missing)?)
+}
+
+/// A connection with its companies, as an answer.
+pub(crate) async fn shown(deps: &Deps, call: &Call, status: StatusCode, connection: Connection) -> Outcome {
+    let companies = deps.connections.list_companies(&connection.key).await?;
+    Ok(call.json(status, &body(connection, Some(companies))))
+}
+
+/// Nothing that the caller may see has this id.
+pub(crate) fn missing() -> ApiError {
+    ApiError::new(ErrorCode::ConnectionNotFound, "there is no such connection")
 }
 
 fn body(connection: Connection, companies: Option<Vec<Company>>) -> ConnectionBody {

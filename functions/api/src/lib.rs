@@ -2,7 +2,10 @@
 
 mod call;
 mod config;
+mod confirm;
+mod connect_sessions;
 mod connections;
+mod disconnect;
 mod health;
 mod history;
 mod records;
@@ -23,14 +26,16 @@ use axum::{
 };
 use domain::{
     api_key::ApiKeyStore,
+    audit::AuditLog,
     authorization::AuthorizationStore,
     clock::Clock,
     connection::ConnectionStore,
     entropy::Entropy,
     refresh::{AttemptLog, RefreshInvoker, RefreshPolicy, SweepLog},
-    sync::RecordStore,
+    sync::{RecordStore, SyncQueue},
     tenant::TenantStore,
 };
+use edge::config::ScopeLists;
 use lambda_http::RequestExt as _;
 use tower::ServiceExt as _;
 
@@ -48,6 +53,10 @@ pub struct Deps {
     pub public_url: Option<String>,
     /// `RETURN_URLS`: where a browser may be sent after connecting, exactly.
     pub return_urls: Vec<String>,
+    /// What may be asked of each provider.
+    pub scopes: ScopeLists,
+    /// How many connect links one tenant may have made in a minute.
+    pub connect_sessions_per_minute: u64,
     /// API keys.
     pub keys: Arc<dyn ApiKeyStore>,
     /// Tenants.
@@ -58,12 +67,16 @@ pub struct Deps {
     pub connections: Arc<dyn ConnectionStore>,
     /// Refresh attempts.
     pub attempts: Arc<dyn AttemptLog>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
     /// When the sweep last ran.
     pub sweeps: Arc<dyn SweepLog>,
     /// Records.
     pub records: Arc<dyn RecordStore>,
-    /// The one function that may refresh.
+    /// The one function that may refresh and revoke.
     pub refresh: Arc<dyn RefreshInvoker>,
+    /// Where the first sync of a confirmed connection is asked for.
+    pub sync_queue: Arc<dyn SyncQueue>,
     /// When a token is due.
     pub policy: RefreshPolicy,
     /// Time.
@@ -91,9 +104,10 @@ pub async fn handle(router: &Router, mut request: lambda_http::Request) -> Respo
 pub fn router(deps: Arc<Deps>) -> Router {
     Router::new()
         .route("/api/tenants", post(tenants::create))
-        .route("/api/connect-sessions", post(connections::open_session))
+        .route("/api/connect-sessions", post(connect_sessions::open))
         .route("/api/connections", get(connections::list))
-        .route("/api/connections/{connection}", get(connections::show))
+        .route("/api/connections/{connection}", get(connections::show).delete(disconnect::disconnect))
+        .route("/api/connections/{connection}/confirm", post(confirm::confirm))
         .route("/api/records/{entity}", get(records::list))
         .route("/api/tokens/status", get(tokens::status))
         .route("/api/tokens/refresh/{provider}", post(token_refresh::refresh))

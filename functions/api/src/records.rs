@@ -50,7 +50,7 @@ struct RecordBody {
     raw: Option<Box<RawValue>>,
 }
 
-/// `GET /api/records/{entity}?companyId=&limit=&cursor=`
+/// `GET /api/records/{entity}?companyId=&tenantId=&limit=&cursor=`
 pub(crate) async fn list(
     State(deps): State<Arc<Deps>>,
     Name(entity): Name,
@@ -65,14 +65,16 @@ pub(crate) async fn list(
     let limit = query.limit("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
     let company =
         query.get("companyId").ok_or_else(|| ApiError::invalid("companyId", "companyId is missing"))?;
-    let place = place(&deps, &call, company).await?;
+    let tenant = call.caller.tenant(query.parsed("tenantId")?)?;
+    let place = place(&deps, tenant.as_ref(), company).await?;
     let page = deps.records.list(&place, entity, limit, query.get("cursor")).await?;
     let records = page.records.into_iter().map(|record| body(&place.company, record)).collect();
     Ok(call.json(StatusCode::OK, &RecordsBody { records, next_cursor: page.next }))
 }
 
-/// Whose books a company id means: ours or the provider's is understood.
-async fn place(deps: &Deps, call: &Call, company: &str) -> Result<RecordPlace, Refusal> {
+/// Whose books a company id means: ours or the provider's is understood, and the tenant must be named only where several
+/// share the company.
+async fn place(deps: &Deps, tenant: Option<&TenantId>, company: &str) -> Result<RecordPlace, Refusal> {
     let ours = company.parse::<CompanyId>().ok().and_then(|id| id.parts());
     let candidates: Vec<(Provider, ProviderCompanyId)> = match (ours, company.parse()) {
         (Some(parts), _) => vec![parts],
@@ -82,10 +84,17 @@ async fn place(deps: &Deps, call: &Call, company: &str) -> Result<RecordPlace, R
         (None, Err(error)) => return Err(ApiError::invalid("companyId", error.to_string()).into()),
     };
     for (provider, id) in candidates {
-        if let Some(Route { key, company }) = deps.connections.find_route(provider, &id).await?
-            && call.caller.may_see(&key.tenant)
-        {
-            return Ok(RecordPlace { tenant: key.tenant, company });
+        let mut routes = deps.connections.find_routes(provider, &id).await?;
+        routes.retain(|route| tenant.is_none_or(|tenant| route.key.tenant == *tenant));
+        match (routes.pop(), routes.is_empty()) {
+            (None, _) => {}
+            (Some(Route { key, company, .. }), true) => {
+                return Ok(RecordPlace { tenant: key.tenant, company });
+            }
+            (Some(_), false) => {
+                let message = "several tenants are connected to this company; name one as tenantId";
+                return Err(ApiError::new(ErrorCode::ConnectionAmbiguous, message).into());
+            }
         }
     }
     Err(ApiError::new(ErrorCode::ConnectionNotFound, "there is no such company")

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aws::{
-    DynamoApiKeys, DynamoAttempts, DynamoAuthorizations, DynamoConnections, DynamoRecords, DynamoSweepLog,
-    DynamoTenants, LambdaRefresh, SdkConfig, clients,
+    DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoConnections, DynamoRecords,
+    DynamoSweepLog, DynamoTenants, LambdaRefresh, SdkConfig, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{clock::SystemClock, entropy::SystemEntropy};
 
@@ -14,6 +14,7 @@ use crate::{Config, Deps};
 #[must_use]
 pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
     let dynamodb = clients::dynamodb(sdk);
+    let lanes = SyncLanes { low: Some(config.sync_queue_low_url), ..SyncLanes::default() };
     let control = || config.control_table.clone();
     Deps {
         keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control())),
@@ -21,12 +22,16 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
         authorizations: Arc::new(DynamoAuthorizations::new(dynamodb.clone(), control())),
         sweeps: Arc::new(DynamoSweepLog::new(dynamodb.clone(), control())),
         connections: Arc::new(DynamoConnections::for_reading(dynamodb.clone(), config.connections_table)),
-        attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), config.history_table)),
+        attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), config.history_table.clone())),
+        audit: Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table)),
         records: Arc::new(DynamoRecords::new(dynamodb, config.records_table)),
         refresh: Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function)),
+        sync_queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), lanes)),
         environment: config.environment,
         public_url: config.public_url,
         return_urls: config.return_urls,
+        scopes: config.scopes,
+        connect_sessions_per_minute: config.connect_sessions_per_minute,
         policy: config.policy,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),

@@ -1,9 +1,10 @@
 //! The provider's callback: parameters checked for form, then completed, then the browser sent on.
 
 use domain::{
-    authorization::{Callback, CallbackAnswer, CompleteError, Completed},
+    authorization::{Callback, CallbackAnswer, CompanyError, CompleteError, Completed, ConnectFailure, hash},
+    connection::MAX_COMPANIES,
     error::ErrorCode,
-    id::{CorrelationId, ProviderCompanyId},
+    id::CorrelationId,
     provider::Provider,
     secret::{AuthorizationCode, OneTimeValue},
     store::chain,
@@ -15,12 +16,12 @@ use lambda_http::{
     http::{HeaderMap, header},
 };
 
-use crate::{BROWSER_COOKIE, Deps, answer};
+use crate::{Deps, answer, cookie, provider};
 
 /// Intuit's codes have up to 512 characters; twice as much is surely none.
 const MAX_CODE: usize = 1024;
-/// Intuit's realm ids are digits, seen with 9 to 19.
-const MAX_REALM: usize = 20;
+/// RFC 6749 section 4.1.2.1: the person said no.
+const ACCESS_DENIED: &str = "access_denied";
 
 /// Answers a callback.
 pub(crate) async fn handle(
@@ -29,39 +30,44 @@ pub(crate) async fn handle(
     (query, redirect_uri): (&Query, &str),
     correlation: &CorrelationId,
 ) -> Result<Response<String>, ApiError> {
-    let callback = read((provider, headers), query, correlation)?;
-    match deps.connector.complete(callback, redirect_uri).await {
+    let state = OneTimeValue::new(query.get("state").ok_or_else(unknown_state)?);
+    let state_hash = hash(&state);
+    let callback = Callback {
+        provider,
+        browser: cookie::read(headers, &state_hash),
+        answer: read(deps, provider, query)?,
+        correlation: correlation.clone(),
+        state,
+    };
+    let mut response = match deps.connector.complete(callback, redirect_uri).await {
         Ok(completed) => {
             let Completed { key, .. } = &completed;
             tracing::info!(
                 tenantId = %key.tenant, connectionId = %key.connection, provider = provider.as_str(), "Company connected"
             );
-            Ok(answer::connected(&completed, correlation))
+            answer::connected(&completed, correlation)
         }
         Err(error) => {
             tracing::warn!(provider = provider.as_str(), error = chain(&error), "Company not connected");
-            refused(error, correlation)
+            refused(error, correlation)?
         }
-    }
+    };
+    let cleared =
+        cookie::clear(&state_hash).map_err(|error| ApiError::failure(ErrorCode::InternalError, &error))?;
+    response.headers_mut().insert(header::SET_COOKIE, cleared);
+    Ok(response)
 }
 
-fn read(
-    (provider, headers): (Provider, &HeaderMap),
-    query: &Query,
-    correlation: &CorrelationId,
-) -> Result<Callback, ApiError> {
-    let state = query.get("state").ok_or_else(unknown_state)?;
-    let answer = match query.get("error") {
-        Some(error) => CallbackAnswer::Refused { error: error.to_owned() },
-        None => CallbackAnswer::Granted { code: code(query)?, company: realm(query)? },
-    };
-    Ok(Callback {
-        provider,
-        state: OneTimeValue::new(state),
-        browser: browser(headers),
-        answer,
-        correlation: correlation.clone(),
-    })
+/// Whatever is wrong with the form of a callback is refused here, before its state is used up or anybody is asked.
+fn read(deps: &Deps, provider: Provider, query: &Query) -> Result<CallbackAnswer, ApiError> {
+    let settings = &deps.providers;
+    if let Some(error) = query.get("error") {
+        provider::check_issuer(settings, (provider, None), query)?;
+        return Ok(CallbackAnswer::Refused { error: error.to_owned() });
+    }
+    let location = provider::location(settings, provider, query)?;
+    provider::check_issuer(settings, (provider, location.as_ref()), query)?;
+    Ok(CallbackAnswer::Granted { code: code(query)?, company: provider::company(provider, query)?, location })
 }
 
 fn code(query: &Query) -> Result<AuthorizationCode, ApiError> {
@@ -70,23 +76,6 @@ fn code(query: &Query) -> Result<AuthorizationCode, ApiError> {
         return Err(ApiError::invalid("code", "the provider's answer holds no usable code; start again"));
     }
     Ok(AuthorizationCode::new(code))
-}
-
-fn realm(query: &Query) -> Result<ProviderCompanyId, ApiError> {
-    let realm = query.get("realmId").unwrap_or_default();
-    let is_realm = realm.len() <= MAX_REALM && realm.bytes().all(|byte| byte.is_ascii_digit());
-    let realm = realm.parse().ok().filter(|_| is_realm);
-    realm.ok_or_else(|| ApiError::invalid("realmId", "the provider's answer names no company; start again"))
-}
-
-/// The value of the binding cookie, where the browser sent exactly one.
-fn browser(headers: &HeaderMap) -> Option<OneTimeValue> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut values = cookies
-        .flat_map(|line| line.split(';'))
-        .filter_map(|cookie| cookie.trim().strip_prefix(BROWSER_COOKIE)?.strip_prefix('='));
-    let value = values.next()?;
-    values.next().is_none().then(|| OneTimeValue::new(value))
 }
 
 fn unknown_state() -> ApiError {
@@ -98,37 +87,70 @@ fn unknown_state() -> ApiError {
 
 /// Sends the browser on where the request says so, or tells it here.
 fn refused(error: CompleteError, correlation: &CorrelationId) -> Result<Response<String>, ApiError> {
-    let (error, return_url) = match error {
-        CompleteError::State => return Err(unknown_state()),
-        CompleteError::Seal(error) => return Err(ApiError::failure(ErrorCode::StorageUnavailable, &error)),
-        CompleteError::Store(error) => return Err(ApiError::failure(ErrorCode::StorageUnavailable, &error)),
-        CompleteError::Refused { return_url } => (
-            ApiError::new(ErrorCode::AuthAccessDenied, "the connection was not allowed at the provider"),
-            return_url,
-        ),
-        CompleteError::Exchange { return_url, source } => (exchange(&source), return_url),
-        CompleteError::Company { return_url, .. } => (
-            ApiError::new(
-                ErrorCode::AuthOauthFailed,
-                "the provider does not confirm the company; start again",
-            ),
-            return_url,
-        ),
-        CompleteError::OwnedElsewhere { return_url } => {
-            let message = "this company is connected to another account already";
-            (ApiError::new(ErrorCode::CompanyConnectedElsewhere, message), return_url)
+    match error {
+        CompleteError::State => Err(unknown_state()),
+        CompleteError::StateUsed => Err(ApiError::new(
+            ErrorCode::AuthStateUsed,
+            "this page was opened before; go back to where you began to see whether it worked",
+        )),
+        CompleteError::Unread(error) => Err(ApiError::failure(ErrorCode::StorageUnavailable, &error)),
+        CompleteError::Failed { return_url, failure } => {
+            let error = explain(&failure);
+            match return_url {
+                Some(return_url) => Ok(answer::return_failed(&return_url, error.code, correlation)),
+                None => Err(error),
+            }
         }
-    };
-    match return_url {
-        Some(return_url) => Ok(answer::return_failed(&return_url, error.code, correlation)),
-        None => Err(error),
     }
 }
 
-fn exchange(error: &TokenEndpointError) -> ApiError {
-    let message = match error {
-        TokenEndpointError::AppRefused(_) => "the provider does not accept this product's credentials",
-        _ => "the provider did not complete the connection; start again",
-    };
-    ApiError::new(ErrorCode::AuthOauthFailed, message)
+/// What a failure means for the person in front of the browser.
+fn explain(failure: &ConnectFailure) -> ApiError {
+    let failed = |message: &str| ApiError::new(ErrorCode::AuthOauthFailed, message);
+    match failure {
+        ConnectFailure::Refused { error: Some(error) } if error == ACCESS_DENIED => {
+            ApiError::new(ErrorCode::AuthAccessDenied, "the connection was not allowed at the provider")
+        }
+        ConnectFailure::Refused { .. } => failed("the provider refused the connection; start again"),
+        ConnectFailure::Exchange(TokenEndpointError::AppRefused(_)) => {
+            failed("the provider does not accept this product's credentials")
+        }
+        ConnectFailure::Exchange(_) => failed("the provider did not complete the connection; start again"),
+        ConnectFailure::Companies(error) => explain_companies(error),
+        ConnectFailure::OwnedElsewhere => {
+            let message = "this company is connected to another account already";
+            ApiError::new(ErrorCode::CompanyConnectedElsewhere, message)
+        }
+        ConnectFailure::DifferentCompany => {
+            let message = "another company was chosen than the one to be connected again; start again and choose that one";
+            ApiError::new(ErrorCode::CompanyDifferent, message)
+        }
+        ConnectFailure::NotConfigured => {
+            ApiError::new(ErrorCode::ProviderUnknown, "there is no such provider here")
+        }
+        ConnectFailure::Seal(error) => ApiError::failure(ErrorCode::StorageUnavailable, error),
+        ConnectFailure::Store(error) => ApiError::failure(ErrorCode::StorageUnavailable, error),
+    }
+}
+
+fn explain_companies(error: &CompanyError) -> ApiError {
+    match error {
+        CompanyError::Foreign | CompanyError::Unavailable(_) => ApiError::new(
+            ErrorCode::AuthOauthFailed,
+            "the provider does not confirm the company; start again",
+        ),
+        CompanyError::NoCompany => {
+            ApiError::new(ErrorCode::CompanyNotChosen, "no company was chosen at the provider; start again")
+        }
+        CompanyError::TooMany { found } => {
+            let message =
+                format!("{found} companies were chosen, at most {MAX_COMPANIES} can be; start again");
+            ApiError::new(ErrorCode::CompanyNotChosen, message)
+        }
+        CompanyError::ScopeMissing { scope } => {
+            let message =
+                format!("the scope {scope} was not allowed at the provider; start again and allow it");
+            ApiError::new(ErrorCode::AuthProviderScopeMissing, message).with("scope", *scope)
+        }
+    }
 }

@@ -1,8 +1,7 @@
 //! What the `oauth` function is told by its environment.
 
 use domain::refresh::RefreshPolicy;
-use edge::config::{ConfigError, Lookup, Variables};
-use providers::settings::QuickBooksSettings;
+use edge::config::{ConfigError, Lookup, ProviderSettings, Variables};
 
 /// The configuration of the `oauth` function.
 #[derive(Debug)]
@@ -13,6 +12,8 @@ pub struct Config {
     pub connections_table: String,
     /// `CONTROL_TABLE`.
     pub control_table: String,
+    /// `HISTORY_TABLE`, which holds the audit log.
+    pub history_table: String,
     /// `SYNC_QUEUE_LOW_URL`.
     pub sync_queue_low_url: String,
     /// `EVENT_BUS`.
@@ -25,8 +26,10 @@ pub struct Config {
     pub due_shards: u32,
     /// `REFRESH_LEAD_SECONDS` and its siblings.
     pub policy: RefreshPolicy,
-    /// `QUICKBOOKS_CLIENT_ID`, `_CLIENT_SECRET` and addresses.
-    pub quickbooks: QuickBooksSettings,
+    /// `ALLOW_SHARED_COMPANIES` (false): whether several tenants may be connected to one company.
+    pub shared_companies: bool,
+    /// `QUICKBOOKS_CLIENT_ID` and its siblings, for each provider that is configured.
+    pub providers: ProviderSettings,
 }
 
 impl Config {
@@ -34,26 +37,30 @@ impl Config {
     pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let mut variables = Variables::new(lookup);
         let policy = variables.refresh_policy();
-        let quickbooks = variables.quickbooks(EXCHANGE_TIMEOUT.min(policy.post_timeout));
+        let providers = variables.providers(EXCHANGE_TIMEOUT.min(policy.post_timeout));
         let environment = variables.environment_name();
         let connections_table = variables.required("CONNECTIONS_TABLE");
         let control_table = variables.required("CONTROL_TABLE");
+        let history_table = variables.required("HISTORY_TABLE");
         let sync_queue_low_url = variables.required("SYNC_QUEUE_LOW_URL");
         let event_bus = variables.required("EVENT_BUS");
         let token_key_id = variables.required("TOKEN_KEY_ID");
         let public_url = variables.public_url();
         let due_shards = variables.due_shards();
-        variables.finish(quickbooks.map(|quickbooks| Self {
+        let shared_companies = variables.parsed("ALLOW_SHARED_COMPANIES", false, "true or false");
+        variables.finish(providers.map(|providers| Self {
             environment,
             connections_table,
             control_table,
+            history_table,
             sync_queue_low_url,
             event_bus,
             token_key_id,
             public_url,
             due_shards,
             policy,
-            quickbooks,
+            shared_companies,
+            providers,
         }))
     }
 }

@@ -3,35 +3,36 @@
 mod answer;
 mod callback;
 mod config;
+mod cookie;
+mod provider;
 mod wiring;
 
 use std::sync::Arc;
 
 use domain::{
-    authorization::{AuthorizationStore, BeginError, Connector, STATE_LIFE, begin},
+    authorization::{AuthorizationStore, BeginError, Connector, begin, hash},
     clock::Clock,
     entropy::Entropy,
     error::ErrorCode,
     id::{CorrelationId, Ids},
     provider::Provider,
     secret::OneTimeValue,
+    tenant::TenantStore,
 };
 use edge::{
+    config::ProviderSettings,
     http::{ApiError, correlation, redirect},
     public_url,
     query::Query,
 };
 use lambda_http::{
     Request, RequestExt as _, Response,
-    http::{HeaderValue, Method, header},
+    http::{Method, header},
 };
-use providers::{quickbooks, settings::QuickBooksSettings};
 
 pub use config::Config;
+pub use cookie::PREFIX as COOKIE_PREFIX;
 pub use wiring::wire;
-
-/// The cookie that binds a callback to the browser that began; `__Host-` keeps other hosts and plain http from setting it.
-pub const BROWSER_COOKIE: &str = "__Host-ledgerbridge-connect";
 
 /// What the function works with.
 pub struct Deps {
@@ -39,8 +40,10 @@ pub struct Deps {
     pub connector: Connector,
     /// One-time values.
     pub requests: Arc<dyn AuthorizationStore>,
-    /// QuickBooks' addresses and our credentials there.
-    pub quickbooks: Arc<QuickBooksSettings>,
+    /// Tenants, whose names are shown.
+    pub tenants: Arc<dyn TenantStore>,
+    /// Our app at each provider that is configured.
+    pub providers: ProviderSettings,
     /// `PUBLIC_URL`, where it is set.
     pub public_url: Option<String>,
     /// Time.
@@ -72,17 +75,21 @@ async fn route(
 ) -> Result<Response<String>, ApiError> {
     let path = request.raw_http_path();
     let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
-    let ["auth", provider, step @ ("connect" | "callback")] = segments[..] else {
-        return Err(ApiError::new(ErrorCode::ValidationNotFound, "there is nothing at this address"));
+    let (provider, step) = match segments[..] {
+        ["auth", "connect"] => (None, "connect"),
+        ["auth", name, step @ ("connect" | "callback")] => {
+            (Some(provider::named(&deps.providers, name)?), step)
+        }
+        _ => return Err(ApiError::new(ErrorCode::ValidationNotFound, "there is nothing at this address")),
     };
-    let provider = configured(provider)?;
     if request.method() != Method::GET {
         // Mail scanners and link previews use HEAD: nothing may be used up by them.
         return Err(ApiError::new(ErrorCode::ValidationMethodNotAllowed, "open this address with GET"));
     }
     let query = Query::parse(request.uri().query().unwrap_or_default())?;
-    let redirect_uri =
-        format!("{}/auth/{provider}/callback", public_url(deps.public_url.as_deref(), request)?);
+    let public_url = public_url(deps.public_url.as_deref(), request)?;
+    let Some(provider) = provider else { return choose(deps, (&query, &public_url), correlation).await };
+    let redirect_uri = format!("{public_url}/auth/{provider}/callback");
     match step {
         "connect" => connect(deps, provider, (&query, &redirect_uri), correlation).await,
         _ => {
@@ -91,12 +98,31 @@ async fn route(
     }
 }
 
-fn configured(name: &str) -> Result<Provider, ApiError> {
-    let known = name.parse().ok().filter(|provider| *provider == Provider::QuickBooks);
-    known.ok_or_else(|| {
-        ApiError::new(ErrorCode::ProviderUnknown, "there is no such provider here")
-            .with("providers", vec!["quickbooks"])
-    })
+/// Shows whose books are about to be connected, and lets the person choose the provider; the link stays good.
+async fn choose(
+    deps: &Deps,
+    (query, public_url): (&Query, &str),
+    correlation: &CorrelationId,
+) -> Result<Response<String>, ApiError> {
+    let unread = |error| ApiError::failure(ErrorCode::StorageUnavailable, &error);
+    let code = OneTimeValue::new(query.get("session").ok_or_else(spent)?);
+    let session = deps.requests.find_session(&hash(&code), deps.clock.now()).await.map_err(unread)?;
+    let session = session.ok_or_else(spent)?;
+    let tenant = deps.tenants.find(&session.tenant).await.map_err(unread)?;
+    let name = tenant.map_or_else(|| session.tenant.to_string(), |tenant| tenant.name);
+    let mut providers = deps.providers.configured();
+    providers.retain(|provider| session.provider.is_none_or(|only| only == *provider));
+    // A code that was found is one of ours, in letters that an address takes as they are.
+    let code = code.expose();
+    let link =
+        |provider: Provider| (provider, format!("{public_url}/auth/{provider}/connect?session={code}"));
+    let links: Vec<_> = providers.into_iter().map(link).collect();
+    Ok(answer::choice(&name, &links, correlation))
+}
+
+fn spent() -> ApiError {
+    let message = "this connect link has expired or was used; ask for a new one";
+    ApiError::new(ErrorCode::AuthSessionExpired, message)
 }
 
 /// Uses up the one-time link and sends the browser to the provider.
@@ -106,16 +132,10 @@ async fn connect(
     (query, redirect_uri): (&Query, &str),
     correlation: &CorrelationId,
 ) -> Result<Response<String>, ApiError> {
-    let spent = || {
-        ApiError::new(
-            ErrorCode::AuthSessionExpired,
-            "this connect link has expired or was used; ask for a new one",
-        )
-    };
     let code = OneTimeValue::new(query.get("session").ok_or_else(spent)?);
-    let authorize = quickbooks::authorize_url(&deps.quickbooks, redirect_uri);
+    let endpoint = provider::endpoint(&deps.providers, provider, redirect_uri).ok_or_else(spent)?;
     let now = deps.clock.now();
-    let begun = match begin(&*deps.requests, &*deps.entropy, now, (provider, &code), authorize).await {
+    let begun = match begin(&*deps.requests, &*deps.entropy, now, &code, &endpoint).await {
         Ok(begun) => begun,
         Err(BeginError::LinkSpent) => return Err(spent()),
         Err(BeginError::Store(error)) => {
@@ -124,12 +144,7 @@ async fn connect(
     };
     tracing::info!(provider = provider.as_str(), "Browser sent to the provider");
     let mut response = redirect(begun.location.as_str(), correlation);
-    let cookie = format!(
-        "{BROWSER_COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={}",
-        begun.browser.expose(),
-        STATE_LIFE.as_secs()
-    );
-    let cookie = HeaderValue::from_str(&cookie)
+    let cookie = cookie::set(&begun.state_hash, &begun.browser)
         .map_err(|error| ApiError::failure(ErrorCode::InternalError, &error))?;
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)

@@ -1,8 +1,7 @@
 //! What the `refresh` function is told by its environment.
 
 use domain::refresh::RefreshPolicy;
-use edge::config::{ConfigError, Lookup, Variables};
-use providers::settings::QuickBooksSettings;
+use edge::config::{ConfigError, Lookup, ProviderSettings, Variables};
 
 /// The configuration of the `refresh` function.
 #[derive(Debug)]
@@ -27,8 +26,8 @@ pub struct Config {
     pub due_shards: u32,
     /// `REFRESH_LEAD_SECONDS` (1800), `REFRESH_POST_TIMEOUT_SECONDS` (45), `REFRESH_LEASE_SECONDS` (105).
     pub policy: RefreshPolicy,
-    /// `QUICKBOOKS_CLIENT_ID`, `_CLIENT_SECRET` and addresses.
-    pub quickbooks: QuickBooksSettings,
+    /// `QUICKBOOKS_CLIENT_ID` and its siblings, for each provider that is configured.
+    pub providers: ProviderSettings,
 }
 
 impl Config {
@@ -36,7 +35,7 @@ impl Config {
     pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let mut variables = Variables::new(lookup);
         let policy = variables.refresh_policy();
-        let quickbooks = variables.quickbooks(policy.post_timeout);
+        let providers = variables.providers(policy.post_timeout);
         let environment = variables.environment_name();
         let connections_table = variables.required("CONNECTIONS_TABLE");
         let history_table = variables.required("HISTORY_TABLE");
@@ -46,7 +45,7 @@ impl Config {
         let event_bus = variables.required("EVENT_BUS");
         let token_key_id = variables.required("TOKEN_KEY_ID");
         let due_shards = variables.due_shards();
-        variables.finish(quickbooks.map(|quickbooks| Self {
+        variables.finish(providers.map(|providers| Self {
             environment,
             connections_table,
             history_table,
@@ -57,7 +56,7 @@ impl Config {
             token_key_id,
             due_shards,
             policy,
-            quickbooks,
+            providers,
         }))
     }
 }

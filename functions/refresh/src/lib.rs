@@ -1,8 +1,9 @@
-//! The `refresh` function: the one room in which refresh tokens are opened and spent.
+//! The `refresh` function: the one room in which refresh tokens are opened, spent and revoked.
 //!
 //! It is called by the clock (sweep), by its queue and by other functions directly.
 
 mod config;
+mod disconnect;
 mod wiring;
 
 use std::sync::Arc;
@@ -10,10 +11,10 @@ use std::sync::Arc;
 use aws::SqsSource;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{
-    connection::ConnectionKey,
+    connection::{ConnectionKey, ConnectionState},
     refresh::{
-        RefreshAnswer, RefreshMessage, RefreshOutcome, RefreshReport, Refresher, Sweep, SweepReport, Trigger,
-        policy::earlier,
+        DisconnectAnswer, DisconnectMessage, RefreshAnswer, RefreshMessage, RefreshOutcome, RefreshReport,
+        Refresher, Sweep, SweepReport, Trigger, policy::earlier,
     },
     store::{StoreError, chain},
 };
@@ -45,7 +46,7 @@ pub struct Deps {
     pub queue: SqsSource,
 }
 
-/// The three ways in which the function is called.
+/// The four ways in which the function is called.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Call {
@@ -53,8 +54,10 @@ pub enum Call {
     Queue(SqsEvent),
     /// EventBridge's own plain scheduled event.
     Clock(ScheduledEvent),
-    /// A direct invocation.
+    /// A direct invocation to refresh.
     Direct(RefreshMessage),
+    /// A direct invocation to end a connection.
+    Disconnect(DisconnectMessage),
 }
 
 /// EventBridge's scheduled event, as far as it is looked at.
@@ -84,17 +87,24 @@ pub enum Reply {
     },
     /// How each refresh ended.
     Direct(Vec<RefreshAnswer>),
+    /// How far ending a connection came.
+    Disconnect(DisconnectAnswer),
 }
 
 /// Why an invocation failed as a whole.
 #[derive(Debug, Error)]
 pub enum HandleError {
-    /// The event is none of the three.
-    #[error("the event is neither a queue's batch, nor the clock's, nor a refresh message")]
+    /// The event is none of the four.
+    #[error(
+        "the event is neither a queue's batch, nor the clock's, nor a message to refresh or to disconnect"
+    )]
     Unknown(#[source] serde_json::Error),
     /// A direct message of the wrong version or size.
-    #[error("the refresh message is refused")]
+    #[error("the message is refused")]
     Message(#[source] domain::refresh::MessageError),
+    /// The connection that is to be ended could not be read or settled.
+    #[error("the connection could not be ended")]
+    Disconnect(#[source] StoreError),
     /// The sweep could not be finished.
     #[error("the sweep could not be finished")]
     Sweep(#[source] StoreError),
@@ -123,6 +133,11 @@ pub async fn handle(
             let reports = refresh_all(&deps.refresher, &message.connections, message.reason, deadline).await;
             let answers = reports.iter().zip(&message.connections).map(|(report, key)| answer(report, key));
             Ok(Reply::Direct(answers.collect()))
+        }
+        Call::Disconnect(message) => {
+            let message = message.checked().map_err(HandleError::Message)?;
+            let ended = disconnect::asked(&deps.refresher, &message, deadline).await;
+            ended.map(Reply::Disconnect).map_err(HandleError::Disconnect)
         }
     }
 }
@@ -163,6 +178,13 @@ async fn refresh_one(
     deadline: Timestamp,
 ) -> Result<RefreshReport, StoreError> {
     let result = refresher.refresh(key, trigger, deadline).await;
+    if let Ok(RefreshReport {
+        outcome: RefreshOutcome::NotRefreshable { state: ConnectionState::Disconnecting },
+        ..
+    }) = result
+    {
+        disconnect::resumed(refresher, key, deadline).await?;
+    }
     let (tenant, connection) = (key.tenant.as_str(), key.connection.as_str());
     match &result {
         Ok(report) => {

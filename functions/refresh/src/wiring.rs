@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use aws::{
-    DynamoAttempts, DynamoConnections, DynamoSweepLog, EventBridgeBus, KmsDataKeys, SdkConfig,
+    DynamoAttempts, DynamoAudit, DynamoConnections, DynamoSweepLog, EventBridgeBus, KmsDataKeys, SdkConfig,
     SqsRefreshQueue, SqsSource, clients,
 };
 use domain::{
@@ -13,9 +13,15 @@ use domain::{
     provider::Provider,
     refresh::{Refresher, Sweep},
     sealing::TokenSealer,
-    token::TokenEndpoint,
+    token::{Revocation, TokenEndpoint},
 };
-use providers::{http, quickbooks::QuickBooksTokenEndpoint};
+use edge::config::ProviderSettings;
+use providers::{
+    http,
+    quickbooks::{QuickBooksRevocation, QuickBooksTokenEndpoint},
+    xero::{XeroRevocation, XeroTokenEndpoint},
+    zoho::{ZohoRevocation, ZohoTokenEndpoint},
+};
 
 use crate::{Config, Deps};
 
@@ -28,15 +34,16 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let connections =
         Arc::new(DynamoConnections::new(dynamodb.clone(), config.connections_table, config.due_shards));
     let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));
-    let quickbooks: Arc<dyn TokenEndpoint> =
-        Arc::new(QuickBooksTokenEndpoint::new(http::client()?, Arc::new(config.quickbooks), clock.clone()));
+    let (endpoints, revocations) = servers(config.providers, &http::client()?, &clock);
     Ok(Deps {
         refresher: Arc::new(Refresher {
             store: connections.clone(),
             connections: connections.clone(),
-            endpoints: HashMap::from([(Provider::QuickBooks, quickbooks)]),
+            endpoints,
+            revocations,
             sealer: TokenSealer::new(config.environment, keys, entropy.clone()),
-            attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), config.history_table)),
+            attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), config.history_table.clone())),
+            audit: Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table)),
             bus: Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus)),
             clock: clock.clone(),
             entropy,
@@ -52,4 +59,35 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         },
         queue: SqsSource::new(sqs, config.refresh_queue_url, config.refresh_dlq_url),
     })
+}
+
+type Endpoints = HashMap<Provider, Arc<dyn TokenEndpoint>>;
+type Revocations = HashMap<Provider, Arc<dyn Revocation>>;
+
+/// Every provider that is configured, over one client.
+fn servers(
+    settings: ProviderSettings,
+    client: &http::Client,
+    clock: &Arc<dyn Clock>,
+) -> (Endpoints, Revocations) {
+    let (mut endpoints, mut revocations) = (Endpoints::new(), Revocations::new());
+    if let Some(app) = settings.quickbooks.map(Arc::new) {
+        let endpoint = QuickBooksTokenEndpoint::new(client.clone(), app.clone(), clock.clone());
+        endpoints.insert(Provider::QuickBooks, Arc::new(endpoint));
+        let revocation = QuickBooksRevocation::new(client.clone(), app, clock.clone());
+        revocations.insert(Provider::QuickBooks, Arc::new(revocation));
+    }
+    if let Some(app) = settings.xero.map(Arc::new) {
+        let endpoint = XeroTokenEndpoint::new(client.clone(), app.clone(), clock.clone());
+        endpoints.insert(Provider::Xero, Arc::new(endpoint));
+        let revocation = XeroRevocation::new(client.clone(), app, clock.clone());
+        revocations.insert(Provider::Xero, Arc::new(revocation));
+    }
+    if let Some(app) = settings.zoho.map(Arc::new) {
+        let endpoint = ZohoTokenEndpoint::new(client.clone(), app.clone(), clock.clone());
+        endpoints.insert(Provider::Zoho, Arc::new(endpoint));
+        let revocation = ZohoRevocation::new(client.clone(), app, clock.clone());
+        revocations.insert(Provider::Zoho, Arc::new(revocation));
+    }
+    (endpoints, revocations)
 }

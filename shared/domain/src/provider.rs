@@ -35,6 +35,16 @@ impl Provider {
             Self::Zoho => "zoho",
         }
     }
+
+    /// The name that a person knows it by.
+    #[must_use]
+    pub fn display_name(self) -> &'static str {
+        match self {
+            Self::QuickBooks => "QuickBooks Online",
+            Self::Xero => "Xero",
+            Self::Zoho => "Zoho Books",
+        }
+    }
 }
 
 impl FromStr for Provider {

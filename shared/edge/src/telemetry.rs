@@ -85,6 +85,11 @@ pub fn count_refresh(
     }
 }
 
+/// Counts one try to end a connection by how far it came.
+pub fn count_disconnect(outcome: &'static str) {
+    metrics::counter!("Disconnects", "outcome" => outcome).increment(1);
+}
+
 /// Counts one webhook request by what became of it.
 pub fn count_webhook(provider: &'static str, outcome: &'static str) {
     metrics::counter!("Webhooks", "provider" => provider, "outcome" => outcome).increment(1);

@@ -49,7 +49,7 @@ pub struct AuthorizationEndpoint<'a> {
     /// Whether a challenge is sent (RFC 7636, method S256).
     pub pkce: bool,
     /// The authorization request for these scopes with all that never changes; `state` and the challenge are added here.
-    pub request: &'a (dyn Fn(&[String]) -> Url + Sync),
+    pub request: Box<dyn Fn(&[String]) -> Url + Send + Sync + 'a>,
 }
 
 /// The redirect to the provider, and what the browser is to keep.

@@ -1,0 +1,81 @@
+//! Confirming a connection that was consented to: the product's word that this person belongs to this tenant.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use domain::{
+    api_key::Scope,
+    audit::{self, AuditAction},
+    connection::{ConfirmOutcome, Connection, ConnectionState},
+    error::ErrorCode,
+    id::{Ids, TenantId},
+    store::chain,
+    sync::{Lane, SyncJob},
+};
+use edge::http::ApiError;
+use serde::Deserialize;
+
+use crate::{
+    Deps,
+    call::{Call, JsonBody, Name, Outcome, Refusal},
+    connect_sessions::entry,
+    connections::{find, missing, shown},
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Confirmation {
+    /// Needed right after connecting, before the connection is found by its id alone.
+    tenant_id: Option<TenantId>,
+    /// Whether a full sync starts now.
+    sync: Option<bool>,
+}
+
+/// `POST /api/connections/{id}/confirm`
+pub(crate) async fn confirm(
+    State(deps): State<Arc<Deps>>,
+    Name(id): Name,
+    call: Call,
+    JsonBody(wanted): JsonBody<Confirmation>,
+) -> Outcome {
+    call.caller.require(Scope::ConnectionsWrite)?;
+    let connection = find(&deps, &call, &id, wanted.tenant_id).await?;
+    let was_pending = connection.state == ConnectionState::Pending;
+    let write_id = Ids::new(&*deps.clock, &*deps.entropy).write();
+    match deps.connections.confirm(&connection.key, &write_id).await? {
+        ConfirmOutcome::Active => {}
+        ConfirmOutcome::Missing => return Err(missing().into()),
+        ConfirmOutcome::NotPending(state) => return Err(not_pending(state).into()),
+    }
+    if was_pending {
+        let mut entry = entry(&deps, &call, connection.key.tenant.clone(), AuditAction::ConnectionConfirmed);
+        entry.provider = Some(connection.provider);
+        entry.connection = Some(connection.key.connection.clone());
+        audit::record(&*deps.audit, &entry).await;
+        if wanted.sync.unwrap_or(true) {
+            start_sync(&deps, &call, &connection).await?;
+        }
+    }
+    let confirmed = deps.connections.find(&connection.key).await?.ok_or_else(missing)?;
+    shown(&deps, &call, StatusCode::OK, confirmed).await
+}
+
+/// Asks for the first sync of each company; the connection stands whatever becomes of that.
+async fn start_sync(deps: &Deps, call: &Call, connection: &Connection) -> Result<(), Refusal> {
+    for company in deps.connections.list_companies(&connection.key).await? {
+        let job = Ids::new(&*deps.clock, &*deps.entropy).job();
+        let job = SyncJob {
+            correlation_id: Some(call.correlation.clone()),
+            ..SyncJob::full(job, connection.key.clone(), company.id)
+        };
+        if let Err(error) = deps.sync_queue.send(Lane::Low, &job).await {
+            tracing::error!(error = chain(&error), "First sync is not queued");
+        }
+    }
+    Ok(())
+}
+
+fn not_pending(state: ConnectionState) -> ApiError {
+    let message = "the connection does not wait to be confirmed";
+    ApiError::new(ErrorCode::ConnectionStateConflict, message).with("state", state.as_str())
+}

@@ -1,0 +1,153 @@
+//! Connect links: one-time addresses that the product hands to its customer.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use domain::{
+    api_key::Scope,
+    audit::{self, AuditAction, AuditEntry},
+    authorization::{SessionRequest, open_session},
+    connection::ConnectionKey,
+    error::ErrorCode,
+    id::{ConnectionId, Ids, TenantId},
+    provider::Provider,
+};
+use edge::http::ApiError;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Deps,
+    call::{Call, JsonBody, Outcome, PublicUrl, Refusal},
+    connections,
+    tokens::parse_provider,
+};
+
+/// The window of the limit, in seconds.
+const MINUTE: i64 = 60;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewSession {
+    tenant_id: TenantId,
+    /// Without one the person chooses.
+    provider: Option<String>,
+    /// The connection to connect again; whoever chooses another company is told so.
+    connection_id: Option<ConnectionId>,
+    return_url: Option<String>,
+    /// Some of those configured; all of them when left out.
+    #[serde(default)]
+    scopes: Vec<String>,
+    /// Whether the connection waits for `POST /api/connections/{id}/confirm`.
+    #[serde(default)]
+    confirm: bool,
+    sync: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionBody {
+    connect_url: String,
+    expires_at: Timestamp,
+}
+
+/// `POST /api/connect-sessions`
+pub(crate) async fn open(
+    State(deps): State<Arc<Deps>>,
+    PublicUrl(public_url): PublicUrl,
+    call: Call,
+    JsonBody(new): JsonBody<NewSession>,
+) -> Outcome {
+    call.caller.require(Scope::ConnectionsWrite)?;
+    let tenant = admitted(&deps, &call, &new.tenant_id).await?;
+    let provider = provider(&deps, &new, &tenant).await?;
+    check_scopes(&deps, provider, &new.scopes)?;
+    // Exact matches only: a prefix or pattern would let a browser be sent to a stranger's page.
+    if new.return_url.as_ref().is_some_and(|url| !deps.return_urls.contains(url)) {
+        let message = "returnUrl is not one of the addresses configured in RETURN_URLS";
+        return Err(ApiError::invalid("returnUrl", message).into());
+    }
+    check_rate(&deps, &tenant).await?;
+    let request = SessionRequest {
+        tenant: tenant.clone(),
+        provider,
+        scopes: new.scopes,
+        reconnects: new.connection_id,
+        confirm: new.confirm,
+        return_url: new.return_url,
+        sync: new.sync.unwrap_or(true),
+    };
+    let (code, expires_at) =
+        open_session(&*deps.authorizations, &*deps.entropy, deps.clock.now(), request).await?;
+    let mut entry = entry(&deps, &call, tenant, AuditAction::ConnectSessionOpened);
+    entry.provider = provider;
+    audit::record(&*deps.audit, &entry).await;
+    let path = provider.map_or_else(|| "connect".to_owned(), |provider| format!("{provider}/connect"));
+    let connect_url = format!("{public_url}/auth/{path}?session={}", code.expose());
+    Ok(call.json(StatusCode::CREATED, &SessionBody { connect_url, expires_at }))
+}
+
+/// The tenant of a request, where the caller may act for it and it exists; an attempt on another's is audited.
+async fn admitted(deps: &Deps, call: &Call, tenant: &TenantId) -> Result<TenantId, Refusal> {
+    if let (Err(error), Some(bound)) = (call.caller.tenant(Some(tenant.clone())), call.caller.bound_to()) {
+        let entry = entry(deps, call, bound.clone(), AuditAction::AccessRefused);
+        audit::record(&*deps.audit, &entry).await;
+        return Err(error.into());
+    }
+    match deps.tenants.find(tenant).await? {
+        Some(tenant) => Ok(tenant.id),
+        None => Err(ApiError::new(ErrorCode::TenantNotFound, "there is no such tenant").into()),
+    }
+}
+
+/// The provider that a request names, or that of the connection it names.
+async fn provider(deps: &Deps, new: &NewSession, tenant: &TenantId) -> Result<Option<Provider>, Refusal> {
+    let named = new.provider.as_deref().map(parse_provider).transpose()?;
+    let Some(connection) = &new.connection_id else { return Ok(named) };
+    let key = ConnectionKey { tenant: tenant.clone(), connection: connection.clone() };
+    let connection = deps.connections.find(&key).await?.ok_or_else(connections::missing)?;
+    if named.is_some_and(|named| named != connection.provider) {
+        let message = "connectionId names a connection to another provider";
+        return Err(ApiError::invalid("provider", message).into());
+    }
+    Ok(Some(connection.provider))
+}
+
+/// Scopes come from the configuration: a caller may ask for fewer, never for others.
+fn check_scopes(deps: &Deps, provider: Option<Provider>, scopes: &[String]) -> Result<(), ApiError> {
+    if scopes.is_empty() {
+        return Ok(());
+    }
+    let Some(provider) = provider else {
+        return Err(ApiError::invalid("scopes", "name the provider whose scopes these are"));
+    };
+    let allowed = deps.scopes.of(provider);
+    if scopes.iter().all(|scope| allowed.contains(scope)) {
+        return Ok(());
+    }
+    let message = "scopes may hold only what is configured for this provider";
+    Err(ApiError::invalid("scopes", message).with("allowed", allowed.to_vec()))
+}
+
+/// Bounds how many links, and so how many requests under way, one tenant can have.
+async fn check_rate(deps: &Deps, tenant: &TenantId) -> Result<(), Refusal> {
+    let now = deps.clock.now();
+    if deps.authorizations.count_session(tenant, now).await? <= deps.connect_sessions_per_minute {
+        return Ok(());
+    }
+    let message = "too many connect links were made for this tenant within a minute; try again later";
+    let mut error = ApiError::new(ErrorCode::RateLimitExceeded, message)
+        .with("limit", deps.connect_sessions_per_minute)
+        .with("windowSeconds", MINUTE);
+    error.retry_after = u64::try_from(MINUTE - now.as_second().rem_euclid(MINUTE)).ok();
+    Err(error.into())
+}
+
+/// An entry of the audit log about what the caller did.
+pub(crate) fn entry(deps: &Deps, call: &Call, tenant: TenantId, action: AuditAction) -> AuditEntry {
+    let id = Ids::new(&*deps.clock, &*deps.entropy).audit();
+    let mut entry = AuditEntry::new(id, deps.clock.now(), tenant, action);
+    entry.actor = Some(call.caller.key().clone());
+    entry.correlation = Some(call.correlation.clone());
+    entry
+}

@@ -1,0 +1,98 @@
+//! Ending a connection, or one company of it; the work is done by the one function that may revoke.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+};
+use domain::{
+    api_key::Scope,
+    connection::{Connection, ConnectionState},
+    error::ErrorCode,
+    id::CompanyId,
+    refresh::{DisconnectAnswer, DisconnectMessage, DisconnectResult, FailureClass, MESSAGE_VERSION},
+};
+use edge::http::ApiError;
+
+use crate::{
+    Deps,
+    call::{Call, Name, Outcome, Parameters, PublicUrl, Refusal},
+    connections::{find, missing, shown},
+};
+
+/// How long a caller waits; below the gateway's 29 seconds.
+const WAIT: Duration = Duration::from_secs(20);
+
+/// `DELETE /api/connections/{id}?tenantId=&companyId=`: 200 when it has ended, also before; 202 while the provider does not
+/// answer, which is then tried until it does.
+pub(crate) async fn disconnect(
+    State(deps): State<Arc<Deps>>,
+    PublicUrl(public_url): PublicUrl,
+    Name(id): Name,
+    Parameters(query): Parameters,
+    call: Call,
+) -> Outcome {
+    call.caller.require(Scope::ConnectionsWrite)?;
+    let connection = find(&deps, &call, &id, query.parsed("tenantId")?).await?;
+    let company = match query.get("companyId") {
+        Some(named) => Some(company(&deps, &connection, named).await?),
+        None => None,
+    };
+    if connection.state == ConnectionState::Disconnected {
+        return shown(&deps, &call, StatusCode::OK, connection).await;
+    }
+    let message = DisconnectMessage {
+        v: MESSAGE_VERSION,
+        disconnect: connection.key.clone(),
+        company_id: company,
+        actor: Some(call.caller.key().clone()),
+        correlation_id: Some(call.correlation.clone()),
+    };
+    let answer = deps.refresh.disconnect(&message, WAIT).await?;
+    match answer.as_ref().map(|answer| answer.result) {
+        Some(DisconnectResult::Missing) => return Err(missing().into()),
+        Some(DisconnectResult::CompanyKept) => return Err(kept(answer.as_ref()).into()),
+        _ => {}
+    }
+    // What is stored now is what is answered for: a request that was never taken up is not acknowledged.
+    let is_company = answer.is_some_and(|answer| answer.result == DisconnectResult::CompanyRemoved);
+    let connection = deps.connections.find(&connection.key).await?.ok_or_else(missing)?;
+    match connection.state {
+        ConnectionState::Disconnected => shown(&deps, &call, StatusCode::OK, connection).await,
+        _ if is_company => shown(&deps, &call, StatusCode::OK, connection).await,
+        ConnectionState::Disconnecting => {
+            let status_url = format!("{public_url}/api/connections/{}", connection.key.connection);
+            let mut response = shown(&deps, &call, StatusCode::ACCEPTED, connection).await?;
+            if let Ok(location) = HeaderValue::from_str(&status_url) {
+                response.headers_mut().insert(header::LOCATION, location);
+            }
+            Ok(response)
+        }
+        _ => {
+            let message = "the connection is not ended yet; try again";
+            Err(ApiError::new(ErrorCode::StorageUnavailable, message).into())
+        }
+    }
+}
+
+/// The company of the connection with this id, ours or the provider's.
+async fn company(deps: &Deps, connection: &Connection, named: &str) -> Result<CompanyId, Refusal> {
+    let companies = deps.connections.list_companies(&connection.key).await?;
+    let is_meant = |id: &str, provider_id: &str| id == named || provider_id == named;
+    let found =
+        companies.into_iter().find(|company| is_meant(company.id.as_str(), company.provider_id.as_str()));
+    let message = "companyId is none of the companies of this connection";
+    found.map(|company| company.id).ok_or_else(|| ApiError::invalid("companyId", message).into())
+}
+
+/// One company of several stays, since the provider did not let it go.
+fn kept(answer: Option<&DisconnectAnswer>) -> ApiError {
+    let class = answer.and_then(|answer| answer.error_class.as_deref());
+    let code = if class == Some(FailureClass::Configuration.as_str()) {
+        ErrorCode::ProviderAuthError
+    } else {
+        ErrorCode::ProviderApiError
+    };
+    ApiError::new(code, "the provider did not let the company go; it is still connected, try again")
+}
