@@ -3,15 +3,23 @@
 use std::time::Duration;
 
 use domain::{
-    authorization::CompleteError,
+    authorization::{CompleteError, Completed, ConnectFailure},
     connection::ConnectionState,
     event::EventKind,
-    refresh::{RefreshOutcome, RefreshStore as _, Trigger},
+    refresh::{LeasePurpose, RefreshOutcome, RefreshStore as _, Trigger},
     token::{Refusal, TokenEndpointError},
 };
 use tests::sample;
 
 use crate::world::{FOREIGN_REALM, World};
+
+/// Why a good request did not become a connection.
+pub(crate) fn failure(completed: Result<Completed, CompleteError>) -> ConnectFailure {
+    match completed {
+        Err(CompleteError::Failed { failure, .. }) => failure,
+        other => panic!("the state was good and the connection was to fail: {other:?}"),
+    }
+}
 
 #[tokio::test]
 async fn a_callback_in_the_right_browser_becomes_a_connection_with_its_company_and_first_sync() {
@@ -21,7 +29,7 @@ async fn a_callback_in_the_right_browser_becomes_a_connection_with_its_company_a
 
     let completed = world.call_back("state", Some("browser"), "4620816365").await.unwrap();
 
-    assert_eq!(completed.company, "Company 4620816365");
+    assert_eq!(completed.companies, ["Company 4620816365"]);
     let connection = world.find(&completed.key).await;
     assert_eq!((connection.state, connection.tokens.unwrap().generation), (ConnectionState::Active, 1));
     assert_eq!(world.kinds(), [EventKind::ConnectionCreated]);
@@ -41,7 +49,7 @@ async fn a_state_that_is_forged_used_late_or_of_another_browser_never_reaches_th
     assert_eq!(world.provider.spent().len(), 0);
 
     world.call_back("state", Some("browser"), "1").await.expect("other browsers did not use the state up");
-    assert!(matches!(world.call_back("state", Some("browser"), "1").await, Err(CompleteError::State)));
+    assert!(matches!(world.call_back("state", Some("browser"), "1").await, Err(CompleteError::StateUsed)));
     assert_eq!(world.provider.spent().len(), 1, "a code is spent once");
 
     world.begun(&sample::tenant(), "late", "browser").await;
@@ -58,7 +66,7 @@ async fn a_code_that_cannot_be_exchanged_leaves_nothing_behind() {
 
     let refused = world.call_back("state", Some("browser"), "77").await;
 
-    assert!(matches!(refused, Err(CompleteError::Exchange { .. })));
+    assert!(matches!(failure(refused), ConnectFailure::Exchange(_)));
     assert_eq!(world.provider.spent().len(), 1, "never blindly again: the provider revokes on double use");
     assert!(world.kinds().is_empty());
 }
@@ -70,7 +78,7 @@ async fn a_company_that_the_provider_does_not_confirm_is_not_connected() {
 
     let refused = world.call_back("state", Some("browser"), FOREIGN_REALM).await;
 
-    assert!(matches!(refused, Err(CompleteError::Company { .. })));
+    assert!(matches!(failure(refused), ConnectFailure::Companies(_)));
     assert!(world.kinds().is_empty());
 }
 
@@ -81,7 +89,7 @@ async fn a_reconnect_keeps_the_connection_and_shuts_out_a_refresh_under_way() {
     let key = world.connect(&tenant, "123456").await;
     let lease = sample::lease(sample::NOW);
     let domain::refresh::LeaseOutcome::Taken { lease: held, .. } =
-        world.store.take_lease(&key, &lease).await.unwrap()
+        world.store.take_lease(&key, &lease, LeasePurpose::Refresh).await.unwrap()
     else {
         panic!("the lease is free")
     };
@@ -112,6 +120,6 @@ async fn a_company_of_another_tenant_is_never_moved() {
 
     let refused = world.call_back("state", Some("browser"), "99").await;
 
-    assert!(matches!(refused, Err(CompleteError::OwnedElsewhere { .. })));
+    assert!(matches!(failure(refused), ConnectFailure::OwnedElsewhere));
     assert_eq!(world.find(&owner).await.tokens.unwrap().generation, 1);
 }

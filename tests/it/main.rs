@@ -4,9 +4,11 @@
 
 mod access;
 mod aws_endpoint;
+mod companies;
 mod connect;
 mod consistency;
 mod contracts;
+mod disconnect;
 mod events;
 mod functions;
 mod ledger;

@@ -1,35 +1,42 @@
 //! A whole Ledgerbridge in memory, with a clock that obeys and a provider that answers by script.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use domain::{
     access::AccessTokens,
     authorization::{
-        AuthorizationRequest, AuthorizationStore as _, Callback, CallbackAnswer, Companies, CompanyError,
-        CompleteError, Completed, ConnectSession, Connector, hash,
+        AuthorizationRequest, AuthorizationServer, AuthorizationStore as _, Callback, CallbackAnswer,
+        Companies, CompanyError, CompleteError, Completed, ConnectSession, Connector, GrantedCompanies,
+        NewGrant, hash,
     },
     clock::Clock,
-    connection::{Connection, ConnectionKey, ConnectionStore as _},
+    connection::{Company, Connection, ConnectionKey, ConnectionStore as _},
     entropy::Entropy,
     event::EventKind,
-    id::{ProviderCompanyId, TenantId},
+    id::{CompanyId, ProviderCompanyId, TenantId},
     provider::Provider,
     refresh::{
         FailureClass, RefreshOutcome, RefreshPolicy, RefreshReport, Refresher, Sweep, Trigger, policy::later,
     },
     sealing::{CachedDataKeys, TokenSealer},
-    secret::{AccessToken, AuthorizationCode, OneTimeValue},
-    token::{Refusal, TokenEndpoint, TokenEndpointError},
+    secret::{AuthorizationCode, OneTimeValue},
+    token::{Refusal, Revocation, TokenEndpoint, TokenEndpointError},
 };
 use tests::{
-    FaultyRefreshStore, ManualClock, ScriptedTokenEndpoint, SeededEntropy,
+    FaultyRefreshStore, ManualClock, ScriptedRevocation, ScriptedTokenEndpoint, SeededEntropy,
     memory::{
-        InMemoryAttempts, InMemoryAuthorizations, InMemoryBus, InMemoryConnections, InMemoryDataKeys,
+        InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBus, InMemoryConnections, InMemoryDataKeys,
         InMemoryRefreshQueue, InMemorySweepLog, InMemorySyncQueue, InProcessRefresh,
     },
     sample,
 };
 
+/// Where providers send the browser back to.
+pub(crate) const REDIRECT_URI: &str = "https://example.com/callback";
 /// What the `refresh` function may take.
 pub(crate) const FUNCTION_LIFE: Duration = Duration::from_secs(75);
 /// How many shards the due index has.
@@ -43,6 +50,9 @@ pub(crate) struct World {
     pub(crate) store: Arc<FaultyRefreshStore>,
     pub(crate) attempts: Arc<InMemoryAttempts>,
     pub(crate) bus: Arc<InMemoryBus>,
+    pub(crate) audit: Arc<InMemoryAudit>,
+    pub(crate) companies: Arc<ScriptedCompanies>,
+    pub(crate) revocation: Arc<ScriptedRevocation>,
     pub(crate) authorizations: Arc<InMemoryAuthorizations>,
     pub(crate) sync_queue: Arc<InMemorySyncQueue>,
     pub(crate) refresh_queue: Arc<InMemoryRefreshQueue>,
@@ -50,23 +60,40 @@ pub(crate) struct World {
     entropy: Arc<dyn Entropy>,
 }
 
-/// A provider that knows every company but one.
-struct AllCompanies;
+/// Providers that confirm every company but one, or grant what they are told to.
+#[derive(Default)]
+pub(crate) struct ScriptedCompanies(Mutex<Option<GrantedCompanies>>);
 
 /// The realm for which the provider says that the token is not for it.
 pub(crate) const FOREIGN_REALM: &str = "666";
 
+impl ScriptedCompanies {
+    /// From now on each grant is for the companies `chosen`, and reaches those in `more` too.
+    pub(crate) fn grant(&self, provider: Provider, chosen: &[&str], more: &[&str]) {
+        let chosen: Vec<_> = chosen.iter().map(|id| company(provider, id)).collect();
+        let more = more.iter().map(|id| id.parse().unwrap());
+        let reachable = chosen.iter().map(|company| company.provider_id.clone()).chain(more).collect();
+        *self.0.lock().unwrap() = Some(GrantedCompanies { chosen, reachable });
+    }
+}
+
+/// A company as a provider tells of it.
+pub(crate) fn company(provider: Provider, id: &str) -> Company {
+    let provider_id: ProviderCompanyId = id.parse().unwrap();
+    Company { id: CompanyId::of(provider, &provider_id), name: format!("Company {id}"), provider_id }
+}
+
 #[async_trait::async_trait]
-impl Companies for AllCompanies {
-    async fn company_name(
-        &self,
-        _: &AccessToken,
-        company: &ProviderCompanyId,
-    ) -> Result<String, CompanyError> {
-        if company.as_str() == FOREIGN_REALM {
-            return Err(CompanyError::Foreign);
+impl Companies for ScriptedCompanies {
+    async fn granted(&self, grant: NewGrant<'_>) -> Result<GrantedCompanies, CompanyError> {
+        match (self.0.lock().unwrap().clone(), grant.named) {
+            (Some(granted), _) => Ok(granted),
+            (None, Some(named)) if named.as_str() != FOREIGN_REALM => Ok(GrantedCompanies {
+                chosen: vec![company(Provider::QuickBooks, named.as_str())],
+                reachable: vec![named.clone()],
+            }),
+            (None, _) => Err(CompanyError::Foreign),
         }
-        Ok(format!("Company {company}"))
     }
 }
 
@@ -79,14 +106,19 @@ impl World {
         let connections = Arc::new(InMemoryConnections::new(SHARDS));
         let store = Arc::new(FaultyRefreshStore::new(connections.clone()));
         let (attempts, bus) = (Arc::new(InMemoryAttempts::default()), Arc::new(InMemoryBus::default()));
-        let endpoint: Arc<dyn TokenEndpoint> = provider.clone();
+        let audit = Arc::new(InMemoryAudit::default());
+        let revocation = Arc::new(ScriptedRevocation::default());
+        let endpoint = |name| (name, provider.clone() as Arc<dyn TokenEndpoint>);
+        let revokes = |name| (name, revocation.clone() as Arc<dyn Revocation>);
         let refresher = Arc::new(Refresher {
             store: store.clone(),
             connections: connections.clone(),
-            endpoints: HashMap::from([(Provider::QuickBooks, endpoint)]),
+            endpoints: Provider::ALL.map(endpoint).into(),
+            revocations: Provider::ALL.map(revokes).into(),
             sealer: TokenSealer::new("test".to_owned(), keys.clone(), entropy.clone()),
             attempts: attempts.clone(),
             bus: bus.clone(),
+            audit: audit.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
             policy: RefreshPolicy::default(),
@@ -100,6 +132,9 @@ impl World {
             store,
             attempts,
             bus,
+            audit,
+            companies: Arc::default(),
+            revocation,
             authorizations: Arc::default(),
             sync_queue: Arc::default(),
             refresh_queue: Arc::default(),
@@ -109,17 +144,25 @@ impl World {
     }
 
     pub(crate) fn connector(&self) -> Connector {
+        let server = |name| {
+            let server = AuthorizationServer {
+                endpoint: self.provider.clone(),
+                companies: self.companies.clone(),
+            };
+            (name, server)
+        };
         Connector {
             requests: self.authorizations.clone(),
             connections: self.connections.clone(),
-            endpoint: self.provider.clone(),
-            companies: Arc::new(AllCompanies),
+            servers: Provider::ALL.map(server).into(),
             sealer: TokenSealer::new("test".to_owned(), self.keys.clone(), self.entropy.clone()),
             queue: self.sync_queue.clone(),
             bus: self.bus.clone(),
+            audit: self.audit.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             policy: RefreshPolicy::default(),
+            shared_companies: false,
         }
     }
 
@@ -145,22 +188,36 @@ impl World {
         }
     }
 
-    /// Stores an authorization request as a browser's visit to a connect link does.
-    pub(crate) async fn begun(&self, tenant: &TenantId, state: &str, browser: &str) {
-        let now = self.clock.now();
-        let session = ConnectSession {
-            code_hash: hash(&OneTimeValue::new(format!("code of {state}"))),
+    /// A connect link for `tenant` that lets nobody choose and asks for nothing special.
+    pub(crate) fn session(&self, tenant: &TenantId) -> ConnectSession {
+        ConnectSession {
+            code_hash: "code".to_owned(),
             tenant: tenant.clone(),
-            provider: Provider::QuickBooks,
+            provider: Some(Provider::QuickBooks),
+            scopes: vec![],
+            reconnects: None,
+            confirm: false,
             return_url: None,
             sync: true,
-            expires_at: later(now, Duration::from_mins(15)),
-        };
+            expires_at: later(self.clock.now(), Duration::from_mins(15)),
+        }
+    }
+
+    /// Stores an authorization request as a browser's visit to a connect link does.
+    pub(crate) async fn begun(&self, tenant: &TenantId, state: &str, browser: &str) {
+        self.begun_with(self.session(tenant), state, browser).await;
+    }
+
+    /// The same for a link that says more.
+    pub(crate) async fn begun_with(&self, session: ConnectSession, state: &str, browser: &str) {
         let request = AuthorizationRequest {
             state_hash: hash(&OneTimeValue::new(state)),
             browser_hash: hash(&OneTimeValue::new(browser)),
+            provider: session.provider.unwrap(),
+            scopes: vec!["com.intuit.quickbooks.accounting".to_owned()],
+            pkce: false,
             session,
-            expires_at: later(now, Duration::from_mins(10)),
+            expires_at: later(self.clock.now(), Duration::from_mins(10)),
         };
         self.authorizations.insert_request(&request).await.unwrap();
     }
@@ -172,16 +229,26 @@ impl World {
         browser: Option<&str>,
         realm: &str,
     ) -> Result<Completed, CompleteError> {
-        let answer =
-            CallbackAnswer::Granted { code: AuthorizationCode::new("code"), company: realm.parse().unwrap() };
-        let callback = Callback {
-            provider: Provider::QuickBooks,
+        let callback = Self::callback(Provider::QuickBooks, state, browser, Some(realm));
+        self.connector().complete(callback, REDIRECT_URI).await
+    }
+
+    /// A callback that grants a code, of a provider that may name the company there.
+    pub(crate) fn callback(
+        provider: Provider,
+        state: &str,
+        browser: Option<&str>,
+        company: Option<&str>,
+    ) -> Callback {
+        let code = AuthorizationCode::new("code");
+        let company = company.map(|company| company.parse().unwrap());
+        Callback {
+            provider,
             state: OneTimeValue::new(state),
             browser: browser.map(OneTimeValue::new),
-            answer,
+            answer: CallbackAnswer::Granted { code, company, location: None },
             correlation: "corr_1".parse().unwrap(),
-        };
-        self.connector().complete(callback, "https://example.com/callback").await
+        }
     }
 
     /// Connects the books of `realm` for `tenant`.
@@ -189,6 +256,18 @@ impl World {
         let state = format!("state {realm} {}", self.clock.now());
         self.begun(tenant, &state, "browser").await;
         self.call_back(&state, Some("browser"), realm).await.unwrap().key
+    }
+
+    /// Connects whatever companies Xero was told to grant, with a link that says `session`.
+    pub(crate) async fn connect_xero(&self, session: ConnectSession) -> Result<Completed, CompleteError> {
+        let state = format!("state {:?}", self.entropy_text());
+        self.begun_with(ConnectSession { provider: Some(Provider::Xero), ..session }, &state, "browser").await;
+        let callback = Self::callback(Provider::Xero, &state, Some("browser"), None);
+        self.connector().complete(callback, REDIRECT_URI).await
+    }
+
+    fn entropy_text(&self) -> String {
+        domain::entropy::one_time_value(&*self.entropy)
     }
 
     /// A new connection of a new tenant.

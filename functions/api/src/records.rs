@@ -7,7 +7,7 @@ use domain::{
     api_key::Scope,
     connection::Route,
     error::ErrorCode,
-    id::{CompanyId, ProviderCompanyId, RecordId},
+    id::{CompanyId, ProviderCompanyId, RecordId, TenantId},
     provider::Provider,
     sync::{Entity, Record, RecordPlace},
 };

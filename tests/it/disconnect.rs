@@ -1,0 +1,298 @@
+//! Ending connections: revoked once, then destroyed; never half alive, whatever fails.
+
+use std::time::Duration;
+
+use domain::{
+    access::AccessError,
+    audit::AuditAction,
+    connection::{ConnectionKey, ConnectionState, ConnectionStore as _},
+    event::EventKind,
+    provider::Provider,
+    refresh::{
+        DisconnectAnswer, DisconnectMessage, DisconnectResult, LeasePurpose, MESSAGE_VERSION, RefreshOutcome,
+        RefreshStore as _, Trigger, policy::later,
+    },
+    token::{Refusal, RevocationError},
+};
+use tests::sample;
+
+use crate::world::{FUNCTION_LIFE, World, company, invalid_grant};
+
+async fn disconnect(world: &World, key: &ConnectionKey, company: Option<&str>) -> DisconnectAnswer {
+    let message = DisconnectMessage {
+        v: MESSAGE_VERSION,
+        disconnect: key.clone(),
+        company_id: company.map(|id| company_of_xero(id).id),
+        actor: Some("key1".parse().unwrap()),
+        correlation_id: None,
+    };
+    let deadline = later(domain::clock::Clock::now(&*world.clock), FUNCTION_LIFE);
+    world.refresher.disconnect(&message, deadline).await.unwrap()
+}
+
+fn company_of_xero(id: &str) -> domain::connection::Company {
+    company(Provider::Xero, id)
+}
+
+fn outage() -> RevocationError {
+    let refusal = Refusal { status: Some(503), ..Refusal::default() };
+    RevocationError::Unavailable { refusal, retry_after: None, source: None }
+}
+
+/// Lets the sweep and its worker run until nothing is due.
+async fn sweep(world: &World, key: &ConnectionKey) {
+    let deadline = later(domain::clock::Clock::now(&*world.clock), FUNCTION_LIFE);
+    let report = world.refresh(key, Trigger::Scheduled).await;
+    let disconnecting = RefreshOutcome::NotRefreshable { state: ConnectionState::Disconnecting };
+    assert_eq!(report.outcome, disconnecting, "nothing is refreshed any more");
+    world.refresher.end(key, deadline).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_disconnected_connection_is_revoked_and_nothing_of_its_grant_is_left() {
+    let world = World::new();
+    let tenant = sample::tenant();
+    let key = world.connect(&tenant, "815").await;
+    let before = world.find(&key).await.tokens.unwrap();
+    world.kinds();
+    world.audit.take();
+
+    let answer = disconnect(&world, &key, None).await;
+
+    assert_eq!(answer.result, DisconnectResult::Disconnected);
+    assert_eq!(world.revocation.ended(), [before.refresh_fingerprint]);
+    let after = world.find(&key).await;
+    assert_eq!(after.state, ConnectionState::Disconnected);
+    assert_eq!((after.tokens, after.lease, after.due_at), (None, None, None));
+    assert_eq!(world.kinds(), [EventKind::ConnectionDisconnected]);
+    let actions: Vec<_> = world.audit.take().into_iter().map(|entry| (entry.action, entry.actor)).collect();
+    let asker = Some("key1".parse().unwrap());
+    assert_eq!(
+        actions,
+        [(AuditAction::DisconnectRequested, asker), (AuditAction::ConnectionDisconnected, None)]
+    );
+    let token = world.access().access_token(&key).await;
+    assert!(matches!(token, Err(AccessError::NotUsable(ConnectionState::Disconnected))));
+}
+
+#[tokio::test]
+async fn disconnecting_twice_revokes_once() {
+    let world = World::new();
+    let key = world.connected().await;
+
+    for _ in 0..2 {
+        assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
+    }
+
+    assert_eq!(world.revocation.ended().len(), 1);
+}
+
+#[tokio::test]
+async fn an_outage_leaves_the_connection_disconnecting_unusable_and_due_until_the_provider_answers() {
+    let world = World::new();
+    let key = world.connected().await;
+    world.revocation.answer(Err(outage()));
+    world.revocation.answer(Err(outage()));
+
+    let answer = disconnect(&world, &key, None).await;
+
+    assert_eq!(answer.result, DisconnectResult::Disconnecting);
+    assert_eq!(answer.error_class.as_deref(), Some("transient"));
+    let waiting = world.find(&key).await;
+    assert_eq!(waiting.state, ConnectionState::Disconnecting);
+    assert_eq!(waiting.due_at, answer.retry_at);
+    assert!(world.access().access_token(&key).await.is_err(), "never half alive");
+
+    world.clock.advance(Duration::from_mins(1));
+    sweep(&world, &key).await;
+    let still = world.find(&key).await;
+    assert_eq!(still.state, ConnectionState::Disconnecting);
+    assert!(still.due_at > waiting.due_at, "it is tried again, later each time");
+
+    world.clock.advance(Duration::from_mins(5));
+    sweep(&world, &key).await;
+    assert_eq!(world.find(&key).await.state, ConnectionState::Disconnected);
+}
+
+#[tokio::test]
+async fn a_refresh_under_way_is_waited_for_and_its_token_is_the_one_that_is_revoked() {
+    let world = World::new();
+    let key = world.connected().await;
+    let lease = sample::lease(domain::clock::Clock::now(&*world.clock));
+    let domain::refresh::LeaseOutcome::Taken { lease: held, before } =
+        world.store.take_lease(&key, &lease, LeasePurpose::Refresh).await.unwrap()
+    else {
+        panic!("the lease is free")
+    };
+    let mut rotated = before.tokens.clone().unwrap();
+    rotated.generation += 1;
+    let settlement = domain::refresh::Settlement {
+        ending: domain::refresh::Ending::Rotated(Box::new(rotated)),
+        due_at: Some(later(sample::NOW, Duration::from_hours(1))),
+        duration_ms: Some(1),
+        write_id: "rotated".to_owned(),
+    };
+    let settle = async {
+        // The disconnect is marked by now and waits.
+        while world.find(&key).await.state != ConnectionState::Disconnecting {
+            tokio::task::yield_now().await;
+        }
+        world.store.settle(&held, &settlement).await.unwrap();
+        let settled = world.find(&key).await;
+        assert_eq!(settled.tokens.unwrap().generation, 2, "what was refreshed is not lost");
+        assert_eq!(settled.state, ConnectionState::Disconnecting, "and resurrects nothing");
+        assert!(settled.due_at <= Some(later(sample::NOW, FUNCTION_LIFE)), "nor puts the end off");
+    };
+
+    // The envelope was moved to another generation, so that it does not open: what counts here is the state.
+    let (answer, ()) = tokio::join!(disconnect(&world, &key, None), settle);
+
+    assert_eq!(answer.result, DisconnectResult::Disconnecting);
+    assert_eq!(answer.error_class.as_deref(), Some("sealing"));
+    assert_eq!(world.find(&key).await.state, ConnectionState::Disconnecting);
+}
+
+#[tokio::test]
+async fn a_real_refresh_and_a_disconnect_at_once_end_in_one_revoked_grant() {
+    let world = World::new();
+    let key = world.connected().await;
+
+    let (refreshed, answer) =
+        tokio::join!(world.refresh(&key, Trigger::Manual), disconnect(&world, &key, None));
+
+    assert_eq!(answer.result, DisconnectResult::Disconnected, "{refreshed:?}");
+    let revoked = world.revocation.ended();
+    let last = world.provider.last_issued();
+    assert_eq!(revoked, [last], "the newest token of the grant is the one that is revoked");
+}
+
+#[tokio::test]
+async fn a_worker_that_died_in_the_middle_is_taken_over_when_its_lease_has_ended() {
+    let world = World::new();
+    let key = world.connected().await;
+    world.connections.mark_disconnecting(&key, sample::NOW, "w").await.unwrap();
+    let lease = sample::lease(sample::NOW);
+    world.store.take_lease(&key, &lease, LeasePurpose::Disconnect).await.unwrap();
+
+    let waiting = disconnect(&world, &key, None).await;
+
+    assert_eq!((waiting.result, waiting.retry_at), (DisconnectResult::Disconnecting, Some(lease.expires_at)));
+    assert_eq!(world.find(&key).await.due_at.map(|at| at <= lease.expires_at), Some(true));
+    world.clock.advance(Duration::from_mins(2));
+    sweep(&world, &key).await;
+    assert_eq!(world.find(&key).await.state, ConnectionState::Disconnected);
+}
+
+#[tokio::test]
+async fn a_provider_that_wants_an_access_token_gets_a_new_one_where_the_stored_one_has_ended() {
+    let world = World::new();
+    world.revocation.wants_access(true);
+    let key = world.connected().await;
+    world.clock.advance(Duration::from_hours(2));
+
+    assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
+
+    assert_eq!(world.refreshes(), 1);
+    assert_eq!(world.revocation.ended(), [world.provider.last_issued()]);
+}
+
+#[tokio::test]
+async fn a_grant_that_is_dead_at_the_provider_ends_without_being_revoked() {
+    let world = World::new();
+    world.revocation.wants_access(true);
+    let key = world.connected().await;
+    world.clock.advance(Duration::from_hours(2));
+    world.kinds();
+    world.provider.answer(Err(invalid_grant()));
+
+    assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
+
+    assert_eq!(world.revocation.ended().len(), 0);
+    let kinds = world.kinds();
+    assert!(!kinds.contains(&EventKind::ConnectionReconnectRequired), "nobody is to reconnect: {kinds:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_needs_a_reconnect_can_be_ended() {
+    let world = World::new();
+    let key = world.connected().await;
+    world.provider.answer(Err(invalid_grant()));
+    world.refresh(&key, Trigger::Manual).await;
+    assert_eq!(world.find(&key).await.state, ConnectionState::ReconnectRequired);
+
+    assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
+}
+
+#[tokio::test]
+async fn one_company_of_several_goes_and_the_others_stay() {
+    let world = World::new();
+    let tenant = sample::tenant();
+    world.revocation.wants_access(true);
+    world.companies.grant(Provider::Xero, &["a", "b"], &[]);
+    let key = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+
+    assert_eq!(disconnect(&world, &key, Some("a")).await.result, DisconnectResult::CompanyRemoved);
+
+    assert_eq!(world.revocation.removed(), ["a"]);
+    assert_eq!(world.connections.list_companies(&key).await.unwrap(), [company_of_xero("b")]);
+    let route = company_of_xero("a").provider_id;
+    assert!(world.connections.find_routes(Provider::Xero, &route).await.unwrap()[0].released);
+    assert!(world.access().access_token(&key).await.is_ok(), "the others work on");
+
+    assert_eq!(disconnect(&world, &key, Some("b")).await.result, DisconnectResult::Disconnected);
+    assert_eq!(world.find(&key).await.state, ConnectionState::Disconnected, "the last takes the connection along");
+}
+
+#[tokio::test]
+async fn one_company_of_several_stays_when_the_provider_does_not_let_it_go() {
+    let world = World::new();
+    let tenant = sample::tenant();
+    world.revocation.wants_access(true);
+    world.companies.grant(Provider::Xero, &["a", "b"], &[]);
+    let key = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+    world.revocation.answer(Err(outage()));
+
+    assert_eq!(disconnect(&world, &key, Some("a")).await.result, DisconnectResult::CompanyKept);
+
+    assert_eq!(world.connections.list_companies(&key).await.unwrap().len(), 2);
+    assert_eq!(disconnect(&world, &key, Some("c")).await.result, DisconnectResult::Missing);
+}
+
+#[tokio::test]
+async fn a_company_that_was_given_up_comes_back_to_its_connection_or_goes_to_another_tenant() {
+    let world = World::new();
+    let (tenant, other) = (sample::tenant(), sample::tenant());
+    let key = world.connect(&tenant, "815").await;
+    disconnect(&world, &key, None).await;
+
+    assert_eq!(world.connect(&tenant, "815").await, key, "id, history, cursors and records are found again");
+    assert!(world.access().access_token(&key).await.is_ok());
+
+    disconnect(&world, &key, None).await;
+    let taken = world.connect(&other, "815").await;
+    assert_eq!(taken.tenant, other);
+}
+
+#[tokio::test]
+async fn a_reconnect_while_disconnecting_wins_and_its_company_stays() {
+    let world = World::new();
+    let tenant = sample::tenant();
+    let key = world.connect(&tenant, "815").await;
+    world.revocation.answer(Err(outage()));
+    disconnect(&world, &key, None).await;
+
+    assert_eq!(world.connect(&tenant, "815").await, key);
+
+    world.clock.advance(Duration::from_mins(10));
+    assert!(world.access().access_token(&key).await.is_ok());
+    let company = company(Provider::QuickBooks, "815").provider_id;
+    let routes = world.connections.find_routes(Provider::QuickBooks, &company).await.unwrap();
+    assert!(!routes[0].released);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_there_is_missing() {
+    let world = World::new();
+
+    assert_eq!(disconnect(&world, &sample::key(), None).await.result, DisconnectResult::Missing);
+}
