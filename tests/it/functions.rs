@@ -5,17 +5,17 @@ use std::{collections::HashMap, sync::Arc};
 use aws::{SqsSource, clients};
 use aws_lambda_events::sqs::SqsEvent;
 use domain::{
-    api_key::{ApiKeyStore as _, NewApiKey, Role},
+    api_key::Role,
     clock::Clock as _,
     connection::ConnectionKey,
-    entropy::SystemEntropy,
-    refresh::{RefreshPolicy, policy::later},
+    refresh::policy::later,
 };
 use lambda_http::{Body, Request, http::StatusCode};
 use serde_json::{Value, json};
-use tests::memory::{InMemoryApiKeys, InMemoryRecords, InMemorySweepLog, InMemoryTenants, InProcessRefresh};
+use tests::memory::InMemorySweepLog;
 
 use crate::{
+    api_world::ApiWorld,
     aws_endpoint::AwsEndpoint,
     events,
     world::{FUNCTION_LIFE, World},
@@ -194,36 +194,11 @@ fn the_samples_of_the_sync_queues_read_as_what_they_are() {
     }
 }
 
-fn api_deps(world: &World) -> (Arc<InMemoryApiKeys>, api::Deps) {
-    let keys = Arc::new(InMemoryApiKeys::default());
-    let deps = api::Deps {
-        environment: "test".to_owned(),
-        public_url: None,
-        return_urls: Vec::new(),
-        keys: keys.clone(),
-        tenants: Arc::new(InMemoryTenants::default()),
-        authorizations: world.authorizations.clone(),
-        connections: world.connections.clone(),
-        attempts: world.attempts.clone(),
-        sweeps: Arc::new(InMemorySweepLog::default()),
-        records: Arc::new(InMemoryRecords::default()),
-        refresh: Arc::new(InProcessRefresh(world.refresher.clone())),
-        policy: RefreshPolicy::default(),
-        clock: world.clock.clone(),
-        entropy: Arc::new(SystemEntropy),
-    };
-    (keys, deps)
-}
-
 #[tokio::test]
 async fn the_api_answers_nobody_without_a_key_and_everybody_in_one_shape() {
     let world = World::new();
     let key = world.connected().await;
-    let (keys, deps) = api_deps(&world);
-    let new =
-        NewApiKey { name: "test".to_owned(), scopes: Role::Viewer.scopes(), tenant: None, expires_at: None };
-    let (stored, text) = new.issue("test", world.clock.now(), &SystemEntropy);
-    keys.insert(&stored).await.unwrap();
+    let (deps, key_text) = ApiWorld::deps(&world, Role::Viewer, None).await;
     let router = api::router(Arc::new(deps));
     let call = async |key: Option<&str>| {
         let mut request = events::request("api-status.json");
@@ -241,7 +216,7 @@ async fn the_api_answers_nobody_without_a_key_and_everybody_in_one_shape() {
         (status, &refused["error"]["code"]),
         (StatusCode::UNAUTHORIZED, &json!("AUTH_API_KEY_INVALID"))
     );
-    let (status, answer) = call(Some(text.expose())).await;
+    let (status, answer) = call(Some(key_text.expose())).await;
     assert_eq!(status, StatusCode::OK);
     insta::assert_json_snapshot!(answer, {
         ".tokens[].tenantId" => "[tenant]",

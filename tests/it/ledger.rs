@@ -22,6 +22,8 @@ pub(crate) struct InMemoryLedger {
     meanwhile: Mutex<Option<Record>>,
     pages: AtomicUsize,
     fetches: AtomicUsize,
+    /// Kinds of objects whose scope nobody was granted.
+    closed: Mutex<Vec<Entity>>,
 }
 
 impl InMemoryLedger {
@@ -44,6 +46,11 @@ impl InMemoryLedger {
     /// Changes an object right after the next page was read.
     pub(crate) fn change_meanwhile(&self, record: Record) {
         *self.meanwhile.lock().unwrap() = Some(record);
+    }
+
+    /// From now on reading these takes a scope that the connection lacks.
+    pub(crate) fn close(&self, entity: Entity) {
+        self.closed.lock().unwrap().push(entity);
     }
 
     pub(crate) fn pages(&self) -> usize {
@@ -85,6 +92,10 @@ impl Ledger for InMemoryLedger {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         self.fault()?;
         Ok(self.objects.lock().unwrap().iter().find(|object| object.id == *id).cloned())
+    }
+
+    fn missing_scope(&self, entity: Entity, _: &[String]) -> Option<&'static str> {
+        self.closed.lock().unwrap().contains(&entity).then_some("books.read")
     }
 
     fn entity(&self, word: &str) -> Option<Entity> {

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod api_world;
 mod aws_endpoint;
 mod companies;
 mod connect;
+mod connect_sessions;
 mod consistency;
 mod contracts;
 mod disconnect;

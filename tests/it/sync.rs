@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use domain::{
     clock::Clock as _,
     connection::ConnectionKey,
+    event::EventKind,
     provider::Provider,
     refresh::policy::later,
     sync::{
@@ -107,6 +108,27 @@ impl Books {
 
 fn all(count: u32) -> Vec<(String, u64)> {
     (0..count).map(|number| (format!("{number:04}"), 0)).collect()
+}
+
+#[tokio::test]
+async fn what_the_customer_did_not_allow_is_named_and_everything_else_is_read() {
+    let books = Books::new().await;
+    books.fill(1, |_| 0);
+    books.ledger.close(Entity::Customers);
+    books.world.kinds();
+    let job = SyncJob {
+        entities: vec![Entity::Customers, Entity::Invoices],
+        ..books.job(SyncMode::Full)
+    };
+
+    let error = books.run(&job, LONG).await.unwrap_err();
+
+    assert_eq!(error.to_string(), "the connection lacks the scope books.read, which reading customers takes");
+    assert_eq!(error.code().number(), 1010);
+    assert_eq!(books.stored().await, all(1));
+    let events = books.world.bus.take();
+    let failed = events.iter().find(|event| event.kind == EventKind::SyncFailed).unwrap();
+    assert_eq!(failed.error_code.as_deref(), Some("AUTH_PROVIDER_SCOPE_MISSING"));
 }
 
 #[tokio::test]

@@ -1,0 +1,101 @@
+//! The `api` function over a [`World`] in memory, called as a product's backend does.
+
+use std::sync::Arc;
+
+use axum::Router;
+use domain::{
+    api_key::{ApiKeyStore as _, NewApiKey, Role},
+    clock::Clock as _,
+    entropy::SystemEntropy,
+    id::TenantId,
+    refresh::RefreshPolicy,
+    secret::ApiKeyText,
+    tenant::{Tenant, TenantLimits, TenantStore as _},
+};
+use edge::config::Variables;
+use lambda_http::{Body, Request, http::StatusCode};
+use serde_json::Value;
+use tests::{
+    memory::{InMemoryApiKeys, InMemoryRecords, InMemorySweepLog, InMemoryTenants, InProcessRefresh},
+    sample,
+};
+
+use crate::world::World;
+
+/// The one address that a browser may be sent to after connecting.
+pub(crate) const RETURN_URL: &str = "https://app.example/books";
+/// How many connect links a tenant may have made in a minute.
+pub(crate) const SESSIONS_PER_MINUTE: u64 = 5;
+
+pub(crate) struct ApiWorld {
+    router: Router,
+    key: ApiKeyText,
+}
+
+impl ApiWorld {
+    /// The API for a caller in this role, whose key is bound to `tenant` where one is given.
+    pub(crate) async fn new(world: &World, role: Role, tenant: Option<&TenantId>) -> Self {
+        let (deps, key) = Self::deps(world, role, tenant).await;
+        for known in tenant {
+            Self::add(&deps, known).await;
+        }
+        Self { router: api::router(Arc::new(deps)), key }
+    }
+
+    pub(crate) async fn deps(
+        world: &World,
+        role: Role,
+        tenant: Option<&TenantId>,
+    ) -> (api::Deps, ApiKeyText) {
+        let keys = InMemoryApiKeys::default();
+        let new = NewApiKey {
+            name: "test".to_owned(),
+            scopes: role.scopes(),
+            tenant: tenant.cloned(),
+            expires_at: None,
+        };
+        let (stored, key) = new.issue("test", world.clock.now(), &SystemEntropy);
+        keys.insert(&stored).await.unwrap();
+        let deps = api::Deps {
+            environment: "test".to_owned(),
+            public_url: Some("https://bundle.example".to_owned()),
+            return_urls: vec![RETURN_URL.to_owned()],
+            scopes: Variables::new(&|_| None).scope_lists(),
+            connect_sessions_per_minute: SESSIONS_PER_MINUTE,
+            keys: Arc::new(keys),
+            tenants: Arc::new(InMemoryTenants::default()),
+            authorizations: world.authorizations.clone(),
+            connections: world.connections.clone(),
+            attempts: world.attempts.clone(),
+            audit: world.audit.clone(),
+            sweeps: Arc::new(InMemorySweepLog::default()),
+            records: Arc::new(InMemoryRecords::default()),
+            refresh: Arc::new(InProcessRefresh(world.refresher.clone())),
+            sync_queue: world.sync_queue.clone(),
+            policy: RefreshPolicy::default(),
+            clock: world.clock.clone(),
+            entropy: Arc::new(SystemEntropy),
+        };
+        (deps, key)
+    }
+
+    async fn add(deps: &api::Deps, id: &TenantId) {
+        let (id, name) = (id.clone(), "Acme".to_owned());
+        let tenant =
+            Tenant { id, name, plan: None, limits: TenantLimits::default(), created_at: sample::NOW };
+        assert!(deps.tenants.insert(&tenant).await.unwrap());
+    }
+
+    /// Sends a request and gives the answer's status and body.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let mut request = Request::new(body.map_or(Body::Empty, |body| Body::Text(body.to_string())));
+        *request.method_mut() = method.parse().unwrap();
+        *request.uri_mut() = path.parse().unwrap();
+        request.headers_mut().insert("x-api-key", self.key.expose().parse().unwrap());
+        request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        let response = api::handle(&self.router, lambda_http::RequestExt::with_raw_http_path(request, path.split('?').next().unwrap())).await;
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+}
