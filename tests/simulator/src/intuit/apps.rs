@@ -1,10 +1,8 @@
 //! Registered apps: who may ask for tokens, and where users may be sent back to.
 
-use axum::http::{HeaderMap, header};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use url::Url;
+use axum::http::HeaderMap;
 
-use crate::options::AppOptions;
+use crate::{oauth, options::AppOptions};
 
 /// The registered apps; the first one signs webhooks unless told otherwise.
 #[derive(Clone, Debug)]
@@ -38,31 +36,8 @@ impl Apps {
 
     /// Returns the client id that a request proves to own, by Basic authentication or by form fields.
     pub(crate) fn authenticate(&self, headers: &HeaderMap, form: &[(String, String)]) -> Option<String> {
-        let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        let (client_id, client_secret) = match basic(headers) {
-            Some(pair) => pair,
-            None => (field("client_id")?, field("client_secret")?),
-        };
+        let (client_id, client_secret) = oauth::client_credentials(headers, form)?;
         let app = self.find(&client_id)?;
         (app.client_secret == client_secret).then_some(client_id)
     }
-}
-
-/// Tells whether an app may send users back to an address.
-pub(crate) fn accepts_redirect(app: &AppOptions, redirect_uri: &str) -> bool {
-    if app.redirect_uris.is_empty() {
-        return Url::parse(redirect_uri).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    }
-    app.redirect_uris.iter().any(|registered| registered == redirect_uri)
-}
-
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (client_id, client_secret) = text.split_once(':')?;
-    Some((client_id.to_owned(), client_secret.to_owned()))
 }

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Bytes,
-    http::{header, request::Parts},
+    http::request::Parts,
     routing::{any, get, post},
 };
 use jiff::Timestamp;
@@ -37,6 +37,7 @@ use jiff::Timestamp;
 use crate::{
     chance::Chance,
     guarded::Guarded,
+    oauth::bearer,
     options::IntuitOptions,
     provider::{Endpoint, Presented},
     world::World,
@@ -117,15 +118,13 @@ pub(crate) fn inspect(parts: &Parts, body: &Bytes) -> Presented {
         Endpoint::Revoke => {
             Presented { endpoint, grant_type: None, token: revoke::token_of(body), company: None }
         }
-        _ => Presented { endpoint, grant_type: None, token: bearer(parts).map(str::to_owned), company },
+        _ => Presented {
+            endpoint,
+            grant_type: None,
+            token: bearer(&parts.headers).map(str::to_owned),
+            company,
+        },
     }
-}
-
-/// Returns the bearer token of a request.
-fn bearer(parts: &Parts) -> Option<&str> {
-    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Makes the request id that Intuit sends with every answer.
