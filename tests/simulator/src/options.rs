@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::xero::XeroOptions;
+
 /// Settings of a simulator; [`Options::local`] gives the documented defaults.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -11,6 +13,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// The Intuit side.
     pub intuit: IntuitOptions,
+    /// The Xero side.
+    pub xero: XeroOptions,
 }
 
 /// Settings of the Intuit side.
@@ -32,8 +36,9 @@ pub struct AppOptions {
     pub client_id: String,
     /// OAuth client secret.
     pub client_secret: String,
-    /// Key of webhook signatures.
-    pub verifier_token: String,
+    /// Key of webhook signatures; Intuit calls it the verifier token.
+    #[serde(alias = "verifierToken")]
+    pub webhook_key: String,
     /// Registered callback addresses, compared exactly. Empty: every http(s) address is accepted.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
@@ -90,7 +95,7 @@ impl Options {
                 app: AppOptions {
                     client_id: Self::INTUIT_CLIENT_ID.to_owned(),
                     client_secret: Self::INTUIT_CLIENT_SECRET.to_owned(),
-                    verifier_token: Self::INTUIT_VERIFIER_TOKEN.to_owned(),
+                    webhook_key: Self::INTUIT_VERIFIER_TOKEN.to_owned(),
                     redirect_uris: Vec::new(),
                 },
                 consent: ConsentMode::default(),
@@ -101,6 +106,7 @@ impl Options {
                     invoices: 120,
                 },
             },
+            xero: XeroOptions::local(),
         }
     }
 }

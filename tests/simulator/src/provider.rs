@@ -3,7 +3,7 @@
 use axum::{body::Bytes, http::request::Parts};
 use serde::{Deserialize, Serialize};
 
-use crate::intuit;
+use crate::{intuit, xero};
 
 /// A simulated provider; its lower-case name is also its path prefix.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -11,6 +11,7 @@ use crate::intuit;
 pub(crate) enum Provider {
     #[serde(alias = "quickbooks")]
     Intuit,
+    Xero,
 }
 
 /// A class of endpoints.
@@ -20,6 +21,8 @@ pub(crate) enum Endpoint {
     Authorize,
     Token,
     Revoke,
+    /// The companies that a token opens, where a provider lists them outside its API.
+    Connections,
     Api,
     Other,
 }
@@ -37,6 +40,7 @@ impl Provider {
     pub(crate) fn of_path(path: &str) -> Option<Self> {
         match path.trim_start_matches('/').split('/').next() {
             Some("intuit") => Some(Self::Intuit),
+            Some("xero") => Some(Self::Xero),
             _ => None,
         }
     }
@@ -45,6 +49,7 @@ impl Provider {
     pub(crate) fn inspect(self, parts: &Parts, body: &Bytes) -> Presented {
         match self {
             Self::Intuit => intuit::inspect(parts, body),
+            Self::Xero => xero::inspect(parts, body),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     traffic,
     wire::{CuttableListener, Wire},
     world::{World, WorldError},
+    xero,
 };
 
 /// How long open connections may go on after the simulator was told to stop.
@@ -96,6 +97,7 @@ fn router(world: Arc<World>) -> Router {
     Router::new()
         .nest("/_control", control::router())
         .nest("/intuit", intuit::router())
+        .nest("/xero", xero::router())
         .layer(from_fn_with_state(Arc::clone(&world), traffic::observe))
         .with_state(world)
 }

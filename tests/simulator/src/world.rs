@@ -9,6 +9,7 @@ use crate::{
     issued::Issued,
     options::Options,
     outbound::{self, ClientError},
+    xero::Xero,
 };
 
 /// The shared rooms and the providers.
@@ -21,6 +22,7 @@ pub(crate) struct World {
     pub(crate) issued: Issued,
     pub(crate) client: reqwest::Client,
     pub(crate) intuit: Intuit,
+    pub(crate) xero: Xero,
     options: Options,
 }
 
@@ -38,6 +40,7 @@ impl World {
         let clock = VirtualClock::default();
         let chance = Chance::new(options.seed)?;
         let intuit = Intuit::new(&options.intuit, clock.now());
+        let xero = Xero::new(&options.xero, clock.now());
         Ok(Self {
             clock,
             chance,
@@ -46,6 +49,7 @@ impl World {
             issued: Issued::default(),
             client: outbound::client()?,
             intuit,
+            xero,
             options,
         })
     }
@@ -57,5 +61,6 @@ impl World {
         self.faults.clear(None);
         self.issued.reset();
         self.intuit.reset(&self.options.intuit, self.clock.now());
+        self.xero.reset(&self.options.xero, self.clock.now());
     }
 }

@@ -176,7 +176,7 @@ pub(crate) async fn deliver_due(world: &World) {
     let deliveries = &world.intuit.deliveries;
     let _sending = deliveries.sending.lock().await;
     while let Some(delivery) = deliveries.due(world.clock.now()) {
-        let verifier_token = world.intuit.apps.lock().verifier_token();
+        let verifier_token = world.intuit.apps.lock().webhook_key();
         let signed = Some(signature(&verifier_token, delivery.body.as_bytes()));
         let Delivery { url, content_type, body, timeout_ms, .. } = &delivery;
         let request = request(url, content_type, signed, body, *timeout_ms);

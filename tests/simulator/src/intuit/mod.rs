@@ -2,7 +2,6 @@
 
 mod answers;
 mod api;
-mod apps;
 mod authorize;
 mod batch;
 mod books;
@@ -35,6 +34,7 @@ use axum::{
 use jiff::Timestamp;
 
 use crate::{
+    apps::Apps,
     chance::Chance,
     guarded::Guarded,
     oauth::bearer,
@@ -52,7 +52,7 @@ const COMPANY_PATH: &str = "/intuit/v3/company/";
 #[derive(Debug)]
 pub(crate) struct Intuit {
     settings: Guarded<settings::Settings>,
-    apps: Guarded<apps::Apps>,
+    apps: Guarded<Apps>,
     grants: Guarded<grants::Grants>,
     books: Guarded<books::Books>,
     limits: Guarded<limits::Limits>,
@@ -63,7 +63,7 @@ impl Intuit {
     pub(crate) fn new(options: &IntuitOptions, now: Timestamp) -> Self {
         Self {
             settings: Guarded::new(settings::Settings::new(options)),
-            apps: Guarded::new(apps::Apps::new(options.app.clone())),
+            apps: Guarded::new(Apps::new(options.app.clone())),
             grants: Guarded::default(),
             books: Guarded::new(seed::first_books(options, now)),
             limits: Guarded::default(),
@@ -74,7 +74,7 @@ impl Intuit {
     /// Goes back to the state at the start.
     pub(crate) fn reset(&self, options: &IntuitOptions, now: Timestamp) {
         *self.settings.lock() = settings::Settings::new(options);
-        *self.apps.lock() = apps::Apps::new(options.app.clone());
+        *self.apps.lock() = Apps::new(options.app.clone());
         *self.grants.lock() = grants::Grants::default();
         *self.books.lock() = seed::first_books(options, now);
         *self.limits.lock() = limits::Limits::default();

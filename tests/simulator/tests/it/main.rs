@@ -13,3 +13,4 @@ mod refused_calls;
 mod tokens;
 mod webhooks;
 mod writes;
+mod xero;

@@ -88,7 +88,7 @@ pub(super) async fn send(
         None => events_body(&world, &request),
     };
     let verifier_token =
-        request.verifier_token.clone().unwrap_or_else(|| world.intuit.apps.lock().verifier_token());
+        request.verifier_token.clone().unwrap_or_else(|| world.intuit.apps.lock().webhook_key());
     let signature = request.signature.apply(signature(&verifier_token, body.as_bytes()));
     let content_type = request.content_type.as_deref().unwrap_or("application/json");
     let timeout_ms = request.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);

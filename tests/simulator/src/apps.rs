@@ -29,9 +29,9 @@ impl Apps {
         self.0.iter().find(|app| app.client_id == client_id)
     }
 
-    /// Returns the key of webhook signatures of the first app.
-    pub(crate) fn verifier_token(&self) -> String {
-        self.0.first().map(|app| app.verifier_token.clone()).unwrap_or_default()
+    /// Returns the webhook key of the first app.
+    pub(crate) fn webhook_key(&self) -> String {
+        self.0.first().map(|app| app.webhook_key.clone()).unwrap_or_default()
     }
 
     /// Returns the client id that a request proves to own, by Basic authentication or by form fields.
