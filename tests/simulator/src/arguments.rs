@@ -3,7 +3,7 @@
 use clap::Parser;
 use simulator::{ConsentMode, Options};
 
-/// Simulates QuickBooks Online and Xero on 127.0.0.1, with a virtual clock and fault switches under /_control.
+/// Simulates QuickBooks Online, Xero and Zoho Books on 127.0.0.1, with a virtual clock and fault switches under /_control.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
@@ -49,6 +49,15 @@ pub(crate) struct Arguments {
     /// Invoices of the first company.
     #[arg(long, default_value_t = 120)]
     intuit_invoices: usize,
+    /// OAuth client id of the Zoho app.
+    #[arg(long, env = "SIMULATOR_ZOHO_CLIENT_ID", default_value = Options::ZOHO_CLIENT_ID)]
+    zoho_client_id: String,
+    /// OAuth client secret of the Zoho app, in every data center.
+    #[arg(long, env = "SIMULATOR_ZOHO_CLIENT_SECRET", default_value = Options::ZOHO_CLIENT_SECRET, hide_env_values = true)]
+    zoho_client_secret: String,
+    /// Registered callback address of the Zoho app, repeatable; without one every http(s) address is accepted.
+    #[arg(long = "zoho-redirect-uri", env = "SIMULATOR_ZOHO_REDIRECT_URIS", value_delimiter = ',')]
+    zoho_redirect_uris: Vec<String>,
 }
 
 impl From<Arguments> for Options {
@@ -69,6 +78,10 @@ impl From<Arguments> for Options {
         options.intuit.company.realm_id = Some(arguments.intuit_realm_id);
         options.intuit.company.customers = arguments.intuit_customers;
         options.intuit.company.invoices = arguments.intuit_invoices;
+        options.zoho.consent = arguments.consent;
+        options.zoho.app.client_id = arguments.zoho_client_id;
+        options.zoho.app.client_secret = arguments.zoho_client_secret;
+        options.zoho.app.redirect_uris = arguments.zoho_redirect_uris;
         options
     }
 }

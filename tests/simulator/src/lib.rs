@@ -19,12 +19,15 @@ mod provider;
 mod server;
 mod signing;
 mod traffic;
+mod window;
 mod wire;
 mod world;
 mod xero;
+mod zoho;
 
 pub use chance::EntropyError;
 pub use options::{AppOptions, CompanyOptions, ConsentMode, IntuitOptions, Options};
 pub use outbound::ClientError;
 pub use server::{Simulator, StartError};
 pub use xero::{XeroOptions, XeroOrganizationOptions, XeroUserOptions};
+pub use zoho::{Location, ZohoAppOptions, ZohoOptions, ZohoOrganizationOptions, ZohoUserOptions};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::xero::XeroOptions;
+use crate::{xero::XeroOptions, zoho::ZohoOptions};
 
 /// Settings of a simulator; [`Options::local`] gives the documented defaults.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Options {
     pub intuit: IntuitOptions,
     /// The Xero side.
     pub xero: XeroOptions,
+    /// The Zoho side.
+    pub zoho: ZohoOptions,
 }
 
 /// Settings of the Intuit side.
@@ -107,6 +109,7 @@ impl Options {
                 },
             },
             xero: XeroOptions::local(),
+            zoho: ZohoOptions::local(),
         }
     }
 }

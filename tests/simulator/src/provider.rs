@@ -3,7 +3,7 @@
 use axum::{body::Bytes, http::request::Parts};
 use serde::{Deserialize, Serialize};
 
-use crate::{intuit, xero};
+use crate::{intuit, xero, zoho};
 
 /// A simulated provider; its lower-case name is also its path prefix.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -12,6 +12,7 @@ pub(crate) enum Provider {
     #[serde(alias = "quickbooks")]
     Intuit,
     Xero,
+    Zoho,
 }
 
 /// A class of endpoints.
@@ -24,6 +25,8 @@ pub(crate) enum Endpoint {
     /// The companies that a token opens, where a provider lists them outside its API.
     Connections,
     Api,
+    /// A host that belongs to no data center.
+    Foreign,
     Other,
 }
 
@@ -41,6 +44,7 @@ impl Provider {
         match path.trim_start_matches('/').split('/').next() {
             Some("intuit") => Some(Self::Intuit),
             Some("xero") => Some(Self::Xero),
+            Some("zoho") => Some(Self::Zoho),
             _ => None,
         }
     }
@@ -50,6 +54,7 @@ impl Provider {
         match self {
             Self::Intuit => intuit::inspect(parts, body),
             Self::Xero => xero::inspect(parts, body),
+            Self::Zoho => zoho::inspect(parts, body),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     traffic,
     wire::{CuttableListener, Wire},
     world::{World, WorldError},
-    xero,
+    xero, zoho,
 };
 
 /// How long open connections may go on after the simulator was told to stop.
@@ -98,6 +98,7 @@ fn router(world: Arc<World>) -> Router {
         .nest("/_control", control::router())
         .nest("/intuit", intuit::router())
         .nest("/xero", xero::router())
+        .nest("/zoho", zoho::router())
         .layer(from_fn_with_state(Arc::clone(&world), traffic::observe))
         .with_state(world)
 }

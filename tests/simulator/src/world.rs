@@ -10,6 +10,7 @@ use crate::{
     options::Options,
     outbound::{self, ClientError},
     xero::Xero,
+    zoho::Zoho,
 };
 
 /// The shared rooms and the providers.
@@ -23,6 +24,7 @@ pub(crate) struct World {
     pub(crate) client: reqwest::Client,
     pub(crate) intuit: Intuit,
     pub(crate) xero: Xero,
+    pub(crate) zoho: Zoho,
     options: Options,
 }
 
@@ -41,6 +43,7 @@ impl World {
         let chance = Chance::new(options.seed)?;
         let intuit = Intuit::new(&options.intuit, clock.now());
         let xero = Xero::new(&options.xero, clock.now());
+        let zoho = Zoho::new(&options.zoho, clock.now());
         Ok(Self {
             clock,
             chance,
@@ -50,6 +53,7 @@ impl World {
             client: outbound::client()?,
             intuit,
             xero,
+            zoho,
             options,
         })
     }
@@ -62,5 +66,6 @@ impl World {
         self.issued.reset();
         self.intuit.reset(&self.options.intuit, self.clock.now());
         self.xero.reset(&self.options.xero, self.clock.now());
+        self.zoho.reset(&self.options.zoho, self.clock.now());
     }
 }

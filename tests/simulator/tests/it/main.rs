@@ -14,3 +14,4 @@ mod tokens;
 mod webhooks;
 mod writes;
 mod xero;
+mod zoho;
