@@ -49,6 +49,16 @@ impl Provider {
         }
     }
 
+    /// Tells whether an endpoint waits out a delay by itself, in the middle of its work.
+    pub(crate) fn delays_by_itself(self, endpoint: Endpoint) -> bool {
+        match self {
+            // A token endpoint holds the token meanwhile: that is what parallel refreshes meet.
+            Self::Intuit | Self::Xero => endpoint == Endpoint::Token,
+            // A data call counts as in process meanwhile.
+            Self::Zoho => matches!(endpoint, Endpoint::Token | Endpoint::Api),
+        }
+    }
+
     /// Reads from a request what the call log and the faults go by.
     pub(crate) fn inspect(self, parts: &Parts, body: &Bytes) -> Presented {
         match self {

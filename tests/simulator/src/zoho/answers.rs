@@ -1,10 +1,10 @@
-//! The shape of the accounts servers' answers, whose status says little about them.
+//! The shapes of answers: refusals of the accounts servers, whose status says little, and faults of the data API.
 
 use axum::{
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{apps::ClientRefusal, grants::Refused, settings::Settings};
 
@@ -59,6 +59,94 @@ impl From<Refused> for Refusal {
             Refused::TooMany => Self::TooMany,
         }
     }
+}
+
+/// An error answer of the data API.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ApiFault {
+    pub(crate) status: StatusCode,
+    code: u32,
+    pub(crate) message: String,
+}
+
+impl ApiFault {
+    pub(crate) fn new(status: StatusCode, code: u32, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    /// The token is not good here, or it lacks the scope: Zoho does not say which.
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, 57, "You are not authorized to perform this operation")
+    }
+
+    pub(crate) fn not_found(label: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, 1002, format!("{label} does not exist."))
+    }
+
+    pub(crate) fn unknown_url() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 5, "Invalid URL Passed")
+    }
+
+    pub(crate) fn invalid_value(member: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 2, format!("Invalid value passed for {member}"))
+    }
+
+    pub(crate) fn duplicate(label: &str, value: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            3062,
+            format!("The {} \"{value}\" already exists.", label.to_lowercase()),
+        )
+    }
+
+    /// The organization is another user's, another region's, or nobody's.
+    pub(crate) fn foreign_organization(id: &str) -> Self {
+        let message = format!("This user is not associated with the CompanyID/CompanyName:{id}.");
+        Self::new(StatusCode::UNAUTHORIZED, 6041, message)
+    }
+
+    pub(crate) fn too_many_per_minute() -> Self {
+        Self::too_many(
+            44,
+            "For security reasons your organization has been blocked as it have exceeded the maximum number of \
+             requests per minute that can originate from an organization.",
+        )
+    }
+
+    pub(crate) fn too_many_per_day(limit: u32) -> Self {
+        let message = format!(
+            "The API call for this organization has exceeded the maximum call rate limit of {limit}."
+        );
+        Self::too_many(45, message)
+    }
+
+    pub(crate) fn too_many_in_process() -> Self {
+        Self::too_many(
+            1070,
+            "You have reached the maximum number of in process requests allowed. Kindly try again after some time.",
+        )
+    }
+
+    pub(crate) fn into_answer(self) -> Response {
+        json_answer(self.status, &json!({ "code": self.code, "message": self.message }))
+    }
+
+    fn too_many(code: u32, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, message)
+    }
+}
+
+/// Writes an answer of the data API in the envelope of every success.
+pub(crate) fn success<const N: usize>(
+    status: StatusCode,
+    message: &str,
+    members: [(&str, Value); N],
+) -> Response {
+    let mut body = Map::from_iter([("code".to_owned(), 0.into()), ("message".to_owned(), message.into())]);
+    body.extend(members.map(|(name, value)| (name.to_owned(), value)));
+    let mut answer = json_answer(status, &Value::Object(body));
+    answer.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment;"));
+    answer
 }
 
 /// Writes a JSON answer with Zoho's content type and server name.

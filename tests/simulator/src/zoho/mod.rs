@@ -9,16 +9,21 @@ pub(crate) mod control;
 mod foreign;
 mod grants;
 mod homes;
+mod limits;
+mod lists;
 mod locations;
 mod options;
 mod organizations;
 mod pkce;
+mod resources;
 mod revoke;
 mod scopes;
+mod seed;
 mod serverinfo;
 mod settings;
 mod token;
 mod users;
+mod writes;
 
 use std::sync::Arc;
 
@@ -47,6 +52,7 @@ pub(crate) struct Zoho {
     users: Guarded<users::Users>,
     grants: Guarded<grants::Grants>,
     organizations: Guarded<organizations::Organizations>,
+    limits: Guarded<limits::Limits>,
 }
 
 impl Zoho {
@@ -56,7 +62,8 @@ impl Zoho {
             apps: Guarded::new(apps::Apps::new(options.app.clone())),
             users: Guarded::new(users::Users::new(options.users.clone())),
             grants: Guarded::default(),
-            organizations: Guarded::new(organizations::Organizations::new(&options.organizations, now)),
+            organizations: Guarded::new(seed::first_organizations(&options.organizations, now)),
+            limits: Guarded::default(),
         }
     }
 
@@ -66,7 +73,8 @@ impl Zoho {
         *self.apps.lock() = apps::Apps::new(options.app.clone());
         *self.users.lock() = users::Users::new(options.users.clone());
         *self.grants.lock() = grants::Grants::default();
-        *self.organizations.lock() = organizations::Organizations::new(&options.organizations, now);
+        *self.organizations.lock() = seed::first_organizations(&options.organizations, now);
+        *self.limits.lock() = limits::Limits::default();
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) scope_in_token_answers: bool,
     /// Whether the limits on codes and tokens apply.
     pub(crate) enforce_token_limits: bool,
+    /// Whether every list takes `last_modified_time`, and not only those whose documentation says so.
+    pub(crate) filters_every_list_by_time: bool,
     /// Whether the request limits of the data API apply.
     pub(crate) enforce_limits: bool,
     /// Requests per minute and organization; more get code 44.
@@ -63,6 +65,7 @@ impl Settings {
             expires_in_milliseconds: false,
             scope_in_token_answers: false,
             enforce_token_limits: true,
+            filters_every_list_by_time: false,
             enforce_limits: false,
             requests_per_minute: 100,
             requests_per_day: 1_000,

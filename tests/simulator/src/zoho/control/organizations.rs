@@ -8,10 +8,13 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{options::ZohoOrganizationOptions, organizations::Organization},
+    super::{options::ZohoOrganizationOptions, organizations::Organization, seed},
     Shared,
 };
 use crate::control::{Body, ControlError};
+
+/// More records than one organization of a test needs.
+const MAX_SEEDED: usize = 200_000;
 
 pub(super) async fn list(State(world): Shared) -> Json<Value> {
     let organizations = world.zoho.organizations.lock();
@@ -26,7 +29,10 @@ pub(super) async fn add(
     if !(6..=19).contains(&id.len()) || !id.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(ControlError::Invalid("organizationId must be 6 to 19 digits".to_owned()));
     }
-    let organization = Organization::new(id, &options, world.clock.now());
+    if options.contacts.saturating_add(options.invoices) > MAX_SEEDED {
+        return Err(ControlError::Invalid(format!("at most {MAX_SEEDED} records can be made")));
+    }
+    let organization = seed::organization(id, &options, world.clock.now());
     let answer = shown(&organization);
     if world.zoho.organizations.lock().add(organization) {
         Ok((StatusCode::CREATED, Json(answer)))
@@ -49,5 +55,6 @@ pub(super) async fn remove(
 fn shown(organization: &Organization) -> Value {
     json!({
         "organizationId": organization.id, "location": organization.location, "name": organization.name,
+        "counts": organization.counts(),
     })
 }

@@ -2,8 +2,11 @@
 
 mod consent;
 mod discovery;
+mod limits;
 mod limits_of_tokens;
+mod lists;
 mod tokens;
+mod writes;
 
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
