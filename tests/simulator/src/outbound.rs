@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, redirect::Policy};
+use reqwest::{Client, Method, redirect::Policy};
 use serde::Serialize;
 
 /// Intuit waits three seconds; a debug build under load gets more, within a bound.
@@ -16,7 +16,7 @@ pub struct ClientError(#[source] reqwest::Error);
 /// One webhook request, ready to send.
 pub(crate) struct Request<'a> {
     pub(crate) url: &'a str,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(&'a str, String)>,
     pub(crate) body: String,
     pub(crate) timeout_ms: u64,
 }
@@ -43,10 +43,15 @@ pub(crate) fn client() -> Result<Client, ClientError> {
         .map_err(ClientError)
 }
 
-/// Sends one webhook request and reads its answer.
+/// Posts one webhook request and reads its answer.
 pub(crate) async fn send(client: &Client, request: Request<'_>) -> Reply {
+    send_as(client, Method::POST, request).await
+}
+
+/// Sends one webhook request with any method and reads its answer.
+pub(crate) async fn send_as(client: &Client, method: Method, request: Request<'_>) -> Reply {
     let timeout = Duration::from_millis(request.timeout_ms.min(MAX_TIMEOUT_MS));
-    let mut builder = client.post(request.url).timeout(timeout);
+    let mut builder = client.request(method, request.url).timeout(timeout);
     for (name, value) in request.headers {
         builder = builder.header(name, value);
     }

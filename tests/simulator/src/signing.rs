@@ -30,12 +30,21 @@ impl Signing {
 
 /// Returns the HMAC-SHA256 of a body in base64.
 pub(crate) fn signature(key: &str, body: &[u8]) -> String {
+    STANDARD.encode(mac(key, body))
+}
+
+/// Returns the HMAC-SHA256 of a text in lower-case hexadecimal digits.
+pub(crate) fn hex_signature(key: &str, text: &[u8]) -> String {
+    hex::encode(mac(key, text))
+}
+
+fn mac(key: &str, body: &[u8]) -> Vec<u8> {
     // HMAC takes keys of any length, so there is no error to report.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else {
-        return String::new();
+        return Vec::new();
     };
     mac.update(body);
-    STANDARD.encode(mac.finalize().into_bytes())
+    mac.finalize().into_bytes().to_vec()
 }
 
 /// Changes one character of a signature, so that it stays well formed.

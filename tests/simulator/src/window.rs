@@ -17,6 +17,11 @@ impl Window {
         self.0.len()
     }
 
+    /// Returns how often it was done within a shorter span than the one that is counted.
+    pub(crate) fn latest(&self, now: Timestamp, span: SignedDuration) -> usize {
+        self.0.iter().rev().take_while(|at| now.duration_since(**at) < span).count()
+    }
+
     pub(crate) fn note(&mut self, now: Timestamp) {
         self.0.push_back(now);
     }

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, request::Parts},
     response::Response,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     access_token,
@@ -119,6 +119,8 @@ fn seen_by(world: &World, consent: &Consent) -> Vec<String> {
 
 fn route(world: &World, request: &Request<'_>) -> Result<Response, ApiFault> {
     match request.segments {
+        ["settings", "webhooks"] => webhooks(world, request),
+        ["settings", "webhooks", id] => webhook(world, request, id),
         [path] => collection(world, request, known(path)?),
         [path, id] => record(world, request, (known(path)?, id)),
         [path, id, "status", status] if request.method == Method::POST => {
@@ -179,16 +181,42 @@ fn write(
 ) -> Result<Response, ApiFault> {
     allowed(request, resource.module)?;
     let created = matches!(write, Write::Create(_));
-    let written = {
-        let mut organizations = world.zoho.organizations.lock();
-        let organization = found(organizations.find_mut(request.organization_id), request)?;
-        writes::run(organization, resource, write, world.clock.now())?
-    };
+    let written = writes::carry_out(world, request.organization_id, (resource, write))?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     if written.event == "deleted" || request.segments.contains(&"status") {
         return Ok(success(status, &written.message, []));
     }
     Ok(success(status, &written.message, [(resource.single, Value::Object(written.record))]))
+}
+
+fn webhooks(world: &World, request: &Request<'_>) -> Result<Response, ApiFault> {
+    allowed(request, "settings")?;
+    let mut organizations = world.zoho.organizations.lock();
+    let organization = found(organizations.find_mut(request.organization_id), request)?;
+    match *request.method {
+        Method::GET => Ok(success(StatusCode::OK, "success", [("webhooks", json!(organization.webhooks))])),
+        Method::POST => {
+            let webhook = json!(organization.add_webhook(members(request)?)?);
+            Ok(success(StatusCode::CREATED, "The webhook has been created.", [("webhook", webhook)]))
+        }
+        _ => Err(method_not_allowed()),
+    }
+}
+
+fn webhook(world: &World, request: &Request<'_>, id: &str) -> Result<Response, ApiFault> {
+    allowed(request, "settings")?;
+    let mut organizations = world.zoho.organizations.lock();
+    let organization = found(organizations.find_mut(request.organization_id), request)?;
+    let webhook = organization.webhooks.iter().find(|webhook| webhook.id == id);
+    let webhook = json!(webhook.ok_or_else(|| ApiFault::not_found("Webhook"))?);
+    match *request.method {
+        Method::GET => Ok(success(StatusCode::OK, "success", [("webhook", webhook)])),
+        Method::DELETE => {
+            organization.remove_webhook(id);
+            Ok(success(StatusCode::OK, "The webhook has been deleted.", []))
+        }
+        _ => Err(method_not_allowed()),
+    }
 }
 
 fn known(path: &str) -> Result<&'static Resource, ApiFault> {

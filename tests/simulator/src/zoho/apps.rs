@@ -1,7 +1,5 @@
 //! Registered clients: their secrets per data center, and where users may be sent back to.
 
-use url::Url;
-
 use super::{locations::Location, options::ZohoAppOptions};
 
 /// The registered clients.
@@ -50,12 +48,4 @@ impl Apps {
         let secret = app.location_secrets.get(&location).unwrap_or(&app.client_secret);
         if secret == client_secret { Ok(()) } else { Err(ClientRefusal::WrongSecret) }
     }
-}
-
-/// Tells whether a client may send users back to an address.
-pub(crate) fn accepts_redirect(app: &ZohoAppOptions, redirect_uri: &str) -> bool {
-    if app.redirect_uris.is_empty() {
-        return Url::parse(redirect_uri).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    }
-    app.redirect_uris.iter().any(|registered| registered == redirect_uri)
 }

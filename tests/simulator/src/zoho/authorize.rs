@@ -5,20 +5,25 @@ use std::{collections::HashMap, sync::Arc};
 use axum::{
     body::Bytes,
     extract::{RawQuery, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use url::Url;
 
 use super::{
-    apps, consent_page,
+    consent_page,
     grants::{Consent, Rules},
     locations::{At, BaseUrl, Location},
     options::ZohoUserOptions,
-    pkce::Challenge,
     scopes,
 };
-use crate::{issued::SecretKind, options::ConsentMode, provider::Provider, world::World};
+use crate::{
+    issued::SecretKind,
+    oauth::{accepts_redirect, form, redirect},
+    options::ConsentMode,
+    pkce::Challenge,
+    provider::Provider,
+    world::World,
+};
 
 type Parameters = HashMap<String, String>;
 
@@ -102,7 +107,7 @@ fn checked(
     let accepted = {
         let apps = world.zoho.apps.lock();
         let app = apps.find(client_id, accounts).ok_or(Refusal::Page("invalid_client"))?;
-        apps::accepts_redirect(app, redirect_uri)
+        accepts_redirect(&app.redirect_uris, redirect_uri)
     };
     let callback = Url::parse(redirect_uri).ok().filter(|_| accepted);
     let callback = callback.ok_or(Refusal::Page("invalid_redirect_uri"))?;
@@ -171,14 +176,6 @@ fn error(callback: &Url, code: &str, state: Option<&str>) -> Url {
     let mut callback = callback.clone();
     callback.query_pairs_mut().append_pair("error", code).extend_pairs(state.map(|state| ("state", state)));
     callback
-}
-
-fn redirect(to: &Url) -> Response {
-    (StatusCode::FOUND, [(header::LOCATION, to.as_str())]).into_response()
-}
-
-fn form(bytes: &[u8]) -> Parameters {
-    url::form_urlencoded::parse(bytes).into_owned().collect()
 }
 
 impl Refusal {

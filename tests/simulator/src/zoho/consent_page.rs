@@ -8,6 +8,7 @@ use axum::{
 };
 
 use super::options::ZohoUserOptions;
+use crate::oauth::escaped;
 
 /// Shows the page for a checked request; its parameters come back with the decision.
 pub(crate) fn show<'a>(
@@ -43,8 +44,4 @@ pub(crate) fn refuse(cause: &str) -> Response {
     let page =
         format!("<!doctype html><html lang=\"en\"><title>Zoho Accounts</title><h1>{cause}</h1></html>");
     (StatusCode::BAD_REQUEST, Html(page)).into_response()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

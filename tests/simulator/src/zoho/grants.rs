@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{locations::Location, pkce::Challenge, settings::Settings};
-use crate::{chance::Chance, issued::fingerprint, window::Window};
+use super::{locations::Location, settings::Settings};
+use crate::{chance::Chance, clock::later, issued::fingerprint, pkce::Challenge, window::Window};
 
 /// Span in which Zoho counts codes and tokens.
 const SPAN: SignedDuration = SignedDuration::from_mins(10);
@@ -327,10 +327,6 @@ impl Consent {
     fn is_of(&self, caller: Caller<'_>) -> bool {
         self.client_id == caller.client_id && self.location == caller.location
     }
-}
-
-fn later(from: Timestamp, seconds: u32) -> Timestamp {
-    from.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
 }
 
 /// Makes a code or token; Zoho gives all of them one shape.

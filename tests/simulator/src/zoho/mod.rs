@@ -6,6 +6,7 @@ mod apps;
 mod authorize;
 mod consent_page;
 pub(crate) mod control;
+mod deliveries;
 mod foreign;
 mod grants;
 mod homes;
@@ -14,15 +15,16 @@ mod lists;
 mod locations;
 mod options;
 mod organizations;
-mod pkce;
 mod resources;
 mod revoke;
 mod scopes;
 mod seed;
 mod serverinfo;
 mod settings;
+mod signature;
 mod token;
 mod users;
+mod webhooks;
 mod writes;
 
 use std::sync::Arc;
@@ -41,6 +43,7 @@ use crate::{
     world::World,
 };
 
+pub(crate) use deliveries::deliver;
 pub use locations::Location;
 pub use options::{ZohoAppOptions, ZohoOptions, ZohoOrganizationOptions, ZohoUserOptions};
 
@@ -53,6 +56,7 @@ pub(crate) struct Zoho {
     grants: Guarded<grants::Grants>,
     organizations: Guarded<organizations::Organizations>,
     limits: Guarded<limits::Limits>,
+    deliveries: deliveries::Deliveries,
 }
 
 impl Zoho {
@@ -64,6 +68,7 @@ impl Zoho {
             grants: Guarded::default(),
             organizations: Guarded::new(seed::first_organizations(&options.organizations, now)),
             limits: Guarded::default(),
+            deliveries: deliveries::Deliveries::default(),
         }
     }
 
@@ -75,6 +80,7 @@ impl Zoho {
         *self.grants.lock() = grants::Grants::default();
         *self.organizations.lock() = seed::first_organizations(&options.organizations, now);
         *self.limits.lock() = limits::Limits::default();
+        self.deliveries.reset();
     }
 }
 

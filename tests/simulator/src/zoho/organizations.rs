@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{homes::Home, locations::Location, options::ZohoOrganizationOptions, resources::Resource};
+use super::{
+    answers::ApiFault, homes::Home, locations::Location, options::ZohoOrganizationOptions,
+    resources::Resource, webhooks::Webhook,
+};
 
 /// All organizations, oldest first.
 #[derive(Debug, Default)]
@@ -18,6 +21,7 @@ pub(crate) struct Organization {
     pub(crate) location: Location,
     pub(crate) name: String,
     created_at: Timestamp,
+    pub(crate) webhooks: Vec<Webhook>,
     ids_made: u64,
     records: BTreeMap<&'static str, BTreeMap<u64, Record>>,
 }
@@ -67,6 +71,7 @@ impl Organization {
             location: options.location,
             name: options.name.clone(),
             created_at,
+            webhooks: Vec::new(),
             ids_made: 0,
             records: BTreeMap::new(),
         }
@@ -91,7 +96,7 @@ impl Organization {
     }
 
     /// Makes the next id: a digit string that belongs to this organization and is above 2^53.
-    pub(crate) fn next_id(&mut self) -> u64 {
+    fn next_id(&mut self) -> u64 {
         self.ids_made += 1;
         let own = self.id.parse::<u64>().unwrap_or_default() % 400_000;
         (460_000 + own) * 1_000_000_000_000 + self.ids_made * 1_000 + 1
@@ -143,6 +148,20 @@ impl Organization {
     pub(crate) fn delete(&mut self, resource: &Resource, id: &str) -> Option<Map<String, Value>> {
         let records = self.records.get_mut(resource.path)?;
         records.remove(&id.parse().ok()?).map(|record| record.body)
+    }
+
+    /// Sets up a webhook.
+    pub(crate) fn add_webhook(&mut self, body: Map<String, Value>) -> Result<&Webhook, ApiFault> {
+        let webhook = Webhook::read(self.next_id().to_string(), body)?;
+        self.webhooks.push(webhook);
+        self.webhooks.last().ok_or_else(|| ApiFault::not_found("Webhook"))
+    }
+
+    /// Removes a webhook; false if there is none.
+    pub(crate) fn remove_webhook(&mut self, id: &str) -> bool {
+        let before = self.webhooks.len();
+        self.webhooks.retain(|webhook| webhook.id != id);
+        self.webhooks.len() < before
     }
 
     fn put(

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use axum::{
     body::Bytes,
     extract::{RawQuery, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::{
@@ -16,7 +15,7 @@ use super::{
     locations::{At, Location},
     token::Parameters,
 };
-use crate::world::World;
+use crate::{oauth::client_credentials, world::World};
 
 /// Serves `POST /oauth/v2/token/revoke`, for which the token alone is enough.
 pub(crate) async fn by_token(
@@ -35,22 +34,12 @@ pub(crate) async fn by_client(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let (client_id, client_secret) = basic(&headers).unwrap_or_default();
+    let (client_id, client_secret) = client_credentials(&headers, &[]).unwrap_or_default();
     let authentic = world.zoho.apps.lock().authenticate((&client_id, &client_secret), location);
     match authentic {
         Ok(()) => revoke(&world, location, &Parameters::of(None, &body)),
         Err(refusal) => Refusal::from(refusal).into_answer(&world.zoho.settings.lock()),
     }
-}
-
-/// Reads the client id and secret of Basic authentication.
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
-    let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
-    let text = String::from_utf8(decoded).ok()?;
-    let (client_id, client_secret) = text.split_once(':')?;
-    Some((client_id.to_owned(), client_secret.to_owned()))
 }
 
 fn revoke(world: &World, location: Location, parameters: &Parameters) -> Response {

@@ -45,7 +45,7 @@ pub(crate) fn organization(id: String, options: &ZohoOrganizationOptions, now: T
     for (index, (path, body)) in records.into_iter().enumerate() {
         create(&mut organization, path, body, time_of(index));
     }
-    let customers = contact_ids(&organization);
+    let customers = customer_ids(&organization);
     if customers.is_empty() {
         return organization;
     }
@@ -63,12 +63,15 @@ fn create(organization: &mut Organization, path: &str, body: Map<String, Value>,
     }
 }
 
-fn contact_ids(organization: &Organization) -> Vec<String> {
+fn customer_ids(organization: &Organization) -> Vec<String> {
     let Some(contacts) = resources::by_path("contacts") else {
         return Vec::new();
     };
-    let id = |body: &Map<String, Value>| body.get("contact_id").and_then(Value::as_str).map(str::to_owned);
-    organization.records(contacts).filter_map(|record| id(&record.body)).collect()
+    let text =
+        |body: &Map<String, Value>, name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+    let customers = organization.records(contacts).map(|record| &record.body);
+    let customers = customers.filter(|body| text(body, "contact_type").as_deref() == Some("customer"));
+    customers.filter_map(|body| text(body, "contact_id")).collect()
 }
 
 fn ledger_account((name, kind): &(&str, &str)) -> Map<String, Value> {

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{locations::Location, options::ZohoOptions};
-use crate::options::ConsentMode;
+use super::{locations::Location, options::ZohoOptions, signature::Encoding};
+use crate::{
+    options::{ConsentMode, Options},
+    patch::patched,
+};
 
 /// Everything about Zoho that a test may switch.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -34,6 +37,10 @@ pub(crate) struct Settings {
     pub(crate) expires_in_milliseconds: bool,
     /// Whether token answers have a `scope` member.
     pub(crate) scope_in_token_answers: bool,
+    /// Key of the webhooks that the control API sends.
+    pub(crate) webhook_secret: String,
+    /// How signatures of webhooks are written.
+    pub(crate) webhook_encoding: Encoding,
     /// Whether the limits on codes and tokens apply.
     pub(crate) enforce_token_limits: bool,
     /// Whether every list takes `last_modified_time`, and not only those whose documentation says so.
@@ -64,6 +71,8 @@ impl Settings {
             access_token_seconds: 3_600,
             expires_in_milliseconds: false,
             scope_in_token_answers: false,
+            webhook_secret: Options::ZOHO_WEBHOOK_SECRET.to_owned(),
+            webhook_encoding: Encoding::default(),
             enforce_token_limits: true,
             filters_every_list_by_time: false,
             enforce_limits: false,
@@ -73,13 +82,9 @@ impl Settings {
         }
     }
 
-    /// Returns the settings with the given members replaced.
+    /// Returns the settings with the given members replaced, if they make sense.
     pub(crate) fn patched(&self, patch: serde_json::Value) -> Result<Self, String> {
-        let mut whole = serde_json::to_value(self).map_err(|error| error.to_string())?;
-        if let (Some(members), serde_json::Value::Object(patch)) = (whole.as_object_mut(), patch) {
-            members.extend(patch);
-        }
-        let settings: Self = serde_json::from_value(whole).map_err(|error| error.to_string())?;
+        let settings = patched(self, patch).map_err(|error| error.to_string())?;
         if (200..600).contains(&settings.error_status) {
             Ok(settings)
         } else {

@@ -8,6 +8,7 @@ use super::{
     organizations::Organization,
     resources::{self, Resource},
 };
+use crate::world::World;
 
 type Members = Map<String, Value>;
 
@@ -28,7 +29,23 @@ pub(crate) struct Written {
     pub(crate) record: Members,
 }
 
-/// Carries out a write.
+/// Carries out a write in an organization, and tells its webhooks.
+pub(crate) fn carry_out(
+    world: &World,
+    organization_id: &str,
+    (resource, write): (&'static Resource, Write<'_>),
+) -> Result<Written, ApiFault> {
+    let encoding = world.zoho.settings.lock().webhook_encoding;
+    let mut organizations = world.zoho.organizations.lock();
+    let organization = organizations.find_mut(organization_id);
+    let organization = organization.ok_or_else(|| ApiFault::foreign_organization(organization_id))?;
+    let written = run(organization, resource, write, world.clock.now())?;
+    let told = (organization_id, &organization.webhooks[..]);
+    world.zoho.deliveries.notify(told, (resource, written.event), &written.record, encoding);
+    Ok(written)
+}
+
+/// Carries out a write, without telling anybody.
 pub(crate) fn run(
     organization: &mut Organization,
     resource: &'static Resource,

@@ -1,13 +1,15 @@
 //! Control of the Zoho side: settings, apps, users, organizations with their books, grants and webhooks.
 
 mod organizations;
+mod records;
+mod webhooks;
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
     extract::{Path, State},
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 use serde_json::{Value, json};
 
@@ -32,6 +34,16 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/users/{user}/disconnect", post(disconnect))
         .route("/organizations", get(organizations::list).post(organizations::add))
         .route("/organizations/{organization}", delete(organizations::remove))
+        .route("/organizations/{organization}/webhooks", get(webhooks::list).post(webhooks::add))
+        .route("/organizations/{organization}/webhooks/{webhook}", delete(webhooks::remove))
+        .route("/organizations/{organization}/records/{entity}", post(records::create))
+        .route(
+            "/organizations/{organization}/records/{entity}/{id}",
+            put(records::update).delete(records::delete),
+        )
+        .route("/organizations/{organization}/records/{entity}/{id}/status/{status}", post(records::mark))
+        .route("/webhooks", post(webhooks::send))
+        .route("/deliveries", get(webhooks::deliveries))
 }
 
 async fn show_settings(State(world): Shared) -> Json<Settings> {

@@ -6,6 +6,7 @@ mod limits;
 mod limits_of_tokens;
 mod lists;
 mod tokens;
+mod webhooks;
 mod writes;
 
 use reqwest::{RequestBuilder, Response, StatusCode};
