@@ -34,6 +34,26 @@ async fn a_refresh_never_rotates_and_gives_no_refresh_token() {
 }
 
 #[tokio::test]
+async fn both_of_two_parallel_refreshes_succeed() {
+    let sim = Sim::start().await;
+    let tokens = sim.zoho_connect("us").await;
+    let hold = json!({ "provider": "zoho", "endpoint": "token", "kind": "hold" });
+    sim.control("POST", "faults", hold).await;
+    let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh.as_str())];
+    let first = tokio::spawn(sim.zoho_token_request("us", &form).send());
+    sim.until("calls/counts", |counts| counts["maxInFlight"] == 1).await;
+
+    let second = sim.zoho_refresh("us", &tokens.refresh).await;
+    sim.control("POST", "faults/release", json!({})).await;
+    let first: Value = first.await.unwrap().unwrap().json().await.unwrap();
+
+    for body in [first, second] {
+        let access = body["access_token"].as_str().unwrap();
+        assert_eq!(sim.zoho_get("us", access, "organizations").await.0, 200);
+    }
+}
+
+#[tokio::test]
 async fn parameters_may_stand_in_the_query_string() {
     let sim = Sim::start().await;
     let tokens = sim.zoho_connect("us").await;
