@@ -288,7 +288,8 @@ impl Grants {
     /// Returns the grants of a user and client that have a refresh token, oldest first.
     fn live_of(&self, owner: &(String, String)) -> Vec<usize> {
         let is_live = |grant: &Grant| {
-            grant.state == State::Live && grant.refresh_token.is_some() && grant.consent.owner() == *owner
+            let of_owner = grant.consent.user_id == owner.0 && grant.consent.client_id == owner.1;
+            of_owner && grant.state == State::Live && grant.refresh_token.is_some()
         };
         (0..self.list.len()).filter(|&at| is_live(&self.list[at])).collect()
     }
