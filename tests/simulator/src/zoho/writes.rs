@@ -67,6 +67,10 @@ pub(crate) fn run(
             body.extend(changes);
             check(organization, resource, &body, Some(id))?;
             if priced {
+                // Nothing is paid yet, so all of the new total is open.
+                if body.get("balance") == body.get("total") {
+                    body.remove("balance");
+                }
                 total_up(&mut body);
             }
             let record = organization.replace(resource, id, body, now).ok_or_else(missing)?;
@@ -79,7 +83,7 @@ pub(crate) fn run(
         Write::Mark(id, status) => {
             let mut body = organization.find(resource, id).ok_or_else(missing)?.body.clone();
             body.insert("status".to_owned(), status.into());
-            if status == "void" {
+            if matches!(status, "paid" | "void") {
                 body.insert("balance".to_owned(), 0.into());
             }
             let record = organization.replace(resource, id, body, now).ok_or_else(missing)?;

@@ -40,7 +40,13 @@ async fn a_record_is_created_changed_and_deleted() {
     let made = &body["invoice"];
     let path = format!("invoices/{}", made["invoice_id"].as_str().unwrap());
     sim.advance(60).await;
-    let (changed, after) = send(&sim, &tokens, ("PUT", &path), &json!({ "reference_number": "ref-2" })).await;
+    let (changed, after) = send(
+        &sim,
+        &tokens,
+        ("PUT", &path),
+        &json!({ "reference_number": "ref-2", "line_items": [{ "rate": 3 }] }),
+    )
+    .await;
     let deleted = send(&sim, &tokens, ("DELETE", &path), &json!({})).await;
     let gone = send(&sim, &tokens, ("GET", &path), &json!({})).await;
 
@@ -51,6 +57,7 @@ async fn a_record_is_created_changed_and_deleted() {
     );
     assert_eq!((&made["customer_name"], &made["invoice_number"]), (&json!("New & Co"), &json!("INV-000121")));
     assert_eq!(after["invoice"]["reference_number"], "ref-2");
+    assert_eq!((&after["invoice"]["total"], &after["invoice"]["balance"]), (&json!(3), &json!(3)));
     assert_eq!(after["invoice"]["created_time"], made["created_time"]);
     assert_ne!(after["invoice"]["last_modified_time"], made["last_modified_time"]);
     assert_eq!(deleted, (200, json!({ "code": 0, "message": "The invoice has been deleted." })));
