@@ -3,7 +3,7 @@
 use clap::Parser;
 use simulator::{ConsentMode, Options};
 
-/// Simulates QuickBooks Online on 127.0.0.1, with a virtual clock and fault switches under /_control.
+/// Simulates QuickBooks Online, Xero and Zoho Books on 127.0.0.1, with a virtual clock and fault switches under /_control.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
@@ -16,6 +16,18 @@ pub(crate) struct Arguments {
     /// What the authorize addresses do.
     #[arg(long, env = "SIMULATOR_CONSENT", value_enum, default_value_t)]
     consent: ConsentMode,
+    /// OAuth client id of the Xero app.
+    #[arg(long, env = "SIMULATOR_XERO_CLIENT_ID", default_value = Options::XERO_CLIENT_ID)]
+    xero_client_id: String,
+    /// OAuth client secret of the Xero app.
+    #[arg(long, env = "SIMULATOR_XERO_CLIENT_SECRET", default_value = Options::XERO_CLIENT_SECRET, hide_env_values = true)]
+    xero_client_secret: String,
+    /// Webhook signing key of the Xero app.
+    #[arg(long, env = "SIMULATOR_XERO_WEBHOOK_KEY", default_value = Options::XERO_WEBHOOK_KEY, hide_env_values = true)]
+    xero_webhook_key: String,
+    /// Registered callback address of the Xero app, repeatable; without one every http(s) address is accepted.
+    #[arg(long = "xero-redirect-uri", env = "SIMULATOR_XERO_REDIRECT_URIS", value_delimiter = ',')]
+    xero_redirect_uris: Vec<String>,
     /// OAuth client id of the Intuit app.
     #[arg(long, env = "SIMULATOR_INTUIT_CLIENT_ID", default_value = Options::INTUIT_CLIENT_ID)]
     intuit_client_id: String,
@@ -37,6 +49,15 @@ pub(crate) struct Arguments {
     /// Invoices of the first company.
     #[arg(long, default_value_t = 120)]
     intuit_invoices: usize,
+    /// OAuth client id of the Zoho app.
+    #[arg(long, env = "SIMULATOR_ZOHO_CLIENT_ID", default_value = Options::ZOHO_CLIENT_ID)]
+    zoho_client_id: String,
+    /// OAuth client secret of the Zoho app, in every data center.
+    #[arg(long, env = "SIMULATOR_ZOHO_CLIENT_SECRET", default_value = Options::ZOHO_CLIENT_SECRET, hide_env_values = true)]
+    zoho_client_secret: String,
+    /// Registered callback address of the Zoho app, repeatable; without one every http(s) address is accepted.
+    #[arg(long = "zoho-redirect-uri", env = "SIMULATOR_ZOHO_REDIRECT_URIS", value_delimiter = ',')]
+    zoho_redirect_uris: Vec<String>,
 }
 
 impl From<Arguments> for Options {
@@ -45,13 +66,22 @@ impl From<Arguments> for Options {
         options.port = arguments.port;
         options.seed = arguments.seed;
         options.intuit.consent = arguments.consent;
+        options.xero.consent = arguments.consent;
+        options.xero.app.client_id = arguments.xero_client_id;
+        options.xero.app.client_secret = arguments.xero_client_secret;
+        options.xero.app.webhook_key = arguments.xero_webhook_key;
+        options.xero.app.redirect_uris = arguments.xero_redirect_uris;
         options.intuit.app.client_id = arguments.intuit_client_id;
         options.intuit.app.client_secret = arguments.intuit_client_secret;
-        options.intuit.app.verifier_token = arguments.intuit_verifier_token;
+        options.intuit.app.webhook_key = arguments.intuit_verifier_token;
         options.intuit.app.redirect_uris = arguments.intuit_redirect_uris;
         options.intuit.company.realm_id = Some(arguments.intuit_realm_id);
         options.intuit.company.customers = arguments.intuit_customers;
         options.intuit.company.invoices = arguments.intuit_invoices;
+        options.zoho.consent = arguments.consent;
+        options.zoho.app.client_id = arguments.zoho_client_id;
+        options.zoho.app.client_secret = arguments.zoho_client_secret;
+        options.zoho.app.redirect_uris = arguments.zoho_redirect_uris;
         options
     }
 }

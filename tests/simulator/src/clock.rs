@@ -87,6 +87,11 @@ impl Setting {
     }
 }
 
+/// Returns the instant some seconds later.
+pub(crate) fn later(from: Timestamp, seconds: u32) -> Timestamp {
+    from.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place where the simulator reads real time")]
 fn real_now() -> Timestamp {
     Timestamp::now()

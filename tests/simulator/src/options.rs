@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{xero::XeroOptions, zoho::ZohoOptions};
+
 /// Settings of a simulator; [`Options::local`] gives the documented defaults.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -11,6 +13,10 @@ pub struct Options {
     pub seed: Option<u64>,
     /// The Intuit side.
     pub intuit: IntuitOptions,
+    /// The Xero side.
+    pub xero: XeroOptions,
+    /// The Zoho side.
+    pub zoho: ZohoOptions,
 }
 
 /// Settings of the Intuit side.
@@ -32,8 +38,9 @@ pub struct AppOptions {
     pub client_id: String,
     /// OAuth client secret.
     pub client_secret: String,
-    /// Key of webhook signatures.
-    pub verifier_token: String,
+    /// Key of webhook signatures; Intuit calls it the verifier token.
+    #[serde(alias = "verifierToken")]
+    pub webhook_key: String,
     /// Registered callback addresses, compared exactly. Empty: every http(s) address is accepted.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
@@ -80,7 +87,7 @@ impl Options {
     /// Realm id of the company that exists by default.
     pub const INTUIT_REALM_ID: &str = "4620816365000000001";
 
-    /// Returns the defaults: any free port, one app, one company with 25 customers and 120 invoices, a consent page.
+    /// Returns the defaults: any free port, a consent page, and of each provider one app and a little data.
     #[must_use]
     pub fn local() -> Self {
         Self {
@@ -90,7 +97,7 @@ impl Options {
                 app: AppOptions {
                     client_id: Self::INTUIT_CLIENT_ID.to_owned(),
                     client_secret: Self::INTUIT_CLIENT_SECRET.to_owned(),
-                    verifier_token: Self::INTUIT_VERIFIER_TOKEN.to_owned(),
+                    webhook_key: Self::INTUIT_VERIFIER_TOKEN.to_owned(),
                     redirect_uris: Vec::new(),
                 },
                 consent: ConsentMode::default(),
@@ -101,6 +108,8 @@ impl Options {
                     invoices: 120,
                 },
             },
+            xero: XeroOptions::local(),
+            zoho: ZohoOptions::local(),
         }
     }
 }

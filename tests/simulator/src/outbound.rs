@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, redirect::Policy};
+use reqwest::{Client, Method, redirect::Policy};
+use serde::Serialize;
 
 /// Intuit waits three seconds; a debug build under load gets more, within a bound.
 pub(crate) const MAX_TIMEOUT_MS: u64 = 60_000;
@@ -11,6 +12,24 @@ pub(crate) const MAX_TIMEOUT_MS: u64 = 60_000;
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client for webhooks could not be built")]
 pub struct ClientError(#[source] reqwest::Error);
+
+/// One webhook request, ready to send.
+pub(crate) struct Request<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) headers: Vec<(&'a str, String)>,
+    pub(crate) body: String,
+    pub(crate) timeout_ms: u64,
+}
+
+/// The answer to one webhook request.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Reply {
+    pub(crate) status: Option<u16>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+    pub(crate) error: Option<String>,
+}
 
 /// Builds the client: no redirects (providers do not follow them), no proxy, bounded time.
 pub(crate) fn client() -> Result<Client, ClientError> {
@@ -22,4 +41,38 @@ pub(crate) fn client() -> Result<Client, ClientError> {
         .timeout(Duration::from_millis(MAX_TIMEOUT_MS))
         .build()
         .map_err(ClientError)
+}
+
+/// Posts one webhook request and reads its answer.
+pub(crate) async fn send(client: &Client, request: Request<'_>) -> Reply {
+    send_as(client, Method::POST, request).await
+}
+
+/// Sends one webhook request with any method and reads its answer.
+pub(crate) async fn send_as(client: &Client, method: Method, request: Request<'_>) -> Reply {
+    let timeout = Duration::from_millis(request.timeout_ms.min(MAX_TIMEOUT_MS));
+    let mut builder = client.request(method, request.url).timeout(timeout);
+    for (name, value) in request.headers {
+        builder = builder.header(name, value);
+    }
+    let failed = |error: &reqwest::Error| Reply {
+        status: None,
+        headers: Vec::new(),
+        body: String::new(),
+        error: Some(if error.is_timeout() { "timeout".to_owned() } else { "connection".to_owned() }),
+    };
+    let answer = match builder.body(request.body).send().await {
+        Ok(answer) => answer,
+        Err(error) => return failed(&error),
+    };
+    let status = answer.status().as_u16();
+    let headers = answer
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    match answer.text().await {
+        Ok(body) => Reply { status: Some(status), headers, body, error: None },
+        Err(error) => failed(&error),
+    }
 }

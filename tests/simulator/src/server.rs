@@ -13,6 +13,7 @@ use crate::{
     traffic,
     wire::{CuttableListener, Wire},
     world::{World, WorldError},
+    xero, zoho,
 };
 
 /// How long open connections may go on after the simulator was told to stop.
@@ -96,6 +97,8 @@ fn router(world: Arc<World>) -> Router {
     Router::new()
         .nest("/_control", control::router())
         .nest("/intuit", intuit::router())
+        .nest("/xero", xero::router())
+        .nest("/zoho", zoho::router())
         .layer(from_fn_with_state(Arc::clone(&world), traffic::observe))
         .with_state(world)
 }
@@ -104,5 +107,6 @@ async fn retry_webhooks(world: Arc<World>, mut stopped: watch::Receiver<bool>) {
     // Ends when the simulator stops or its handle is dropped.
     while tokio::time::timeout(RETRY_TICK, stopped.changed()).await.is_err() {
         intuit::deliver_due(&world).await;
+        zoho::deliver(&world).await;
     }
 }

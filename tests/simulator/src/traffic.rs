@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::{
     calls::Line,
     faults::{Fault, FaultKind},
-    provider::{Endpoint, Provider},
+    provider::Provider,
     wire::Wire,
     world::World,
 };
@@ -73,8 +73,7 @@ async fn serve(world: Arc<World>, wire: Wire, provider: Provider, request: Reque
     let fault = world.faults.take(provider, &path, &presented);
     let commits = fault.as_ref().is_none_or(Fault::commits);
     let pause = Pause::of(fault.as_ref(), &world);
-    // The token endpoint pauses by itself, while it holds the refresh token: that is what parallel refreshes meet.
-    if commits && presented.endpoint == Endpoint::Token {
+    if commits && provider.delays_by_itself(presented.endpoint) {
         parts.extensions.insert(pause);
     } else {
         pause.wait().await;

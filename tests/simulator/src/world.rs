@@ -9,6 +9,8 @@ use crate::{
     issued::Issued,
     options::Options,
     outbound::{self, ClientError},
+    xero::Xero,
+    zoho::Zoho,
 };
 
 /// The shared rooms and the providers.
@@ -21,6 +23,8 @@ pub(crate) struct World {
     pub(crate) issued: Issued,
     pub(crate) client: reqwest::Client,
     pub(crate) intuit: Intuit,
+    pub(crate) xero: Xero,
+    pub(crate) zoho: Zoho,
     options: Options,
 }
 
@@ -38,6 +42,8 @@ impl World {
         let clock = VirtualClock::default();
         let chance = Chance::new(options.seed)?;
         let intuit = Intuit::new(&options.intuit, clock.now());
+        let xero = Xero::new(&options.xero, clock.now());
+        let zoho = Zoho::new(&options.zoho, clock.now());
         Ok(Self {
             clock,
             chance,
@@ -46,6 +52,8 @@ impl World {
             issued: Issued::default(),
             client: outbound::client()?,
             intuit,
+            xero,
+            zoho,
             options,
         })
     }
@@ -57,5 +65,7 @@ impl World {
         self.faults.clear(None);
         self.issued.reset();
         self.intuit.reset(&self.options.intuit, self.clock.now());
+        self.xero.reset(&self.options.xero, self.clock.now());
+        self.zoho.reset(&self.options.zoho, self.clock.now());
     }
 }

@@ -14,7 +14,7 @@ use axum::{
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::{clock::ClockOutOfRange, faults::FaultRefused, intuit, world::World};
+use crate::{clock::ClockOutOfRange, faults::FaultRefused, intuit, world::World, xero, zoho};
 
 /// Largest control request: enough for a raw webhook body of several MiB.
 const MAX_BODY: usize = 8 * 1024 * 1024;
@@ -63,6 +63,8 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/calls/counts", get(shared::count_calls))
         .route("/issued", get(shared::list_issued))
         .nest("/intuit", intuit::control::router())
+        .nest("/xero", xero::control::router())
+        .nest("/zoho", zoho::control::router())
 }
 
 impl IntoResponse for ControlError {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     answers::{ApiFault, json_answer, with_tid},
-    batch, bearer,
+    batch,
     books::Company,
     cdc,
     deliveries::Change,
@@ -22,7 +22,7 @@ use super::{
     select, time,
     writes::{self, Write},
 };
-use crate::world::World;
+use crate::{oauth::bearer, world::World};
 
 /// The scope without which the accounting API is closed.
 const ACCOUNTING: &str = "com.intuit.quickbooks.accounting";
@@ -60,7 +60,7 @@ pub(crate) async fn dispatch(
 }
 
 fn admit(world: &World, parts: &Parts, realm_id: &str, now: Timestamp) -> Result<(), ApiFault> {
-    let Some(token) = bearer(parts) else {
+    let Some(token) = bearer(&parts.headers) else {
         return Err(refused("ApplicationAuthenticationFailed", "Missing bearer token".to_owned()));
     };
     if !BEARER_LENGTHS.contains(&token.len()) {

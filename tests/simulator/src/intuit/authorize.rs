@@ -5,16 +5,22 @@ use std::{collections::HashMap, sync::Arc};
 use axum::{
     body::Bytes,
     extract::{RawQuery, State},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
 use url::Url;
 
 use super::{
-    apps, consent_page,
+    consent_page,
     grants::{Consent, Rules},
 };
-use crate::{issued::SecretKind, options::ConsentMode, provider::Provider, world::World};
+use crate::{
+    issued::SecretKind,
+    oauth::{accepts_redirect, form, redirect},
+    options::ConsentMode,
+    provider::Provider,
+    world::World,
+};
 
 /// Scopes that Intuit knows; anything else is `invalid_scope`.
 const SCOPES: &[&str] = &[
@@ -88,7 +94,7 @@ fn checked(world: &World, parameters: &HashMap<String, String>) -> Result<Author
         .apps
         .lock()
         .find(&client_id)
-        .is_some_and(|app| apps::accepts_redirect(app, &redirect_uri));
+        .is_some_and(|app| accepts_redirect(&app.redirect_uris, &redirect_uri));
     let callback = Url::parse(&redirect_uri).ok().filter(|_| accepted).ok_or(Refusal::Page)?;
     let (state, scope) = (parameter("state"), parameter("scope"));
     if parameter("response_type") != "code" || state.is_empty() {
@@ -136,14 +142,6 @@ fn error(callback: &Url, code: &str, state: &str) -> Url {
     let mut callback = callback.clone();
     callback.query_pairs_mut().append_pair("error", code).append_pair("state", state);
     callback
-}
-
-fn redirect(to: &Url) -> Response {
-    (StatusCode::FOUND, [(header::LOCATION, to.as_str())]).into_response()
-}
-
-fn form(bytes: &[u8]) -> HashMap<String, String> {
-    url::form_urlencoded::parse(bytes).into_owned().collect()
 }
 
 impl Refusal {

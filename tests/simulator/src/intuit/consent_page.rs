@@ -8,6 +8,7 @@ use axum::{
 };
 
 use super::{authorize::AuthorizationRequest, books::Books};
+use crate::oauth::escaped;
 
 /// What the user sees when the app's request is wrong, whatever is wrong with it.
 pub(crate) const SORRY: &str = "<!doctype html><html lang=\"en\"><title>Sorry</title>\
@@ -43,8 +44,4 @@ pub(crate) fn show(request: &AuthorizationRequest, books: &Books) -> Response {
     );
     // The real page cannot be shown in a frame either.
     ([(header::X_FRAME_OPTIONS, "DENY")], Html(page)).into_response()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

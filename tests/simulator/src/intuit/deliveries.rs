@@ -1,11 +1,15 @@
 //! Webhooks that follow changes by themselves, with Intuit's retry schedule on the virtual clock.
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::{Client, header::CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 
 use super::webhook::{self, Format};
-use crate::{guarded::Guarded, outbound::MAX_TIMEOUT_MS, world::World};
+use crate::{
+    guarded::Guarded,
+    outbound::{Reply, Request, send},
+    signing::signature,
+    world::World,
+};
 
 /// Seconds after each failed attempt; the last one repeats.
 const RETRY_AFTER: &[i64] = &[10, 20, 30, 300, 1_200, 7_200, 14_400, 21_600];
@@ -64,25 +68,6 @@ enum DeliveryState {
     Waiting,
     Delivered,
     GivenUp,
-}
-
-/// The answer to one webhook request.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Reply {
-    pub(crate) status: Option<u16>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
-    pub(crate) error: Option<String>,
-}
-
-/// One webhook request, ready to send.
-pub(crate) struct Request<'a> {
-    pub(crate) url: &'a str,
-    pub(crate) content_type: &'a str,
-    pub(crate) signature: Option<String>,
-    pub(crate) body: String,
-    pub(crate) timeout_ms: u64,
 }
 
 /// The subscription and its deliveries.
@@ -191,49 +176,28 @@ pub(crate) async fn deliver_due(world: &World) {
     let deliveries = &world.intuit.deliveries;
     let _sending = deliveries.sending.lock().await;
     while let Some(delivery) = deliveries.due(world.clock.now()) {
-        let verifier_token = world.intuit.apps.lock().verifier_token();
-        let request = Request {
-            url: &delivery.url,
-            content_type: &delivery.content_type,
-            signature: Some(webhook::signature(&verifier_token, delivery.body.as_bytes())),
-            body: delivery.body.clone(),
-            timeout_ms: delivery.timeout_ms,
-        };
+        let verifier_token = world.intuit.apps.lock().webhook_key();
+        let signed = Some(signature(&verifier_token, delivery.body.as_bytes()));
+        let Delivery { url, content_type, body, timeout_ms, .. } = &delivery;
+        let request = request(url, content_type, signed, body, *timeout_ms);
         let reply = send(&world.client, request).await;
         deliveries.note(delivery.id, &reply, world.clock.now());
     }
 }
 
-/// Sends one webhook request and reads its answer.
-pub(crate) async fn send(client: &Client, request: Request<'_>) -> Reply {
-    let timeout = std::time::Duration::from_millis(request.timeout_ms.min(MAX_TIMEOUT_MS));
-    let mut builder = client
-        .post(request.url)
-        .timeout(timeout)
-        .header(CONTENT_TYPE, request.content_type)
-        .header("accept", "application/json")
-        .header("user-agent", "intuit_notification_server/0.1");
-    if let Some(signature) = &request.signature {
-        builder = builder.header("intuit-signature", signature);
-    }
-    let failed = |error: &reqwest::Error| Reply {
-        status: None,
-        headers: Vec::new(),
-        body: String::new(),
-        error: Some(if error.is_timeout() { "timeout".to_owned() } else { "connection".to_owned() }),
-    };
-    let answer = match builder.body(request.body).send().await {
-        Ok(answer) => answer,
-        Err(error) => return failed(&error),
-    };
-    let status = answer.status().as_u16();
-    let headers = answer
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect();
-    match answer.text().await {
-        Ok(body) => Reply { status: Some(status), headers, body, error: None },
-        Err(error) => failed(&error),
-    }
+/// Makes a webhook request as Intuit's servers send it.
+pub(crate) fn request<'a>(
+    url: &'a str,
+    content_type: &str,
+    signature: Option<String>,
+    body: &str,
+    timeout_ms: u64,
+) -> Request<'a> {
+    let mut headers = vec![
+        ("content-type", content_type.to_owned()),
+        ("accept", "application/json".to_owned()),
+        ("user-agent", "intuit_notification_server/0.1".to_owned()),
+    ];
+    headers.extend(signature.map(|signature| ("intuit-signature", signature)));
+    Request { url, headers, body: body.to_owned(), timeout_ms }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::settings::Settings;
-use crate::{chance::Chance, issued::fingerprint};
+use crate::{chance::Chance, clock::later, issued::fingerprint};
 
 /// Size of the encrypted part of an access token; the whole comes to about 900 characters.
 const ACCESS_TOKEN_CIPHERTEXT: usize = 600;
@@ -323,10 +323,6 @@ impl Grant {
             poisoned: self.poisoned,
         }
     }
-}
-
-fn later(from: Timestamp, seconds: u32) -> Timestamp {
-    from.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
 }
 
 fn access_token(chance: &Chance) -> String {

@@ -1,16 +1,20 @@
 //! Request limits per company, counted over sliding windows of the virtual clock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::settings::Settings;
+use crate::window::Window;
+
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// When each company was last asked, for anything and for batches.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
-    requests: HashMap<String, VecDeque<Timestamp>>,
-    batches: HashMap<String, VecDeque<Timestamp>>,
+    requests: HashMap<String, Window>,
+    batches: HashMap<String, Window>,
 }
 
 impl Limits {
@@ -25,38 +29,20 @@ impl Limits {
         if !settings.enforce_limits {
             return true;
         }
-        let requests = recent(&mut self.requests, realm_id, now);
-        let last_second = requests
-            .iter()
-            .rev()
-            .take_while(|at| now.duration_since(**at) < SignedDuration::from_secs(1))
-            .count();
-        if requests.len() >= settings.requests_per_minute as usize
-            || last_second >= settings.requests_per_second as usize
+        let requests = self.requests.entry(realm_id.to_owned()).or_default();
+        if requests.count(now, MINUTE) >= settings.requests_per_minute as usize
+            || requests.latest(now, SECOND) >= settings.requests_per_second as usize
         {
             return false;
         }
         if is_batch {
-            let batches = recent(&mut self.batches, realm_id, now);
-            if batches.len() >= settings.batches_per_minute as usize {
+            let batches = self.batches.entry(realm_id.to_owned()).or_default();
+            if batches.count(now, MINUTE) >= settings.batches_per_minute as usize {
                 return false;
             }
-            batches.push_back(now);
+            batches.note(now);
         }
-        recent(&mut self.requests, realm_id, now).push_back(now);
+        requests.note(now);
         true
     }
-}
-
-/// Returns a company's requests of the last minute.
-fn recent<'a>(
-    asked: &'a mut HashMap<String, VecDeque<Timestamp>>,
-    realm_id: &str,
-    now: Timestamp,
-) -> &'a mut VecDeque<Timestamp> {
-    let asked = asked.entry(realm_id.to_owned()).or_default();
-    while asked.front().is_some_and(|at| now.duration_since(*at) >= SignedDuration::from_mins(1)) {
-        asked.pop_front();
-    }
-    asked
 }

@@ -2,7 +2,6 @@
 
 mod answers;
 mod api;
-mod apps;
 mod authorize;
 mod batch;
 mod books;
@@ -29,14 +28,16 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Bytes,
-    http::{header, request::Parts},
+    http::request::Parts,
     routing::{any, get, post},
 };
 use jiff::Timestamp;
 
 use crate::{
+    apps::Apps,
     chance::Chance,
     guarded::Guarded,
+    oauth::bearer,
     options::IntuitOptions,
     provider::{Endpoint, Presented},
     world::World,
@@ -51,7 +52,7 @@ const COMPANY_PATH: &str = "/intuit/v3/company/";
 #[derive(Debug)]
 pub(crate) struct Intuit {
     settings: Guarded<settings::Settings>,
-    apps: Guarded<apps::Apps>,
+    apps: Guarded<Apps>,
     grants: Guarded<grants::Grants>,
     books: Guarded<books::Books>,
     limits: Guarded<limits::Limits>,
@@ -62,7 +63,7 @@ impl Intuit {
     pub(crate) fn new(options: &IntuitOptions, now: Timestamp) -> Self {
         Self {
             settings: Guarded::new(settings::Settings::new(options)),
-            apps: Guarded::new(apps::Apps::new(options.app.clone())),
+            apps: Guarded::new(Apps::new(options.app.clone())),
             grants: Guarded::default(),
             books: Guarded::new(seed::first_books(options, now)),
             limits: Guarded::default(),
@@ -73,7 +74,7 @@ impl Intuit {
     /// Goes back to the state at the start.
     pub(crate) fn reset(&self, options: &IntuitOptions, now: Timestamp) {
         *self.settings.lock() = settings::Settings::new(options);
-        *self.apps.lock() = apps::Apps::new(options.app.clone());
+        *self.apps.lock() = Apps::new(options.app.clone());
         *self.grants.lock() = grants::Grants::default();
         *self.books.lock() = seed::first_books(options, now);
         *self.limits.lock() = limits::Limits::default();
@@ -117,15 +118,13 @@ pub(crate) fn inspect(parts: &Parts, body: &Bytes) -> Presented {
         Endpoint::Revoke => {
             Presented { endpoint, grant_type: None, token: revoke::token_of(body), company: None }
         }
-        _ => Presented { endpoint, grant_type: None, token: bearer(parts).map(str::to_owned), company },
+        _ => Presented {
+            endpoint,
+            grant_type: None,
+            token: bearer(&parts.headers).map(str::to_owned),
+            company,
+        },
     }
-}
-
-/// Returns the bearer token of a request.
-fn bearer(parts: &Parts) -> Option<&str> {
-    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Makes the request id that Intuit sends with every answer.

@@ -57,13 +57,4 @@ impl Settings {
             id_is_sortable: false,
         }
     }
-
-    /// Returns the settings with the given members replaced.
-    pub(crate) fn patched(&self, patch: serde_json::Value) -> Result<Self, serde_json::Error> {
-        let mut whole = serde_json::to_value(self)?;
-        if let (Some(members), serde_json::Value::Object(patch)) = (whole.as_object_mut(), patch) {
-            members.extend(patch);
-        }
-        serde_json::from_value(whole)
-    }
 }

@@ -6,7 +6,7 @@ use axum::{
     Extension,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use super::{
     answers::{json_answer, with_tid},
     grants::{InvalidGrant, Rules, TokenAnswer},
 };
-use crate::{issued::SecretKind, provider::Provider, traffic::Pause, world::World};
+use crate::{issued::SecretKind, oauth::is_form, provider::Provider, traffic::Pause, world::World};
 
 /// With this request header the answer says when the grant ends for good.
 const HARD_EXPIRY_HEADER: &str = "x-include-refresh-token-hard-expires-in";
@@ -131,16 +131,6 @@ fn id_token(world: &World, answer: &TokenAnswer, now: Timestamp) -> String {
     });
     let encoded = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
     format!("{}.{}.{}", encoded(&header), encoded(&claims), world.chance.base64_url(256))
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|value| {
-        value
-            .split(';')
-            .next()
-            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
-    })
 }
 
 impl Refusal {

@@ -1,10 +1,7 @@
 //! Webhook requests: their bodies in both formats and their signatures.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 use super::deliveries::Change;
 use crate::chance::Chance;
@@ -21,18 +18,6 @@ pub(crate) enum Format {
     CloudEvents,
     /// One object with `eventNotifications`, as before.
     Legacy,
-}
-
-/// How a request is signed.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Signing {
-    #[default]
-    Valid,
-    /// One character differs.
-    Wrong,
-    /// No signature header at all.
-    Missing,
 }
 
 /// One event; the order of its members is that of Intuit's example.
@@ -122,22 +107,6 @@ pub(crate) fn legacy_body(changes: &[Change]) -> String {
     serde_json::to_string(&LegacyBody { event_notifications: notifications }).unwrap_or_default()
 }
 
-/// Returns the `intuit-signature` of a body.
-pub(crate) fn signature(verifier_token: &str, body: &[u8]) -> String {
-    // HMAC takes keys of any length, so there is no error to report.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(verifier_token.as_bytes()) else {
-        return String::new();
-    };
-    mac.update(body);
-    STANDARD.encode(mac.finalize().into_bytes())
-}
-
-/// Changes one character of a signature, so that it stays well formed.
-pub(crate) fn spoiled(signature: &str) -> String {
-    let other = if signature.starts_with('A') { 'B' } else { 'A' };
-    std::iter::once(other).chain(signature.chars().skip(1)).collect()
-}
-
 fn nanoseconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.9fZ").to_string()
 }
@@ -153,15 +122,4 @@ fn legacy_operation(operation: &str) -> String {
         other => other,
     }
     .to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_spoiled_signature_differs_in_one_character() {
-        assert_eq!(spoiled("abc="), "Abc=");
-        assert_eq!(spoiled("Abc="), "Bbc=");
-    }
 }

@@ -28,6 +28,8 @@ impl Sim {
     pub(crate) async fn start() -> Self {
         let mut options = Options::local();
         options.intuit.consent = ConsentMode::Approve;
+        options.xero.consent = ConsentMode::Approve;
+        options.zoho.consent = ConsentMode::Approve;
         let sim = Self::start_with(options).await;
         sim.control("PUT", "clock", json!({ "frozen": true })).await;
         sim

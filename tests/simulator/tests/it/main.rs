@@ -13,3 +13,5 @@ mod refused_calls;
 mod tokens;
 mod webhooks;
 mod writes;
+mod xero;
+mod zoho;

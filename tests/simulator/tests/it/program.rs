@@ -43,6 +43,9 @@ fn help_names_every_default_that_a_client_needs() {
         Options::INTUIT_CLIENT_SECRET,
         Options::INTUIT_VERIFIER_TOKEN,
         Options::INTUIT_REALM_ID,
+        Options::XERO_CLIENT_ID,
+        Options::XERO_CLIENT_SECRET,
+        Options::XERO_WEBHOOK_KEY,
     ] {
         assert!(help.contains(default), "{default}");
     }
@@ -65,6 +68,9 @@ fn the_documentation_tells_the_default_credentials() {
         Options::INTUIT_CLIENT_SECRET,
         Options::INTUIT_VERIFIER_TOKEN,
         Options::INTUIT_REALM_ID,
+        Options::XERO_CLIENT_ID,
+        Options::XERO_CLIENT_SECRET,
+        Options::XERO_WEBHOOK_KEY,
     ] {
         assert!(readme.contains(&format!("`{default}`")), "{default}");
     }

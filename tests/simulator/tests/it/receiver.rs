@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode},
+    extract::{RawQuery, State},
+    http::{HeaderMap, Method, StatusCode},
     response::IntoResponse,
-    routing::post,
+    routing::any,
 };
 
 /// Notes every request and answers with the next status of a list.
@@ -23,6 +23,9 @@ pub(crate) struct Receiver {
 pub(crate) struct Received {
     pub(crate) signature: Option<String>,
     pub(crate) content_type: String,
+    pub(crate) method: Method,
+    pub(crate) query: Option<String>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
@@ -33,7 +36,7 @@ impl Receiver {
         *receiver.statuses.lock().unwrap() = statuses.iter().rev().copied().collect();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let app = Router::new().route("/hook", post(receive)).with_state(receiver.clone());
+        let app = Router::new().route("/hook", any(receive)).with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         (receiver, url)
     }
@@ -43,12 +46,21 @@ impl Receiver {
     }
 }
 
-async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+async fn receive(
+    State(receiver): State<Receiver>,
+    method: Method,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> impl IntoResponse {
     let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     receiver.received.lock().unwrap().push(Received {
         signature: header("intuit-signature"),
         content_type: header("content-type").unwrap_or_default(),
+        method,
+        query,
         body: String::from_utf8(body.to_vec()).unwrap(),
+        headers,
     });
     let status = receiver.statuses.lock().unwrap().pop().unwrap_or(200);
     (StatusCode::from_u16(status).unwrap(), [("x-answer", "yes")], "noted")

@@ -16,6 +16,7 @@ use super::settings::Settings;
 use crate::{
     control::{Body, ControlError},
     options::AppOptions,
+    patch::patched,
     world::World,
 };
 
@@ -47,7 +48,7 @@ async fn patch_settings(
     Body(patch): Body<Value>,
 ) -> Result<Json<Settings>, ControlError> {
     let mut settings = world.intuit.settings.lock();
-    *settings = settings.patched(patch).map_err(|error| ControlError::Invalid(error.to_string()))?;
+    *settings = patched(&*settings, patch).map_err(|error| ControlError::Invalid(error.to_string()))?;
     Ok(Json(settings.clone()))
 }
 

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::{
-    deliveries::{self, Change, Reply, Request, Subscription},
-    webhook::{self, Format, Signing},
+    deliveries::{self, Change, Subscription},
+    webhook::{self, Format},
 };
 use crate::{
     control::{Body, ControlError},
+    outbound::{Reply, send as send_out},
+    signing::{Signing, signature},
     world::World,
 };
 
@@ -86,23 +88,14 @@ pub(super) async fn send(
         None => events_body(&world, &request),
     };
     let verifier_token =
-        request.verifier_token.clone().unwrap_or_else(|| world.intuit.apps.lock().verifier_token());
-    let valid = webhook::signature(&verifier_token, body.as_bytes());
-    let signature = match request.signature {
-        Signing::Valid => Some(valid),
-        Signing::Wrong => Some(webhook::spoiled(&valid)),
-        Signing::Missing => None,
-    };
+        request.verifier_token.clone().unwrap_or_else(|| world.intuit.apps.lock().webhook_key());
+    let signature = request.signature.apply(signature(&verifier_token, body.as_bytes()));
+    let content_type = request.content_type.as_deref().unwrap_or("application/json");
+    let timeout_ms = request.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
     let mut sent = Vec::new();
     for _ in 0..request.copies {
-        let outgoing = Request {
-            url: &request.url,
-            content_type: request.content_type.as_deref().unwrap_or("application/json"),
-            signature: signature.clone(),
-            body: body.clone(),
-            timeout_ms: request.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS),
-        };
-        let reply = deliveries::send(&world.client, outgoing).await;
+        let outgoing = deliveries::request(&request.url, content_type, signature.clone(), &body, timeout_ms);
+        let reply = send_out(&world.client, outgoing).await;
         sent.push(Sent { reply, signature: signature.clone(), request_body: body.clone() });
     }
     Ok(Json(json!({ "sent": sent })))

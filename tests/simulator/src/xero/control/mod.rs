@@ -1,0 +1,97 @@
+//! Control of the Xero side: settings, apps, users, organizations, connections and grants.
+
+mod organizations;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, patch, post},
+};
+use serde_json::{Value, json};
+
+use super::{options::XeroUserOptions, settings::Settings};
+use crate::{
+    control::{Body, ControlError},
+    options::AppOptions,
+    patch::patched,
+    world::World,
+};
+
+type Shared = State<Arc<World>>;
+
+/// Returns the routes, to be served under `/_control/xero`.
+pub(crate) fn router() -> Router<Arc<World>> {
+    Router::new()
+        .route("/settings", get(show_settings).patch(patch_settings))
+        .route("/apps", get(list_apps).post(put_app))
+        .route("/users", get(list_users).post(put_user))
+        .route("/grants", get(list_grants))
+        .route("/connections", get(list_connections))
+        .route("/organizations", get(organizations::list).post(organizations::add))
+        .route("/organizations/{tenant}", patch(organizations::change).delete(organizations::remove))
+        .route("/organizations/{tenant}/disconnect", post(organizations::disconnect))
+}
+
+async fn show_settings(State(world): Shared) -> Json<Settings> {
+    Json(world.xero.settings.lock().clone())
+}
+
+async fn patch_settings(
+    State(world): Shared,
+    Body(patch): Body<Value>,
+) -> Result<Json<Settings>, ControlError> {
+    let mut settings = world.xero.settings.lock();
+    *settings = patched(&*settings, patch).map_err(|error| ControlError::Invalid(error.to_string()))?;
+    Ok(Json(settings.clone()))
+}
+
+async fn list_apps(State(world): Shared) -> Json<Value> {
+    Json(json!({ "apps": world.xero.apps.lock().list() }))
+}
+
+async fn put_app(State(world): Shared, Body(app): Body<AppOptions>) -> Result<Json<Value>, ControlError> {
+    if app.redirect_uris.iter().any(|address| address.starts_with("http://127.")) {
+        return Err(ControlError::Invalid("Xero takes http://localhost but not http://127.0.0.1".to_owned()));
+    }
+    let mut apps = world.xero.apps.lock();
+    apps.put(app);
+    Ok(Json(json!({ "apps": apps.list() })))
+}
+
+async fn list_users(State(world): Shared) -> Json<Value> {
+    Json(json!({ "users": *world.xero.users.lock() }))
+}
+
+/// Adds a user, or replaces the one with the same id.
+async fn put_user(
+    State(world): Shared,
+    Body(mut user): Body<XeroUserOptions>,
+) -> (StatusCode, Json<XeroUserOptions>) {
+    if user.user_id.is_empty() {
+        user.user_id = world.chance.uuid().to_string();
+    }
+    let mut users = world.xero.users.lock();
+    match users.iter_mut().find(|known| known.user_id == user.user_id) {
+        Some(known) => known.clone_from(&user),
+        None => users.push(user.clone()),
+    }
+    (StatusCode::CREATED, Json(user))
+}
+
+async fn list_grants(State(world): Shared) -> Json<Value> {
+    Json(json!({ "grants": world.xero.grants.lock().states() }))
+}
+
+async fn list_connections(State(world): Shared) -> Json<Value> {
+    let connections = world.xero.connections.lock();
+    let shown = connections.all().iter().map(|known| {
+        json!({
+            "id": known.id, "authEventId": known.auth_event_id, "tenantId": known.tenant_id,
+            "clientId": known.party.client_id, "userId": known.party.user_id, "createdAt": known.created_at,
+        })
+    });
+    Json(json!({ "connections": shown.collect::<Vec<_>>() }))
+}
