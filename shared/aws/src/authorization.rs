@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::{
 };
 use domain::{
     authorization::{AuthorizationRequest, AuthorizationStore, ConnectSession, ConsumeOutcome},
+    id::TenantId,
     provider::Provider,
     refresh::policy::later,
     store::StoreError,
@@ -21,8 +22,15 @@ use crate::{
     keys::{Key, PK, PROVIDER, TTL},
 };
 
+const WHAT: &str = "connect session";
+/// Seconds in the span within which links are counted.
+const MINUTE: i64 = 60;
+
 const CODE_HASH: &str = "code_hash";
 const TENANT: &str = "tenant";
+const SCOPES: &str = "scopes";
+const RECONNECTS: &str = "reconnects";
+const CONFIRM: &str = "confirm";
 const RETURN_URL: &str = "return_url";
 const SYNC: &str = "sync";
 const EXPIRES_AT: &str = "expires_at";
@@ -30,9 +38,15 @@ const CONSUMED_AT: &str = "consumed_at";
 const STATE_HASH: &str = "state_hash";
 const BROWSER_HASH: &str = "browser_hash";
 const SESSION: &str = "session";
+const PKCE: &str = "pkce";
+const COUNT: &str = "count";
 
 /// How long a one-time value is kept after its end, so that using it late or twice is told from never having had it.
 const KEPT: Duration = Duration::from_hours(1);
+
+/// How long the count of a minute is kept: only that minute asks for it, so any time will do that outlasts a clock that
+/// is wrong.
+const COUNT_KEPT: Duration = Duration::from_hours(1);
 
 /// The table of one-time values.
 #[derive(Clone, Debug)]
@@ -54,7 +68,7 @@ impl DynamoAuthorizations {
         Ok(())
     }
 
-    /// Uses up an item with one conditional write. When its answer is lost, the SDK's second try finds the value used:
+    /// Uses up an item with one conditional write; a link may be for no provider in particular. When its answer is lost, the SDK's second try finds the value used:
     /// the person begins again, which is safe.
     async fn consume(
         &self,
@@ -66,8 +80,8 @@ impl DynamoAuthorizations {
         let update = format!("SET #{CONSUMED_AT} = :now");
         let of_browser = browser_hash.map(|_| format!(" AND #{BROWSER_HASH} = :browser"));
         let condition = format!(
-            "attribute_exists(#{PK}) AND attribute_not_exists(#{CONSUMED_AT}) AND #{PROVIDER} = :provider \
-             AND #{EXPIRES_AT} > :now{}",
+            "attribute_exists(#{PK}) AND attribute_not_exists(#{CONSUMED_AT}) \
+             AND (attribute_not_exists(#{PROVIDER}) OR #{PROVIDER} = :provider) AND #{EXPIRES_AT} > :now{}",
             of_browser.unwrap_or_default()
         );
         let browser = browser_hash.map(|hash| (":browser".to_owned(), text(hash)));
@@ -89,7 +103,7 @@ impl DynamoAuthorizations {
             Conditional::Refused(item) => {
                 // Whoever presents a value of another provider or browser learns nothing about it.
                 let stored = |name| item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str);
-                let bound = stored(PROVIDER) == Some(provider.as_str())
+                let bound = stored(PROVIDER).is_none_or(|stored| stored == provider.as_str())
                     && browser_hash.is_none_or(|hash| stored(BROWSER_HASH) == Some(hash));
                 let used = bound && item.contains_key(CONSUMED_AT);
                 if used { ConsumeOutcome::Used } else { ConsumeOutcome::Refused }
@@ -106,6 +120,37 @@ impl AuthorizationStore for DynamoAuthorizations {
         self.insert("insert_session", item).await
     }
 
+    async fn count_session(&self, tenant: &TenantId, now: Timestamp) -> Result<u64, StoreError> {
+        let minute = now.as_second().div_euclid(MINUTE);
+        let update = format!("SET #{TTL} = :ttl ADD #{COUNT} :one");
+        // After a lost answer a link counts twice, which errs on the side of fewer links.
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::sessions_in(tenant, minute).into_item()))
+            .set_expression_attribute_names(Some(names([&update])))
+            .update_expression(update)
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":ttl", number(later(now, COUNT_KEPT).as_second()))
+            .return_values(ReturnValue::UpdatedNew);
+        let output = request.send().await.map_err(unavailable("count_session"))?;
+        Reader::new("count of connect links", &output.attributes.unwrap_or_default()).number(COUNT)
+    }
+
+    async fn find_session(
+        &self,
+        code_hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<ConnectSession>, StoreError> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.set_key(Some(Key::session(code_hash).into_item()));
+        let output = request.send().await.map_err(unavailable("find_session"))?;
+        let unused = output.item().filter(|item| !item.contains_key(CONSUMED_AT));
+        let session = unused.map(|item| read_session(&Reader::new(WHAT, item))).transpose()?;
+        Ok(session.filter(|session| session.expires_at > now))
+    }
+
     async fn consume_session(
         &self,
         code_hash: &str,
@@ -114,7 +159,7 @@ impl AuthorizationStore for DynamoAuthorizations {
     ) -> Result<ConsumeOutcome<ConnectSession>, StoreError> {
         let key = Key::session(code_hash);
         let item = self.consume("consume_session", key, (provider, None), now).await?;
-        read_consumed(item, |item| read_session(&Reader::new("connect session", item)))
+        read_consumed(item, |item| read_session(&Reader::new(WHAT, item)))
     }
 
     async fn insert_request(&self, request: &AuthorizationRequest) -> Result<(), StoreError> {
@@ -123,7 +168,9 @@ impl AuthorizationStore for DynamoAuthorizations {
             .into_item()
             .put(STATE_HASH, text(&request.state_hash))
             .put(BROWSER_HASH, text(&request.browser_hash))
-            .put(PROVIDER, text(request.session.provider.as_str()))
+            .put(PROVIDER, text(request.provider.as_str()))
+            .put(SCOPES, text(request.scopes.join(" ")))
+            .put(PKCE, AttributeValue::Bool(request.pkce))
             .put(SESSION, AttributeValue::M(session))
             .put(EXPIRES_AT, instant(request.expires_at))
             .put(TTL, ttl(request.expires_at));
@@ -160,7 +207,10 @@ fn read_consumed<T>(
 fn write_session(item: Item, session: &ConnectSession) -> Item {
     item.put(CODE_HASH, text(&session.code_hash))
         .put(TENANT, text(session.tenant.as_str()))
-        .put(PROVIDER, text(session.provider.as_str()))
+        .put_if(PROVIDER, session.provider.map(|provider| text(provider.as_str())))
+        .put(SCOPES, text(session.scopes.join(" ")))
+        .put_if(RECONNECTS, session.reconnects.as_ref().map(|connection| text(connection.as_str())))
+        .put(CONFIRM, AttributeValue::Bool(session.confirm))
         .put_if(RETURN_URL, session.return_url.as_ref().map(text))
         .put(SYNC, AttributeValue::Bool(session.sync))
         .put(EXPIRES_AT, instant(session.expires_at))
@@ -170,7 +220,10 @@ fn read_session(reader: &Reader<'_>) -> Result<ConnectSession, StoreError> {
     Ok(ConnectSession {
         code_hash: reader.text(CODE_HASH)?.to_owned(),
         tenant: reader.parsed(TENANT)?,
-        provider: reader.parsed(PROVIDER)?,
+        provider: reader.parsed_if(PROVIDER)?,
+        scopes: reader.words(SCOPES)?,
+        reconnects: reader.parsed_if(RECONNECTS)?,
+        confirm: reader.flag(CONFIRM)?,
         return_url: reader.owned_if(RETURN_URL)?,
         sync: reader.flag(SYNC)?,
         expires_at: reader.instant(EXPIRES_AT)?,
@@ -183,6 +236,9 @@ fn read_request(item: &Item) -> Result<AuthorizationRequest, StoreError> {
         state_hash: reader.text(STATE_HASH)?.to_owned(),
         browser_hash: reader.text(BROWSER_HASH)?.to_owned(),
         session: read_session(&reader.map(SESSION)?)?,
+        provider: reader.parsed(PROVIDER)?,
+        scopes: reader.words(SCOPES)?,
+        pkce: reader.flag(PKCE)?,
         expires_at: reader.instant(EXPIRES_AT)?,
     })
 }

@@ -1,39 +1,32 @@
-//! Connecting in one transaction: the connection, its company, and the route by which the company's events find it.
+//! Connecting in one transaction: the connection, its companies, and the routes by which their events find it.
 
 use aws_sdk_dynamodb::{
     error::{BuildError, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
-    types::{CancellationReason, Put as PutItem, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+    types::{CancellationReason, Delete, Put as PutItem, TransactWriteItem},
 };
 use domain::{
-    connection::{ConnectOutcome, ConnectionKey, NewConnection, Replaces, Route},
+    connection::{ConnectOutcome, ConnectionKey, NewConnection, PlacedCompany, Replaces},
     store::StoreError,
 };
 
 use crate::{
     DynamoConnections, connection_item,
     failure::unavailable,
-    item::{Item, Put as _, Reader, names, number, text},
+    item::{names, number, text},
     keys::{FENCE, Key, PK, WRITE_ID},
+    route,
 };
-
-const TENANT: &str = "tenant";
-const CONNECTION: &str = "connection";
-const COMPANY: &str = "company";
 
 /// How `DynamoDB` names a condition that was not met inside a transaction.
 const CONDITION_FAILED: &str = "ConditionalCheckFailed";
 
 impl DynamoConnections {
-    /// Writes all three items or none; the write id makes the same call again harmless (for ten minutes, says AWS).
+    /// Writes all items or none; the write id makes the same call again harmless (for ten minutes, says AWS).
     pub(crate) async fn connect_whole(&self, new: &NewConnection) -> Result<ConnectOutcome, StoreError> {
-        let puts = [self.put_route(new), self.put_connection(new), self.put_company(new)];
-        let mut request = self.client.transact_write_items().client_request_token(&new.connection.write_id);
-        for put in puts {
-            let put = put.map_err(unavailable("connect"))?;
-            request = request.transact_items(TransactWriteItem::builder().put(put).build());
-        }
-        match request.send().await {
+        let writes = self.writes(new).map_err(unavailable("connect"))?;
+        let request = self.client.transact_write_items().client_request_token(&new.connection.write_id);
+        match request.set_transact_items(Some(writes)).send().await {
             Ok(_) => Ok(ConnectOutcome::Stored),
             Err(error) => match refusal(&error, new)? {
                 Some(outcome) => Ok(outcome),
@@ -42,25 +35,18 @@ impl DynamoConnections {
         }
     }
 
-    /// A company has one owner, and within it one connection: two that both refreshed would spend each other's tokens.
-    fn put_route(&self, new: &NewConnection) -> Result<PutItem, BuildError> {
-        let key = &new.connection.key;
-        let condition =
-            format!("attribute_not_exists(#{PK}) OR (#{TENANT} = :tenant AND #{CONNECTION} = :connection)");
-        let item = Key::route(new.connection.provider, &new.company.provider_id)
-            .into_item()
-            .put(TENANT, text(key.tenant.as_str()))
-            .put(CONNECTION, text(key.connection.as_str()))
-            .put(COMPANY, text(new.company.id.as_str()));
-        PutItem::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .set_expression_attribute_names(Some(names([&condition])))
-            .condition_expression(condition)
-            .expression_attribute_values(":tenant", text(key.tenant.as_str()))
-            .expression_attribute_values(":connection", text(key.connection.as_str()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
+    /// The writes of a connect: one for the connection, and up to three for each company.
+    fn writes(&self, new: &NewConnection) -> Result<Vec<TransactWriteItem>, BuildError> {
+        let put = |put| TransactWriteItem::builder().put(put).build();
+        let mut writes = vec![put(self.put_connection(new)?)];
+        for placed in &new.companies {
+            writes.push(put(self.put_route(new, placed)?));
+            writes.push(put(self.put_company(new, placed)?));
+            if let Some(delete) = self.delete_from(new, placed)? {
+                writes.push(TransactWriteItem::builder().delete(delete).build());
+            }
+        }
+        Ok(writes)
     }
 
     fn put_connection(&self, new: &NewConnection) -> Result<PutItem, BuildError> {
@@ -81,9 +67,18 @@ impl DynamoConnections {
             .build()
     }
 
-    fn put_company(&self, new: &NewConnection) -> Result<PutItem, BuildError> {
-        let item = connection_item::write_company(&new.connection, &new.company);
+    fn put_company(&self, new: &NewConnection, placed: &PlacedCompany) -> Result<PutItem, BuildError> {
+        let item = connection_item::write_company(&new.connection.key, &placed.company);
         PutItem::builder().table_name(&self.table).set_item(Some(item)).build()
+    }
+
+    /// Takes a company off the connection that it is taken from, whose route is checked by the same transaction.
+    fn delete_from(&self, new: &NewConnection, placed: &PlacedCompany) -> Result<Option<Delete>, BuildError> {
+        let key = &new.connection.key;
+        let Some(from) = placed.from.clone().filter(|from| *from != key.connection) else { return Ok(None) };
+        let from = ConnectionKey { tenant: key.tenant.clone(), connection: from };
+        let item = Key::company(&from, &placed.company.id).into_item();
+        Delete::builder().table_name(&self.table).set_key(Some(item)).build().map(Some)
     }
 }
 
@@ -97,19 +92,12 @@ fn refusal<R>(
         return Ok(None);
     };
     let failed = |reason: &&CancellationReason| reason.code() == Some(CONDITION_FAILED);
-    let reasons = cancelled.cancellation_reasons();
-    if let Some(owner) = reasons.first().filter(failed).and_then(CancellationReason::item) {
-        let elsewhere = read_route(owner)?.key.tenant != new.connection.key.tenant;
-        return Ok(Some(if elsewhere { ConnectOutcome::OwnedElsewhere } else { ConnectOutcome::Changed }));
+    let failed: Vec<_> = cancelled.cancellation_reasons().iter().filter(failed).collect();
+    // Only routes are answered with: whose they are decides.
+    for item in failed.iter().filter_map(|reason| reason.item()) {
+        if route::read(item)?.key.tenant != new.connection.key.tenant {
+            return Ok(Some(ConnectOutcome::OwnedElsewhere));
+        }
     }
-    Ok(reasons.iter().find(failed).map(|_| ConnectOutcome::Changed))
-}
-
-/// A route.
-pub(crate) fn read_route(item: &Item) -> Result<Route, StoreError> {
-    let reader = Reader::new("route", item);
-    Ok(Route {
-        key: ConnectionKey { tenant: reader.parsed(TENANT)?, connection: reader.parsed(CONNECTION)? },
-        company: reader.parsed(COMPANY)?,
-    })
+    Ok((!failed.is_empty()).then_some(ConnectOutcome::Changed))
 }

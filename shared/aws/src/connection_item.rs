@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    connection::{AttemptCounters, Company, Connection, Lease, PreviousRefresh, SealedTokens},
+    connection::{AttemptCounters, Company, Connection, ConnectionKey, Lease, PreviousRefresh, SealedTokens},
     id::ConnectionId,
     store::StoreError,
 };
@@ -36,6 +36,7 @@ pub(crate) fn write(connection: &Connection, shards: u32) -> Item {
         .put(keys::STATE, text(connection.state.as_str()))
         .put_if(keys::REASON, connection.reason.as_ref().map(text))
         .put(keys::SCOPES, text(connection.scopes.join(" ")))
+        .put_if(keys::LOCATION, connection.location.as_ref().map(|location| text(location.as_str())))
         .put(keys::MADE_AT, instant(connection.created_at))
         .put(keys::FENCE, number(connection.fence))
         .put(keys::WRITE_ID, text(&connection.write_id))
@@ -102,7 +103,8 @@ fn read_with_lease(item: &Item, lease: (&'static str, &'static str)) -> Result<C
         provider: reader.parsed(keys::PROVIDER)?,
         state: reader.word(keys::STATE)?,
         reason: reader.owned_if(keys::REASON)?,
-        scopes: reader.text(keys::SCOPES)?.split_whitespace().map(str::to_owned).collect(),
+        scopes: reader.words(keys::SCOPES)?,
+        location: reader.parsed_if(keys::LOCATION)?,
         created_at: reader.instant(keys::MADE_AT)?,
         tokens: reader.map_if(keys::TOKENS)?.map(|tokens| read_tokens(&tokens)).transpose()?,
         fence: reader.number(keys::FENCE)?,
@@ -157,8 +159,8 @@ fn read_lease(
 }
 
 /// The item of a company.
-pub(crate) fn write_company(connection: &Connection, company: &Company) -> Item {
-    Key::company(&connection.key, &company.id)
+pub(crate) fn write_company(key: &ConnectionKey, company: &Company) -> Item {
+    Key::company(key, &company.id)
         .into_item()
         .put(COMPANY_PROVIDER_ID, text(company.provider_id.as_str()))
         .put(COMPANY_NAME, text(&company.name))

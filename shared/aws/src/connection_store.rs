@@ -4,16 +4,17 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder, types::KeysAndAttributes};
 use domain::{
     connection::{
-        Company, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, NewConnection,
-        Route,
+        Company, ConfirmOutcome, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore,
+        MarkOutcome, NewConnection, Route,
     },
-    id::{ConnectionId, ProviderCompanyId, TenantId},
+    id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
     store::{StoreError, chain},
 };
+use jiff::Timestamp;
 
 use crate::{
-    connect, connection_item, cursor,
+    connection_item, cursor,
     failure::unavailable,
     item::{Item, Put as _, Reader, names, text},
     keys::{self, Key, LISTING, PK, SK},
@@ -162,20 +163,45 @@ impl ConnectionStore for DynamoConnections {
         output.items().first().map(|item| keys::connection_key(&Reader::new("listing", item))).transpose()
     }
 
-    async fn find_route(
+    async fn find_routes(
         &self,
         provider: Provider,
         company: &ProviderCompanyId,
-    ) -> Result<Option<Route>, StoreError> {
-        // Consistent, since the first webhook or a second callback may follow at once.
-        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let request = request.set_key(Some(Key::route(provider, company).into_item()));
-        let output = request.send().await.map_err(unavailable("find_route"))?;
-        output.item().map(connect::read_route).transpose()
+    ) -> Result<Vec<Route>, StoreError> {
+        self.routes(provider, company).await
     }
 
     async fn connect(&self, new: &NewConnection) -> Result<ConnectOutcome, StoreError> {
         self.connect_whole(new).await
+    }
+
+    async fn confirm(&self, key: &ConnectionKey, write_id: &str) -> Result<ConfirmOutcome, StoreError> {
+        self.activate(key, write_id).await
+    }
+
+    async fn mark_disconnecting(
+        &self,
+        key: &ConnectionKey,
+        now: Timestamp,
+        write_id: &str,
+    ) -> Result<MarkOutcome, StoreError> {
+        self.mark(key, now, write_id).await
+    }
+
+    async fn release_route(
+        &self,
+        key: &ConnectionKey,
+        of: (Provider, &ProviderCompanyId),
+        fence: u64,
+    ) -> Result<(), StoreError> {
+        self.release(key, of, fence).await
+    }
+
+    async fn delete_company(&self, key: &ConnectionKey, company: &CompanyId) -> Result<(), StoreError> {
+        let request = self.client.delete_item().table_name(&self.table);
+        let request = request.set_key(Some(Key::company(key, company).into_item()));
+        request.send().await.map_err(unavailable("delete_company"))?;
+        Ok(())
     }
 
     async fn list(

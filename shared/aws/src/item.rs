@@ -128,7 +128,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn flag(&self, name: &'static str) -> Result<bool, StoreError> {
-        self.value_if(name, |value| value.as_bool().ok().copied())?.ok_or_else(|| self.missing(name))
+        self.flag_if(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    pub(crate) fn flag_if(&self, name: &'static str) -> Result<Option<bool>, StoreError> {
+        self.value_if(name, |value| value.as_bool().ok().copied())
     }
 
     pub(crate) fn number<T>(&self, name: &'static str) -> Result<T, StoreError>
@@ -211,6 +215,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn word_if<T: Deserialize<'a>>(&self, name: &'static str) -> Result<Option<T>, StoreError> {
         let word = |text| T::deserialize(StrDeserializer::<WordError>::new(text));
         self.text_if(name)?.map(word).transpose().map_err(|error| self.value(name, error))
+    }
+
+    /// A text of words between spaces.
+    pub(crate) fn words(&self, name: &'static str) -> Result<Vec<String>, StoreError> {
+        Ok(self.text(name)?.split_whitespace().map(str::to_owned).collect())
     }
 
     /// The error for a value that is of its type and still makes no sense.

@@ -11,8 +11,10 @@
 //! | `provider` | S | the provider's name |
 //! | `st`, `why` | S | state, and why it is not active |
 //! | `scopes` | S | the scopes, separated by spaces (RFC 6749 section 3.3) |
+//! | `loc` | S | the data center that holds the grant; absent where the provider has one |
 //! | `made` | N | when the connection was made |
 //! | `fence`, `w` | N, S | the number that rises with every lease; the mark of the last write |
+//! | `was_w` | S | the mark of the last settlement or connect, while a write without a lease came upon it |
 //! | `ok`, `bad`, `ms`, `row` | N | attempts that succeeded, that failed, their duration, failures in a row |
 //! | `tok` | M | the token set: generation `g`, envelopes `a` and `r` (B), fingerprint `fp`, whether a refresh brought it `rf` (BOOL), and the times issued `at`, access ends `ax`, refresh ends `rx`, grant ends `hx`, keys made `km`; and of the token before, envelope `pr` (B), generation `pg`, usable until `pu` |
 //! | `lease`, `spends` | M, S | the lease: owner `o`, ends `x`, attempt `id`, started `s`; the fingerprint it spends |
@@ -23,7 +25,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     connection::ConnectionKey,
-    id::{ApiKeyId, AttemptId, CompanyId, ProviderCompanyId, RecordId, TenantId},
+    id::{ApiKeyId, AttemptId, AuditId, CompanyId, ProviderCompanyId, RecordId, TenantId},
     provider::Provider,
     store::StoreError,
     sync::{Entity, RecordPlace},
@@ -43,9 +45,11 @@ pub(crate) const PROVIDER: &str = "provider";
 pub(crate) const STATE: &str = "st";
 pub(crate) const REASON: &str = "why";
 pub(crate) const SCOPES: &str = "scopes";
+pub(crate) const LOCATION: &str = "loc";
 pub(crate) const MADE_AT: &str = "made";
 pub(crate) const FENCE: &str = "fence";
 pub(crate) const WRITE_ID: &str = "w";
+pub(crate) const FORMER_WRITE: &str = "was_w";
 pub(crate) const SUCCEEDED: &str = "ok";
 pub(crate) const FAILED: &str = "bad";
 pub(crate) const DURATION_MS: &str = "ms";
@@ -102,12 +106,22 @@ impl Key {
         Self { pk: tenant_partition(&key.tenant), sk: format!("{}{company}", companies_prefix(key)) }
     }
 
-    pub(crate) fn route(provider: Provider, company: &ProviderCompanyId) -> Self {
-        Self { pk: format!("ROUTE#{provider}#{company}"), sk: "OWNER".to_owned() }
+    /// The route of a company that one tenant has.
+    pub(crate) fn owner(provider: Provider, company: &ProviderCompanyId) -> Self {
+        Self { pk: routes_partition(provider, company), sk: "OWNER".to_owned() }
+    }
+
+    /// The route of one tenant to a company that several may have.
+    pub(crate) fn sharer(provider: Provider, company: &ProviderCompanyId, tenant: &TenantId) -> Self {
+        Self { pk: routes_partition(provider, company), sk: tenant_partition(tenant) }
     }
 
     pub(crate) fn attempt(provider: Provider, tenant: &TenantId, attempt: &AttemptId) -> Self {
         Self { pk: attempts_partition(provider, tenant), sk: format!("ATTEMPT#{attempt}") }
+    }
+
+    pub(crate) fn audit(tenant: &TenantId, entry: &AuditId) -> Self {
+        Self { pk: format!("AUDIT#{tenant}"), sk: format!("ENTRY#{entry}") }
     }
 
     pub(crate) fn event(provider: Provider, key: &str) -> Self {
@@ -134,6 +148,11 @@ impl Key {
         Self { pk: format!("SESSION#{code_hash}"), sk: "SESSION".to_owned() }
     }
 
+    /// The count of a tenant's connect links within one minute since 1970.
+    pub(crate) fn sessions_in(tenant: &TenantId, minute: i64) -> Self {
+        Self { pk: format!("LIMIT#connect#{tenant}"), sk: minute.to_string() }
+    }
+
     pub(crate) fn state(state_hash: &str) -> Self {
         Self { pk: format!("STATE#{state_hash}"), sk: "STATE".to_owned() }
     }
@@ -151,6 +170,11 @@ impl Key {
 /// The partition that holds everything of one tenant.
 pub(crate) fn tenant_partition(tenant: &TenantId) -> String {
     format!("TENANT#{tenant}")
+}
+
+/// The partition of a company's routes.
+pub(crate) fn routes_partition(provider: Provider, company: &ProviderCompanyId) -> String {
+    format!("ROUTE#{provider}#{company}")
 }
 
 /// The partition of a tenant's attempts at one provider.

@@ -9,6 +9,7 @@
 
 mod api_key;
 mod attempts;
+mod audit;
 mod authorization;
 pub mod clients;
 mod connect;
@@ -27,6 +28,7 @@ mod records;
 mod refresh_invoker;
 mod refresh_queue;
 mod refresh_store;
+mod route;
 mod sdk;
 mod secrets;
 mod settlement;
@@ -34,9 +36,11 @@ mod source;
 mod sweep_log;
 mod sync_queue;
 mod tenant;
+mod transition;
 
 pub use api_key::DynamoApiKeys;
 pub use attempts::DynamoAttempts;
+pub use audit::DynamoAudit;
 pub use authorization::DynamoAuthorizations;
 pub use clients::SdkConfig;
 pub use connection_store::DynamoConnections;

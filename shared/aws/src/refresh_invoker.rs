@@ -10,9 +10,10 @@ use aws_sdk_lambda::{
     types::InvocationType,
 };
 use domain::{
-    refresh::{RefreshAnswer, RefreshInvoker, RefreshMessage},
+    refresh::{DisconnectAnswer, DisconnectMessage, RefreshAnswer, RefreshInvoker, RefreshMessage},
     store::StoreError,
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{failure::unavailable, sdk::CONNECT_TIMEOUT};
 
@@ -42,6 +43,33 @@ impl LambdaRefresh {
         let config = config.timeout_config(timeouts).retry_config(RetryConfig::disabled()).build();
         Self { client: Client::from_conf(config), function }
     }
+
+    /// Sends a message and reads the answer; none when it takes longer than `wait`.
+    async fn call<A: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        message: &(impl Serialize + Sync),
+        wait: Duration,
+    ) -> Result<Option<A>, StoreError> {
+        let payload = serde_json::to_vec(message).map_err(unavailable(operation))?;
+        let request = self
+            .client
+            .invoke()
+            .function_name(&self.function)
+            .invocation_type(InvocationType::RequestResponse)
+            .payload(Blob::new(payload));
+        let Ok(sent) = tokio::time::timeout(wait, request.send()).await else { return Ok(None) };
+        let output = sent.map_err(unavailable(operation))?;
+        if let Some(kind) = output.function_error() {
+            // The payload of a failed function is its own words, which belong in its own log.
+            return Err(unavailable(operation)(format!("the function failed: {kind}")));
+        }
+        let payload = output.payload.map(Blob::into_inner).unwrap_or_default();
+        let answer = serde_json::from_slice(&payload);
+        answer
+            .map(Some)
+            .map_err(|error| StoreError::Corrupt { what: "answer of the function", source: error.into() })
+    }
 }
 
 #[async_trait]
@@ -51,23 +79,14 @@ impl RefreshInvoker for LambdaRefresh {
         message: &RefreshMessage,
         wait: Duration,
     ) -> Result<Option<Vec<RefreshAnswer>>, StoreError> {
-        let payload = serde_json::to_vec(message).map_err(unavailable("invoke"))?;
-        let request = self
-            .client
-            .invoke()
-            .function_name(&self.function)
-            .invocation_type(InvocationType::RequestResponse)
-            .payload(Blob::new(payload));
-        let Ok(sent) = tokio::time::timeout(wait, request.send()).await else { return Ok(None) };
-        let output = sent.map_err(unavailable("invoke"))?;
-        if let Some(kind) = output.function_error() {
-            // The payload of a failed function is its own words, which belong in its own log.
-            return Err(unavailable("invoke")(format!("the function failed: {kind}")));
-        }
-        let payload = output.payload.map(Blob::into_inner).unwrap_or_default();
-        let answers = serde_json::from_slice(&payload);
-        answers
-            .map(Some)
-            .map_err(|error| StoreError::Corrupt { what: "refresh answer", source: error.into() })
+        self.call("invoke", message, wait).await
+    }
+
+    async fn disconnect(
+        &self,
+        message: &DisconnectMessage,
+        wait: Duration,
+    ) -> Result<Option<DisconnectAnswer>, StoreError> {
+        self.call("disconnect", message, wait).await
     }
 }

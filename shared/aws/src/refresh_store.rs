@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::{
     connection::{ConnectionKey, ConnectionState, Lease},
-    refresh::{DueConnection, LeaseOutcome, RefreshLease, RefreshStore, SettleError, Settlement},
+    refresh::{
+        DueConnection, Ending, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore, SettleError,
+        Settlement,
+    },
     store::{StoreError, chain},
 };
 use jiff::Timestamp;
@@ -14,8 +17,8 @@ use crate::{
     failure::{Conditional, conditional, unavailable},
     item::{Item, Reader, instant, names, number, text},
     keys::{
-        self, DUE_AT, DUE_SHARD, FENCE, FINGERPRINT, FORMER_LEASE, FORMER_SPENDS, Key, LEASE, LEASE_ENDS,
-        LEASE_SPENDS, PK, STATE, TOKENS, WRITE_ID,
+        self, DUE_AT, DUE_SHARD, FENCE, FINGERPRINT, FORMER_LEASE, FORMER_SPENDS, FORMER_WRITE, Key, LEASE,
+        LEASE_ENDS, LEASE_SPENDS, PK, STATE, TOKENS, WRITE_ID,
     },
     settlement::SettleExpression,
 };
@@ -38,20 +41,35 @@ fn take() -> String {
     )
 }
 
-fn may_take() -> String {
+/// Only in a state of the lease's purpose.
+fn may_take(purpose: LeasePurpose) -> String {
+    let states = state_placeholders(purpose.states());
     format!(
-        "attribute_exists(#{PK}) AND #{STATE} IN (:pending, :active) \
+        "attribute_exists(#{PK}) AND #{STATE} IN ({states}) \
          AND (attribute_not_exists(#{LEASE}) OR #{LEASE}.#{LEASE_ENDS} <= :started)"
     )
 }
 
-/// Only the lease's holder, only while tokens may be written, and only once: an ending that keeps the lease would meet
-/// the rest again after a lost answer.
-fn may_settle() -> String {
+/// Only the lease's holder, only in these states, and only once: an ending that keeps the lease would meet the rest again
+/// after a lost answer, and so would one that a change of state came upon.
+fn may_settle(states: &[ConnectionState]) -> String {
+    let states = state_placeholders(states);
     format!(
-        "#{FENCE} = :fence AND #{STATE} IN (:pending, :active) AND attribute_exists(#{LEASE}) \
-         AND #{WRITE_ID} <> :{WRITE_ID}"
+        "#{FENCE} = :fence AND #{STATE} IN ({states}) AND attribute_exists(#{LEASE}) \
+         AND #{WRITE_ID} <> :{WRITE_ID} \
+         AND (attribute_not_exists(#{FORMER_WRITE}) OR #{FORMER_WRITE} <> :{WRITE_ID})"
     )
+}
+
+/// The placeholders of states in a condition.
+fn state_placeholders(states: &[ConnectionState]) -> String {
+    let names: Vec<_> = states.iter().map(|state| format!(":{state}")).collect();
+    names.join(", ")
+}
+
+/// The values behind [`state_placeholders`].
+fn state_values(states: &[ConnectionState]) -> impl Iterator<Item = (String, AttributeValue)> {
+    states.iter().map(|state| (format!(":{state}"), text(state.as_str())))
 }
 
 /// An entry of the due index; one that cannot be read is told and left out, so that it does not block its shard.
@@ -64,27 +82,86 @@ fn due_entry(item: &Item) -> Option<DueConnection> {
 
 impl DynamoConnections {
     /// What a refused lease says of the connection as it is.
-    fn not_taken(key: &ConnectionKey, lease: &Lease, item: &Item) -> Result<LeaseOutcome, StoreError> {
+    fn not_taken(
+        key: &ConnectionKey,
+        lease: &Lease,
+        purpose: LeasePurpose,
+        item: &Item,
+    ) -> Result<LeaseOutcome, StoreError> {
         if item.is_empty() {
             return Ok(LeaseOutcome::Missing);
         }
         let connection = connection_item::read(item)?;
-        let Some(held) = connection.lease.filter(|_| connection.state.is_refreshable()) else {
+        let is_open = purpose.states().contains(&connection.state);
+        let Some(held) = connection.lease.filter(|_| is_open) else {
             return Ok(LeaseOutcome::NotRefreshable { state: connection.state });
         };
         if held.attempt != lease.attempt {
             return Ok(LeaseOutcome::Held { until: held.expires_at });
         }
         // Our own lease: the write arrived and its answer was lost.
-        let lease = RefreshLease { key: key.clone(), fence: connection.fence };
+        let lease = RefreshLease { key: key.clone(), fence: connection.fence, purpose };
         Ok(LeaseOutcome::Taken { lease, before: Box::new(connection_item::read_before_lease(item)?) })
     }
+
+    /// Stores a settlement if the connection is in one of `states`; otherwise gives the connection as it is.
+    async fn settle_in(
+        &self,
+        states: &[ConnectionState],
+        lease: &RefreshLease,
+        settlement: &Settlement,
+    ) -> Result<Settled, SettleError> {
+        let marked = states.contains(&ConnectionState::Disconnecting);
+        let SettleExpression { update, values } = self.settle_expression(lease, settlement, marked);
+        let condition = may_settle(states);
+        let values = values.into_iter().chain(state_values(states)).collect();
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::connection(&lease.key).into_item()))
+            .set_expression_attribute_names(Some(names([&update, &condition])))
+            .set_expression_attribute_values(Some(values))
+            .update_expression(update)
+            .condition_expression(condition)
+            .expression_attribute_values(":fence", number(lease.fence))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Conditional::Refused(item) = conditional("settle", request.send().await)? else {
+            return Ok(Settled::Stored);
+        };
+        let reader = Reader::new("connection", &item);
+        // Our own mark: the write arrived and its answer was lost.
+        for mark in [WRITE_ID, FORMER_WRITE] {
+            if reader.text_if(mark)? == Some(&settlement.write_id) {
+                return Ok(Settled::Stored);
+            }
+        }
+        Ok(match reader.word_if(STATE)? {
+            Some(ConnectionState::Disconnecting) if !marked => Settled::Marked,
+            _ => Settled::Lost,
+        })
+    }
+}
+
+/// What became of one write of a settlement.
+enum Settled {
+    /// It stands.
+    Stored,
+    /// It does not, and the connection was marked as disconnecting.
+    Marked,
+    /// It does not.
+    Lost,
 }
 
 #[async_trait]
 impl RefreshStore for DynamoConnections {
-    async fn take_lease(&self, key: &ConnectionKey, lease: &Lease) -> Result<LeaseOutcome, StoreError> {
-        let (update, condition) = (take(), may_take());
+    async fn take_lease(
+        &self,
+        key: &ConnectionKey,
+        lease: &Lease,
+        purpose: LeasePurpose,
+    ) -> Result<LeaseOutcome, StoreError> {
+        let (update, condition) = (take(), may_take(purpose));
         let shard = keys::due_shard(connection_item::shard_of(&key.connection, self.due_shards));
         let request = self
             .client
@@ -92,6 +169,7 @@ impl RefreshStore for DynamoConnections {
             .table_name(&self.table)
             .set_key(Some(Key::connection(key).into_item()))
             .set_expression_attribute_names(Some(names([&update, &condition])))
+            .set_expression_attribute_values(Some(state_values(purpose.states()).collect()))
             .update_expression(update)
             .condition_expression(condition)
             .expression_attribute_values(":lease", connection_item::write_lease(lease))
@@ -101,46 +179,29 @@ impl RefreshStore for DynamoConnections {
             .expression_attribute_values(":started", instant(lease.started_at))
             .expression_attribute_values(":ends", instant(lease.expires_at))
             .expression_attribute_values(":shard", text(shard))
-            .expression_attribute_values(":pending", text(ConnectionState::Pending.as_str()))
-            .expression_attribute_values(":active", text(ConnectionState::Active.as_str()))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match conditional("take_lease", request.send().await)? {
             Conditional::Written(output) => {
                 let before = connection_item::read(&output.attributes.unwrap_or_default())?;
-                let lease = RefreshLease { key: key.clone(), fence: before.fence + 1 };
+                let lease = RefreshLease { key: key.clone(), fence: before.fence + 1, purpose };
                 Ok(LeaseOutcome::Taken { lease, before: Box::new(before) })
             }
-            Conditional::Refused(item) => Self::not_taken(key, lease, &item),
+            Conditional::Refused(item) => Self::not_taken(key, lease, purpose, &item),
         }
     }
 
     async fn settle(&self, lease: &RefreshLease, settlement: &Settlement) -> Result<(), SettleError> {
-        let SettleExpression { update, values } = self.settle_expression(&lease.key, settlement);
-        let condition = may_settle();
-        let mut request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::connection(&lease.key).into_item()))
-            .set_expression_attribute_names(Some(names([&update, &condition])))
-            .update_expression(update)
-            .condition_expression(condition)
-            .expression_attribute_values(":fence", number(lease.fence))
-            .expression_attribute_values(":pending", text(ConnectionState::Pending.as_str()))
-            .expression_attribute_values(":active", text(ConnectionState::Active.as_str()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        for (name, value) in values {
-            request = request.expression_attribute_values(name, value);
+        let may_end = lease.purpose == LeasePurpose::Disconnect;
+        if matches!(settlement.ending, Ending::Disconnected) && !may_end {
+            return Err(SettleError::LeaseLost);
         }
-        match conditional("settle", request.send().await)? {
-            Conditional::Written(_) => Ok(()),
-            Conditional::Refused(item) => {
-                let written = Reader::new("connection", &item).text_if(WRITE_ID)?;
-                // Our own write id: the write arrived and its answer was lost.
-                if written == Some(&settlement.write_id) { Ok(()) } else { Err(SettleError::LeaseLost) }
-            }
+        let mut settled = self.settle_in(lease.purpose.states(), lease, settlement).await?;
+        if matches!(settled, Settled::Marked) {
+            // The token set is stored all the same: it is what the provider is asked to end.
+            settled = self.settle_in(LeasePurpose::Disconnect.states(), lease, settlement).await?;
         }
+        if matches!(settled, Settled::Stored) { Ok(()) } else { Err(SettleError::LeaseLost) }
     }
 
     async fn list_due(

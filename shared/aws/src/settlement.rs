@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    connection::{ConnectionKey, ConnectionState},
-    refresh::{Ending, Settlement},
+    connection::ConnectionState,
+    refresh::{Ending, LeasePurpose, RefreshLease, Settlement},
 };
 
 use crate::{
     DynamoConnections, connection_item,
     item::{instant, number, text},
     keys::{
-        self, DUE_AT, DUE_SHARD, DURATION_MS, FAILED, FAILED_IN_A_ROW, FORMER_LEASE, FORMER_SPENDS, LEASE,
-        LEASE_SPENDS, REASON, STATE, SUCCEEDED, TOKENS, WRITE_ID,
+        self, DUE_AT, DUE_SHARD, DURATION_MS, FAILED, FAILED_IN_A_ROW, FORMER_LEASE, FORMER_SPENDS,
+        FORMER_WRITE, LEASE, LEASE_SPENDS, REASON, STATE, SUCCEEDED, TOKENS, WRITE_ID,
     },
 };
 
@@ -23,38 +23,77 @@ pub(crate) struct SettleExpression {
     pub(crate) values: HashMap<String, AttributeValue>,
 }
 
+/// The clauses of an update, as they come together.
+#[derive(Default)]
+struct Clauses {
+    sets: Vec<(&'static str, AttributeValue)>,
+    removes: Vec<&'static str>,
+    adds: Vec<(&'static str, AttributeValue)>,
+}
+
 impl DynamoConnections {
-    /// The update that stores `settlement`.
-    pub(crate) fn settle_expression(&self, key: &ConnectionKey, settlement: &Settlement) -> SettleExpression {
-        let mut sets = vec![(WRITE_ID, text(&settlement.write_id))];
-        let mut removes = vec![];
-        let mut adds = vec![];
-        if !matches!(settlement.ending, Ending::Unknown) {
-            removes.extend([LEASE, LEASE_SPENDS, FORMER_LEASE, FORMER_SPENDS]);
-        }
-        match &settlement.ending {
-            Ending::Rotated(tokens) => sets.push((TOKENS, connection_item::write_tokens(tokens))),
-            Ending::Dead { reason } => {
-                sets.push((STATE, text(ConnectionState::ReconnectRequired.as_str())));
-                sets.push((REASON, text(reason)));
+    /// The update that stores `settlement`, on a connection that is `disconnecting` or not.
+    pub(crate) fn settle_expression(
+        &self,
+        lease: &RefreshLease,
+        settlement: &Settlement,
+        disconnecting: bool,
+    ) -> SettleExpression {
+        let mut clauses = Clauses::default();
+        clauses.sets.push((WRITE_ID, text(&settlement.write_id)));
+        clauses.removes.push(FORMER_WRITE);
+        clauses.end(&settlement.ending, disconnecting);
+        // Whoever marked the connection made it due for its end, which a refresh under way does not put off.
+        if lease.purpose == LeasePurpose::Disconnect || !disconnecting {
+            if let Some(due_at) = due_at(settlement, disconnecting) {
+                let shard = connection_item::shard_of(&lease.key.connection, self.due_shards);
+                clauses.sets.extend([(DUE_AT, instant(due_at)), (DUE_SHARD, text(keys::due_shard(shard)))]);
+            } else {
+                clauses.removes.extend([DUE_AT, DUE_SHARD]);
             }
-            Ending::Unchanged | Ending::Unknown => {}
-        }
-        if let Some(due_at) = due_at(settlement) {
-            let shard = connection_item::shard_of(&key.connection, self.due_shards);
-            sets.extend([(DUE_AT, instant(due_at)), (DUE_SHARD, text(keys::due_shard(shard)))]);
-        } else {
-            removes.extend([DUE_AT, DUE_SHARD]);
         }
         if let Some(duration_ms) = settlement.duration_ms {
-            adds.push((DURATION_MS, number(duration_ms)));
-            if matches!(settlement.ending, Ending::Rotated(_)) {
-                sets.push((FAILED_IN_A_ROW, number(0)));
-                adds.push((SUCCEEDED, number(1)));
-            } else {
-                adds.extend([(FAILED, number(1)), (FAILED_IN_A_ROW, number(1))]);
-            }
+            clauses.count(&settlement.ending, duration_ms);
         }
+        clauses.into_expression()
+    }
+}
+
+impl Clauses {
+    /// What an ending does to state, tokens and lease.
+    fn end(&mut self, ending: &Ending, disconnecting: bool) {
+        if !matches!(ending, Ending::Unknown) {
+            self.removes.extend([LEASE, LEASE_SPENDS, FORMER_LEASE, FORMER_SPENDS]);
+        }
+        match ending {
+            Ending::Rotated(tokens) => self.sets.push((TOKENS, connection_item::write_tokens(tokens))),
+            Ending::Dead { reason } if !disconnecting => {
+                self.sets.push((STATE, text(ConnectionState::ReconnectRequired.as_str())));
+                self.sets.push((REASON, text(reason)));
+            }
+            Ending::Disconnected => {
+                self.sets.push((STATE, text(ConnectionState::Disconnected.as_str())));
+                // Both wrapped data keys lie inside the token set's envelopes and nowhere else, so this destroys them
+                // too: only a restored table, which has them as they were, could open a ciphertext of this grant.
+                self.removes.extend([TOKENS, REASON]);
+            }
+            Ending::Dead { .. } | Ending::Unchanged | Ending::Unknown => {}
+        }
+    }
+
+    /// Counts an attempt.
+    fn count(&mut self, ending: &Ending, duration_ms: u64) {
+        self.adds.push((DURATION_MS, number(duration_ms)));
+        if matches!(ending, Ending::Rotated(_)) {
+            self.sets.push((FAILED_IN_A_ROW, number(0)));
+            self.adds.push((SUCCEEDED, number(1)));
+        } else {
+            self.adds.extend([(FAILED, number(1)), (FAILED_IN_A_ROW, number(1))]);
+        }
+    }
+
+    fn into_expression(self) -> SettleExpression {
+        let Self { sets, removes, adds } = self;
         let set = |(name, _): &(&str, _)| format!("#{name} = :{name}");
         let add = |(name, _): &(&str, _)| format!("#{name} :{name}");
         let clauses = [
@@ -69,7 +108,13 @@ impl DynamoConnections {
     }
 }
 
-/// A dead connection is never due: there is nothing left to do without its customer.
-fn due_at(settlement: &Settlement) -> Option<jiff::Timestamp> {
-    settlement.due_at.filter(|_| !matches!(settlement.ending, Ending::Dead { .. }))
+/// A dead connection is never due, since there is nothing left to do without its customer, unless it is being ended; nor
+/// is one that has ended.
+fn due_at(settlement: &Settlement, disconnecting: bool) -> Option<jiff::Timestamp> {
+    let is_over = match settlement.ending {
+        Ending::Dead { .. } => !disconnecting,
+        Ending::Disconnected => true,
+        Ending::Rotated(_) | Ending::Unchanged | Ending::Unknown => false,
+    };
+    settlement.due_at.filter(|_| !is_over)
 }

@@ -21,7 +21,7 @@ fn at(second: i64) -> Timestamp {
 fn heavy() -> Connection {
     let id = "0199f0a5c0de7000a000000000000001";
     Connection {
-        key: domain::connection::ConnectionKey {
+        key: ConnectionKey {
             tenant: "customer-0000001".parse().unwrap(),
             connection: format!("conn_{id}").parse().unwrap(),
         },
@@ -29,6 +29,7 @@ fn heavy() -> Connection {
         state: ConnectionState::Active,
         reason: None,
         scopes: vec!["com.intuit.quickbooks.accounting".to_owned()],
+        location: None,
         created_at: at(0),
         tokens: Some(SealedTokens {
             generation: 2,
@@ -71,7 +72,12 @@ fn a_connection_with_a_token_of_a_kibibyte_costs_three_write_units() {
 
 #[test]
 fn a_connection_reads_as_it_was_written() {
-    for connection in [heavy(), Connection { tokens: None, lease: None, due_at: None, ..heavy() }] {
+    let elsewhere = Some("eu".parse().unwrap());
+    for connection in [
+        heavy(),
+        Connection { tokens: None, lease: None, due_at: None, ..heavy() },
+        Connection { provider: Provider::Zoho, location: elsewhere, ..heavy() },
+    ] {
         assert_eq!(read(&write(&connection, 16)).unwrap(), connection);
     }
 }

@@ -1,0 +1,73 @@
+//! The audit log in `DynamoDB`, beside the history of refresh attempts.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use domain::{
+    audit::{AuditEntry, AuditLog},
+    refresh::policy::later,
+    store::StoreError,
+};
+
+use crate::{
+    failure::unavailable,
+    item::{Item, Put as _, instant, number, text},
+    keys::{Key, TTL},
+};
+
+const ID: &str = "id";
+const AT: &str = "at";
+const TENANT: &str = "tenant";
+const ACTION: &str = "action";
+const ACTOR: &str = "actor";
+/// Not `provider`: that is the key of the attempts' index, where an entry would pass for an attempt.
+const PROVIDER: &str = "provider_name";
+const CONNECTION: &str = "connection";
+const COMPANY: &str = "company";
+const REASON: &str = "reason";
+const CORRELATION: &str = "correlation";
+
+/// As long as the history of attempts: thirteen months, so that a yearly review of who had access finds the whole year.
+const KEPT: Duration = Duration::from_hours(400 * 24);
+
+/// The table that holds the audit log.
+#[derive(Clone, Debug)]
+pub struct DynamoAudit {
+    client: Client,
+    table: String,
+}
+
+impl DynamoAudit {
+    /// Uses `table`.
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+}
+
+#[async_trait]
+impl AuditLog for DynamoAudit {
+    /// An entry's id is its own and its content never changes, so that writing it again needs no condition.
+    async fn record(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let request = self.client.put_item().table_name(&self.table).set_item(Some(write(entry)));
+        request.send().await.map_err(unavailable("record"))?;
+        Ok(())
+    }
+}
+
+fn write(entry: &AuditEntry) -> Item {
+    Key::audit(&entry.tenant, &entry.id)
+        .into_item()
+        .put(ID, text(entry.id.as_str()))
+        .put(AT, instant(entry.at))
+        .put(TENANT, text(entry.tenant.as_str()))
+        .put(ACTION, text(entry.action.as_str()))
+        .put_if(ACTOR, entry.actor.as_ref().map(|actor| text(actor.as_str())))
+        .put_if(PROVIDER, entry.provider.map(|provider| text(provider.as_str())))
+        .put_if(CONNECTION, entry.connection.as_ref().map(|connection| text(connection.as_str())))
+        .put_if(COMPANY, entry.company.as_ref().map(|company| text(company.as_str())))
+        .put_if(REASON, entry.reason.as_ref().map(text))
+        .put_if(CORRELATION, entry.correlation.as_ref().map(|correlation| text(correlation.as_str())))
+        .put(TTL, number(later(entry.at, KEPT).as_second()))
+}

@@ -1,0 +1,89 @@
+//! Changes of a connection's state that need no lease.
+//!
+//! Either may come between a settlement and its second try after a lost answer, so each keeps the settlement's mark
+//! beside its own: the settlement then still knows itself again.
+
+use aws_sdk_dynamodb::{
+    operation::update_item::builders::UpdateItemFluentBuilder, types::ReturnValuesOnConditionCheckFailure,
+};
+use domain::{
+    connection::{ConfirmOutcome, ConnectionKey, ConnectionState, MarkOutcome},
+    store::StoreError,
+};
+use jiff::Timestamp;
+
+use crate::{
+    DynamoConnections, connection_item,
+    failure::{Conditional, conditional},
+    item::{instant, names, text},
+    keys::{self, DUE_AT, DUE_SHARD, FORMER_WRITE, Key, PK, REASON, STATE, WRITE_ID},
+};
+
+impl DynamoConnections {
+    /// A change of state to `:to`, with whatever `also` changes, where `condition` holds.
+    fn transition(
+        &self,
+        key: &ConnectionKey,
+        (to, also): (ConnectionState, &str),
+        condition: &str,
+        write_id: &str,
+    ) -> UpdateItemFluentBuilder {
+        let update = format!(
+            "SET #{STATE} = :to, #{FORMER_WRITE} = if_not_exists(#{FORMER_WRITE}, #{WRITE_ID}), \
+             #{WRITE_ID} = :write_id{also}"
+        );
+        let condition = format!("attribute_exists(#{PK}) AND {condition}");
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::connection(key).into_item()))
+            .set_expression_attribute_names(Some(names([&update, &condition])))
+            .update_expression(update)
+            .condition_expression(condition)
+            .expression_attribute_values(":to", text(to.as_str()))
+            .expression_attribute_values(":write_id", text(write_id))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    /// Makes a pending connection active. After a lost answer the second try finds it active, which is the same outcome.
+    pub(crate) async fn activate(
+        &self,
+        key: &ConnectionKey,
+        write_id: &str,
+    ) -> Result<ConfirmOutcome, StoreError> {
+        let to = (ConnectionState::Active, "");
+        let request = self
+            .transition(key, to, &format!("#{STATE} = :pending"), write_id)
+            .expression_attribute_values(":pending", text(ConnectionState::Pending.as_str()));
+        Ok(match conditional("confirm", request.send().await)? {
+            Conditional::Written(_) => ConfirmOutcome::Active,
+            Conditional::Refused(item) if item.is_empty() => ConfirmOutcome::Missing,
+            Conditional::Refused(item) => match connection_item::read(&item)?.state {
+                ConnectionState::Active => ConfirmOutcome::Active,
+                state => ConfirmOutcome::NotPending(state),
+            },
+        })
+    }
+
+    /// Marks a connection as disconnecting; to do so twice, after a lost answer too, only makes it due again.
+    pub(crate) async fn mark(
+        &self,
+        key: &ConnectionKey,
+        now: Timestamp,
+        write_id: &str,
+    ) -> Result<MarkOutcome, StoreError> {
+        let also = format!(", #{DUE_AT} = :now, #{DUE_SHARD} = :shard REMOVE #{REASON}");
+        let shard = connection_item::shard_of(&key.connection, self.due_shards);
+        let to = (ConnectionState::Disconnecting, also.as_str());
+        let request = self
+            .transition(key, to, &format!("#{STATE} <> :ended"), write_id)
+            .expression_attribute_values(":ended", text(ConnectionState::Disconnected.as_str()))
+            .expression_attribute_values(":now", instant(now))
+            .expression_attribute_values(":shard", text(keys::due_shard(shard)));
+        Ok(match conditional("mark_disconnecting", request.send().await)? {
+            Conditional::Written(_) => MarkOutcome::Disconnecting,
+            Conditional::Refused(item) if item.is_empty() => MarkOutcome::Missing,
+            Conditional::Refused(_) => MarkOutcome::Disconnected,
+        })
+    }
+}
