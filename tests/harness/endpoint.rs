@@ -12,10 +12,11 @@ use std::{
 use async_trait::async_trait;
 use domain::{
     clock::Clock,
+    id::Location,
     refresh::policy::later,
     sealing::fingerprint,
-    secret::{AccessToken, AuthorizationCode, RefreshToken},
-    token::{TokenEndpoint, TokenEndpointError, TokenSet},
+    secret::{AccessToken, CodeVerifier, RefreshToken},
+    token::{CodeGrant, TokenEndpoint, TokenEndpointError, TokenSet},
 };
 
 type Answer = Result<TokenSet, TokenEndpointError>;
@@ -25,9 +26,21 @@ pub struct ScriptedTokenEndpoint {
     clock: Arc<dyn Clock>,
     script: Mutex<VecDeque<Answer>>,
     spent: Mutex<Vec<String>>,
+    exchanged: Mutex<Vec<Exchanged>>,
     issued: AtomicUsize,
     in_flight: AtomicUsize,
     max_in_flight: AtomicUsize,
+}
+
+/// With what a code was exchanged.
+#[derive(Clone, Debug)]
+pub struct Exchanged {
+    /// The callback address.
+    pub redirect_uri: String,
+    /// The verifier, where one was sent.
+    pub verifier: Option<CodeVerifier>,
+    /// The data center, where one was named.
+    pub location: Option<Location>,
 }
 
 /// How long the access tokens live that the endpoint makes by itself: an hour, as Intuit's.
@@ -43,6 +56,7 @@ impl ScriptedTokenEndpoint {
             clock,
             script: Mutex::default(),
             spent: Mutex::default(),
+            exchanged: Mutex::default(),
             issued: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             max_in_flight: AtomicUsize::new(0),
@@ -58,6 +72,12 @@ impl ScriptedTokenEndpoint {
     #[must_use]
     pub fn spent(&self) -> Vec<String> {
         self.spent.lock().unwrap().clone()
+    }
+
+    /// With what each code was exchanged, in order.
+    #[must_use]
+    pub fn exchanged(&self) -> Vec<Exchanged> {
+        self.exchanged.lock().unwrap().clone()
     }
 
     /// How many calls were under way at once at most.
@@ -77,7 +97,8 @@ impl ScriptedTokenEndpoint {
             access_expires_at: later(now, ACCESS_LIFE),
             refresh_expires_at: Some(later(now, REFRESH_LIFE)),
             hard_expires_at: None,
-            scopes: vec!["com.intuit.quickbooks.accounting".to_owned()],
+            // As Intuit, which does not repeat what it was asked for.
+            scopes: None,
         }
     }
 
@@ -95,11 +116,16 @@ impl ScriptedTokenEndpoint {
 
 #[async_trait]
 impl TokenEndpoint for ScriptedTokenEndpoint {
-    async fn exchange(&self, _code: &AuthorizationCode, _redirect_uri: &str) -> Answer {
+    async fn exchange(&self, grant: CodeGrant<'_>) -> Answer {
+        self.exchanged.lock().unwrap().push(Exchanged {
+            redirect_uri: grant.redirect_uri.to_owned(),
+            verifier: grant.verifier.cloned(),
+            location: grant.location.cloned(),
+        });
         self.call("code".to_owned()).await
     }
 
-    async fn refresh(&self, token: &RefreshToken) -> Answer {
+    async fn refresh(&self, token: &RefreshToken, _location: Option<&Location>) -> Answer {
         self.call(fingerprint(token)).await
     }
 }

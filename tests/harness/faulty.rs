@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use domain::{
     connection::{ConnectionKey, Lease},
-    refresh::{DueConnection, LeaseOutcome, RefreshLease, RefreshStore, SettleError, Settlement},
+    refresh::{
+        DueConnection, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore, SettleError, Settlement,
+    },
     store::StoreError,
 };
 use jiff::Timestamp;
@@ -77,8 +79,13 @@ macro_rules! under_fault {
 
 #[async_trait]
 impl RefreshStore for FaultyRefreshStore {
-    async fn take_lease(&self, key: &ConnectionKey, lease: &Lease) -> Result<LeaseOutcome, StoreError> {
-        under_fault!(self, TakeLease, "take_lease", self.inner.take_lease(key, lease))
+    async fn take_lease(
+        &self,
+        key: &ConnectionKey,
+        lease: &Lease,
+        purpose: LeasePurpose,
+    ) -> Result<LeaseOutcome, StoreError> {
+        under_fault!(self, TakeLease, "take_lease", self.inner.take_lease(key, lease, purpose))
     }
 
     async fn settle(&self, lease: &RefreshLease, settlement: &Settlement) -> Result<(), SettleError> {

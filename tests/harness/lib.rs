@@ -10,9 +10,11 @@ pub mod endpoint;
 pub mod entropy;
 pub mod faulty;
 pub mod memory;
+pub mod revocation;
 pub mod sample;
 
 pub use clock::ManualClock;
 pub use endpoint::ScriptedTokenEndpoint;
 pub use entropy::SeededEntropy;
 pub use faulty::{Fault, FaultyRefreshStore, Operation};
+pub use revocation::{Revoked, ScriptedRevocation};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{
     connection::{
         AttemptCounters, Company, Connection, ConnectionKey, ConnectionState, Lease, NewConnection,
-        PreviousRefresh, SealedTokens,
+        PlacedCompany, PreviousRefresh, SealedTokens,
     },
     entropy::{self, SystemEntropy},
     id::{CompanyId, Ids, ProviderCompanyId, RecordId, TenantId},
@@ -93,6 +93,7 @@ pub fn connection(key: &ConnectionKey) -> Connection {
         state: ConnectionState::Active,
         reason: None,
         scopes: vec!["openid".to_owned(), "com.intuit.quickbooks.accounting".to_owned()],
+        location: None,
         created_at: at(-3600),
         tokens: Some(tokens(1, at(-3600), 64)),
         fence: 7,
@@ -106,10 +107,16 @@ pub fn connection(key: &ConnectionKey) -> Connection {
 /// A connection with a company of its own, to be stored for the first time.
 #[must_use]
 pub fn new_connection(connection: Connection) -> NewConnection {
+    let companies = vec![placed(connection.provider)];
+    NewConnection { connection, companies, replaces: None, shared: false }
+}
+
+/// A company that nobody connected, as it comes to a connection.
+#[must_use]
+pub fn placed(provider: Provider) -> PlacedCompany {
     let provider_id = provider_company();
-    let id = CompanyId::of(connection.provider, &provider_id);
-    let company = Company { id, provider_id, name: "Größe & Söhne".to_owned() };
-    NewConnection { connection, company, replaces: None }
+    let id = CompanyId::of(provider, &provider_id);
+    PlacedCompany { company: Company { id, provider_id, name: "Größe & Söhne".to_owned() }, from: None }
 }
 
 /// A lease from `started_at` for 105 seconds, for an attempt of its own.

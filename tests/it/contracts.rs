@@ -37,6 +37,15 @@ async fn the_history_in_memory_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn the_audit_log_in_memory_keeps_the_contract() {
+    let log = memory::InMemoryAudit::default();
+
+    let (_, entries) = contract::audit_log_contract(&log).await;
+
+    assert_eq!(log.entries(), entries);
+}
+
+#[tokio::test]
 async fn the_sweeps_mark_in_memory_keeps_the_contract() {
     contract::sweep_log_contract(&memory::InMemorySweepLog::default()).await;
 }

@@ -3,6 +3,7 @@
 use domain::{
     connection::{
         ConnectOutcome, Connection, ConnectionKey, ConnectionState, ConnectionStore, NewConnection, Replaces,
+        Route,
     },
     id::TenantId,
     provider::Provider,
@@ -10,7 +11,7 @@ use domain::{
 };
 use futures::future::join_all;
 
-use super::RACERS;
+use super::{RACERS, routes, transitions};
 use crate::sample::{self, at, ids};
 
 /// What a store of connections keeps.
@@ -18,8 +19,8 @@ pub async fn connection_store_contract(store: &dyn ConnectionStore) {
     what_was_never_stored_is_not_found(store).await;
     a_connection_comes_back_as_it_was(store).await;
     a_connection_without_anything_optional_comes_back_too(store).await;
-    a_company_has_one_tenant_and_nothing_of_the_other_is_stored(store).await;
-    a_company_has_one_connection_within_its_tenant(store).await;
+    routes::contract(store).await;
+    transitions::contract(store).await;
     one_of_many_that_connect_a_company_at_once_wins(store).await;
     a_reconnect_needs_the_connection_as_it_was_read(store).await;
     the_same_connect_again_is_the_same_success(store).await;
@@ -28,7 +29,8 @@ pub async fn connection_store_contract(store: &dyn ConnectionStore) {
     a_cursor_of_another_making_is_refused(store).await;
 }
 
-async fn stored(store: &dyn ConnectionStore, connection: Connection) -> NewConnection {
+/// Stores a connection for the first time.
+pub(super) async fn stored(store: &dyn ConnectionStore, connection: Connection) -> NewConnection {
     let new = sample::new_connection(connection);
     assert_eq!(store.connect(&new).await.unwrap(), ConnectOutcome::Stored);
     new
@@ -39,7 +41,7 @@ async fn what_was_never_stored_is_not_found(store: &dyn ConnectionStore) {
 
     assert_eq!(store.find(&sample::key()).await.unwrap(), None);
     assert_eq!(store.find_key(&sample::key().connection).await.unwrap(), None);
-    assert_eq!(store.find_route(Provider::QuickBooks, &company).await.unwrap(), None);
+    assert_eq!(store.find_routes(Provider::QuickBooks, &company).await.unwrap(), []);
     assert_eq!(store.list_companies(&sample::key()).await.unwrap(), []);
     let page = store.list(Some(&sample::tenant()), 10, None).await.unwrap();
     assert_eq!((page.connections, page.next), (vec![], None));
@@ -49,17 +51,19 @@ async fn a_connection_comes_back_as_it_was(store: &dyn ConnectionStore) {
     let key = sample::key();
     let mut connection = sample::connection(&key);
     connection.reason = Some("invalid_grant".to_owned());
+    connection.location = Some("eu".parse().unwrap());
     connection.lease = Some(sample::lease(at(1)));
 
     let new = stored(store, connection).await;
 
     assert_eq!(store.find(&key).await.unwrap().as_ref(), Some(&new.connection));
     assert_eq!(store.find_key(&key.connection).await.unwrap().as_ref(), Some(&key));
-    assert_eq!(store.list_companies(&key).await.unwrap(), std::slice::from_ref(&new.company));
-    let route = store.find_route(Provider::QuickBooks, &new.company.provider_id).await.unwrap().unwrap();
-    assert_eq!((route.key, route.company), (key, new.company.id));
-    let elsewhere = store.find_route(Provider::Xero, &new.company.provider_id).await.unwrap();
-    assert_eq!(elsewhere, None, "ids of companies are per provider");
+    let company = &new.companies[0].company;
+    assert_eq!(store.list_companies(&key).await.unwrap(), std::slice::from_ref(company));
+    let routes = store.find_routes(Provider::QuickBooks, &company.provider_id).await.unwrap();
+    assert_eq!(routes, [Route { key, company: company.id.clone(), released: false }]);
+    let elsewhere = store.find_routes(Provider::Xero, &company.provider_id).await.unwrap();
+    assert_eq!(elsewhere, [], "ids of companies are per provider");
 }
 
 async fn a_connection_without_anything_optional_comes_back_too(store: &dyn ConnectionStore) {
@@ -77,34 +81,10 @@ async fn a_connection_without_anything_optional_comes_back_too(store: &dyn Conne
     assert_eq!(store.find(&key).await.unwrap(), Some(new.connection));
 }
 
-async fn a_company_has_one_tenant_and_nothing_of_the_other_is_stored(store: &dyn ConnectionStore) {
-    let first = stored(store, sample::connection(&sample::key())).await;
-    let mut second = sample::new_connection(sample::connection(&sample::key()));
-    second.company = first.company.clone();
-
-    assert_eq!(store.connect(&second).await.unwrap(), ConnectOutcome::OwnedElsewhere);
-
-    assert_eq!(store.find(&second.connection.key).await.unwrap(), None);
-    assert_eq!(store.list_companies(&second.connection.key).await.unwrap(), []);
-    let route = store.find_route(Provider::QuickBooks, &first.company.provider_id).await.unwrap();
-    assert_eq!(route.unwrap().key, first.connection.key);
-}
-
-async fn a_company_has_one_connection_within_its_tenant(store: &dyn ConnectionStore) {
-    let first = stored(store, sample::connection(&sample::key())).await;
-    let key = ConnectionKey { connection: ids().connection(), ..first.connection.key.clone() };
-    let mut second = sample::new_connection(sample::connection(&key));
-    second.company = first.company.clone();
-
-    assert_eq!(store.connect(&second).await.unwrap(), ConnectOutcome::Changed);
-
-    assert_eq!(store.find(&key).await.unwrap(), None);
-}
-
 async fn one_of_many_that_connect_a_company_at_once_wins(store: &dyn ConnectionStore) {
-    let company = sample::new_connection(sample::connection(&sample::key())).company;
+    let company = sample::placed(Provider::QuickBooks);
     let connection = || NewConnection {
-        company: company.clone(),
+        companies: vec![company.clone()],
         ..sample::new_connection(sample::connection(&sample::key()))
     };
     let racers: Vec<_> = (0..RACERS).map(|_| connection()).collect();
@@ -142,7 +122,10 @@ async fn a_reconnect_needs_the_connection_as_it_was_read(store: &dyn ConnectionS
     assert_eq!(store.connect(&renewed).await.unwrap(), ConnectOutcome::Stored);
 
     assert_eq!(store.find(&first.connection.key).await.unwrap(), Some(renewed.connection));
-    assert_eq!(store.list_companies(&first.connection.key).await.unwrap(), [first.company]);
+    assert_eq!(
+        store.list_companies(&first.connection.key).await.unwrap(),
+        [first.companies[0].company.clone()]
+    );
 }
 
 async fn the_same_connect_again_is_the_same_success(store: &dyn ConnectionStore) {

@@ -2,12 +2,14 @@
 
 use domain::{
     connection::{Connection, ConnectionKey, ConnectionState, Lease},
-    refresh::{Ending, LeaseOutcome, RefreshLease, Settlement},
+    refresh::{Ending, LeaseOutcome, LeasePurpose, RefreshLease, Settlement},
 };
 use futures::future::join_all;
 
 use super::{RACERS, Stores};
 use crate::sample::{self, at, ids};
+
+const REFRESH: LeasePurpose = LeasePurpose::Refresh;
 
 pub(super) async fn contract(stores: Stores<'_>) {
     a_free_lease_is_taken_with_the_intent_written(stores).await;
@@ -30,13 +32,23 @@ pub(super) async fn connected(stores: Stores<'_>, change: impl FnOnce(&mut Conne
     key
 }
 
-/// Takes a lease that must be free.
+/// Takes a lease that must be free, to refresh under it.
 pub(super) async fn take(
     stores: Stores<'_>,
     key: &ConnectionKey,
     lease: &Lease,
 ) -> (RefreshLease, Connection) {
-    match stores.refresh.take_lease(key, lease).await.unwrap() {
+    take_for(stores, key, lease, LeasePurpose::Refresh).await
+}
+
+/// Takes a lease that must be free.
+pub(super) async fn take_for(
+    stores: Stores<'_>,
+    key: &ConnectionKey,
+    lease: &Lease,
+    purpose: LeasePurpose,
+) -> (RefreshLease, Connection) {
+    match stores.refresh.take_lease(key, lease, purpose).await.unwrap() {
         LeaseOutcome::Taken { lease, before } => (lease, *before),
         other => panic!("the lease is not free: {other:?}"),
     }
@@ -54,7 +66,7 @@ async fn a_free_lease_is_taken_with_the_intent_written(stores: Stores<'_>) {
     let (taken, before) = take(stores, &key, &lease).await;
 
     assert_eq!(before, connection, "as it was just before");
-    assert_eq!(taken, RefreshLease { key: key.clone(), fence: connection.fence + 1 });
+    assert_eq!(taken, RefreshLease { key: key.clone(), fence: connection.fence + 1, purpose: REFRESH });
     let spends = connection.tokens.as_ref().unwrap().refresh_fingerprint.clone();
     let expected = Connection {
         fence: taken.fence,
@@ -69,7 +81,7 @@ async fn one_of_ten_workers_gets_the_lease(stores: Stores<'_>) {
     let key = connected(stores, |_| ()).await;
     let leases: Vec<_> = (0..RACERS).map(|_| sample::lease(at(0))).collect();
 
-    let outcomes = join_all(leases.iter().map(|lease| stores.refresh.take_lease(&key, lease))).await;
+    let outcomes = join_all(leases.iter().map(|lease| stores.refresh.take_lease(&key, lease, REFRESH))).await;
 
     let taken = |outcome: &&Result<_, _>| matches!(outcome, Ok(LeaseOutcome::Taken { .. }));
     let held =
@@ -83,7 +95,7 @@ async fn a_held_lease_is_held_until_its_end_and_free_at_it(stores: Stores<'_>) {
     let key = connected(stores, |_| ()).await;
     let (first, _) = take(stores, &key, &sample::lease(at(0))).await;
 
-    let early = stores.refresh.take_lease(&key, &sample::lease(at(104))).await.unwrap();
+    let early = stores.refresh.take_lease(&key, &sample::lease(at(104)), REFRESH).await.unwrap();
     let (second, _) = take(stores, &key, &sample::lease(at(105))).await;
 
     assert!(matches!(early, LeaseOutcome::Held { until } if until == at(105)), "{early:?}");
@@ -156,7 +168,7 @@ async fn states_without_tokens_to_refresh_give_no_lease(stores: Stores<'_>) {
         let key = connected(stores, |connection| connection.state = state).await;
         let connection = find(stores, &key).await;
 
-        let outcome = stores.refresh.take_lease(&key, &sample::lease(at(0))).await.unwrap();
+        let outcome = stores.refresh.take_lease(&key, &sample::lease(at(0)), REFRESH).await.unwrap();
 
         assert!(
             matches!(outcome, LeaseOutcome::NotRefreshable { state: told } if told == state),
@@ -166,7 +178,7 @@ async fn states_without_tokens_to_refresh_give_no_lease(stores: Stores<'_>) {
     }
     let pending = connected(stores, |connection| connection.state = ConnectionState::Pending).await;
     take(stores, &pending, &sample::lease(at(0))).await;
-    let missing = stores.refresh.take_lease(&sample::key(), &sample::lease(at(0))).await.unwrap();
+    let missing = stores.refresh.take_lease(&sample::key(), &sample::lease(at(0)), REFRESH).await.unwrap();
     assert!(matches!(missing, LeaseOutcome::Missing), "{missing:?}");
 }
 

@@ -4,19 +4,24 @@
 //! running stack.
 
 mod attempts;
+mod audit;
 mod authorization;
 mod connections;
 mod control;
 mod data_keys;
+mod disconnect;
 mod due;
 mod idempotency;
 mod lease;
 mod records;
+mod routes;
 mod settle;
+mod transitions;
 
 use domain::{connection::ConnectionStore, refresh::RefreshStore};
 
 pub use attempts::attempt_log_contract;
+pub use audit::audit_log_contract;
 pub use authorization::authorization_store_contract;
 pub use connections::connection_store_contract;
 pub use control::{api_key_store_contract, sweep_log_contract, tenant_store_contract};
@@ -44,5 +49,6 @@ pub async fn refresh_store_contract(
     let stores = Stores { refresh, connections, due_shards };
     lease::contract(stores).await;
     settle::contract(stores).await;
+    disconnect::contract(stores).await;
     due::contract(stores).await;
 }

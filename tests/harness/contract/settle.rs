@@ -2,7 +2,7 @@
 
 use domain::{
     connection::{AttemptCounters, Connection, ConnectionKey, ConnectionState, Replaces},
-    refresh::{Ending, RefreshLease, SettleError, Settlement},
+    refresh::{Ending, LeasePurpose, RefreshLease, SettleError, Settlement},
 };
 use futures::future::join_all;
 
@@ -26,20 +26,20 @@ pub(super) async fn contract(stores: Stores<'_>) {
     a_missing_connection_has_no_lease_to_lose(stores).await;
 }
 
-fn settlement(ending: Ending) -> Settlement {
+pub(super) fn settlement(ending: Ending) -> Settlement {
     Settlement { ending, due_at: Some(at(2400)), duration_ms: Some(250), write_id: ids().write() }
 }
 
-fn rotated() -> Ending {
+pub(super) fn rotated() -> Ending {
     Ending::Rotated(Box::new(sample::tokens(2, at(1), 80)))
 }
 
-fn is_lost(settled: &Result<(), SettleError>) -> bool {
+pub(super) fn is_lost(settled: &Result<(), SettleError>) -> bool {
     matches!(settled, Err(SettleError::LeaseLost))
 }
 
 /// A connection under a lease, as it is before it is settled.
-async fn leased(stores: Stores<'_>) -> (ConnectionKey, RefreshLease, Connection) {
+pub(super) async fn leased(stores: Stores<'_>) -> (ConnectionKey, RefreshLease, Connection) {
     let key = connected(stores, |_| ()).await;
     let (lease, _) = take(stores, &key, &sample::lease(at(0))).await;
     let connection = find(stores, &key).await;
@@ -199,7 +199,7 @@ async fn a_reconnect_ends_a_running_lease_for_good(stores: Stores<'_>) {
 }
 
 async fn a_missing_connection_has_no_lease_to_lose(stores: Stores<'_>) {
-    let lease = RefreshLease { key: sample::key(), fence: 1 };
+    let lease = RefreshLease { key: sample::key(), fence: 1, purpose: LeasePurpose::Refresh };
 
     let settled = stores.refresh.settle(&lease, &settlement(rotated())).await;
 

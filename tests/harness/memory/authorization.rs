@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Mutex};
 use async_trait::async_trait;
 use domain::{
     authorization::{AuthorizationRequest, AuthorizationStore, ConnectSession, ConsumeOutcome},
+    id::TenantId,
     provider::Provider,
     store::StoreError,
 };
@@ -17,6 +18,8 @@ type Values<T> = Mutex<HashMap<String, (T, bool)>>;
 pub struct InMemoryAuthorizations {
     sessions: Values<ConnectSession>,
     requests: Values<AuthorizationRequest>,
+    /// Links made, by tenant and minute.
+    counts: Mutex<HashMap<(TenantId, i64), u64>>,
 }
 
 /// Uses up a value that is `bound` to whoever presents it and `good` now.
@@ -43,13 +46,30 @@ impl AuthorizationStore for InMemoryAuthorizations {
         Ok(())
     }
 
+    async fn count_session(&self, tenant: &TenantId, now: Timestamp) -> Result<u64, StoreError> {
+        let mut counts = self.counts.lock().unwrap();
+        let count = counts.entry((tenant.clone(), now.as_second().div_euclid(60))).or_default();
+        *count += 1;
+        Ok(*count)
+    }
+
+    async fn find_session(
+        &self,
+        code_hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<ConnectSession>, StoreError> {
+        let sessions = self.sessions.lock().unwrap();
+        let good = |(session, used): &&(ConnectSession, bool)| !used && session.expires_at > now;
+        Ok(sessions.get(code_hash).filter(good).map(|(session, _)| session.clone()))
+    }
+
     async fn consume_session(
         &self,
         code_hash: &str,
         provider: Provider,
         now: Timestamp,
     ) -> Result<ConsumeOutcome<ConnectSession>, StoreError> {
-        let bound = |session: &ConnectSession| session.provider == provider;
+        let bound = |session: &ConnectSession| session.provider.is_none_or(|of| of == provider);
         Ok(consume(&self.sessions, code_hash, bound, |session| session.expires_at > now))
     }
 
@@ -65,7 +85,7 @@ impl AuthorizationStore for InMemoryAuthorizations {
         now: Timestamp,
     ) -> Result<ConsumeOutcome<AuthorizationRequest>, StoreError> {
         let bound = |request: &AuthorizationRequest| {
-            request.session.provider == provider && request.browser_hash == browser_hash
+            request.provider == provider && request.browser_hash == browser_hash
         };
         Ok(consume(&self.requests, state_hash, bound, |request| request.expires_at > now))
     }

@@ -1,22 +1,23 @@
 //! Connections in memory.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::{Mutex, MutexGuard},
 };
 
 use async_trait::async_trait;
 use domain::{
     connection::{
-        Company, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, Lease,
-        NewConnection, Replaces, Route,
+        Company, ConfirmOutcome, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionState,
+        ConnectionStore, Lease, MarkOutcome, NewConnection, Replaces, Route,
     },
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
     store::StoreError,
 };
+use jiff::Timestamp;
 
-use super::{bad_cursor, page};
+use super::{bad_cursor, page, routes::Routes};
 
 /// Connections with their companies, routes and leases, in memory.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub struct InMemoryConnections {
 pub(super) struct State {
     pub(super) connections: BTreeMap<ConnectionKey, Stored>,
     companies: BTreeMap<(ConnectionKey, CompanyId), Company>,
-    routes: HashMap<(Provider, ProviderCompanyId), Route>,
+    routes: Routes,
     /// The write ids of what was stored, by which the same call again is known.
     connected: HashSet<String>,
 }
@@ -39,6 +40,8 @@ pub(super) struct Stored {
     pub(super) connection: Connection,
     /// The lease that the present one replaced, if its worker never ended its attempt.
     pub(super) former: Option<Lease>,
+    /// The mark of the last settlement, which the mark of a later write does not hide.
+    pub(super) settled: Option<String>,
 }
 
 impl InMemoryConnections {
@@ -62,10 +65,12 @@ impl InMemoryConnections {
 impl State {
     fn refusal(&self, new: &NewConnection) -> Option<ConnectOutcome> {
         let key = &new.connection.key;
-        let route = self.routes.get(&(new.connection.provider, new.company.provider_id.clone()));
-        if let Some(route) = route.filter(|route| route.key != *key) {
-            let elsewhere = route.key.tenant != key.tenant;
-            return Some(if elsewhere { ConnectOutcome::OwnedElsewhere } else { ConnectOutcome::Changed });
+        let refused = self.routes.refused(new);
+        if let Some(elsewhere) =
+            refused.iter().find(|route| route.key.tenant != key.tenant).or(refused.first())
+        {
+            let is_elsewhere = elsewhere.key.tenant != key.tenant;
+            return Some(if is_elsewhere { ConnectOutcome::OwnedElsewhere } else { ConnectOutcome::Changed });
         }
         let stored = self.connections.get(key).map(|stored| &stored.connection);
         let stands = stored.map(|stored| Replaces { fence: stored.fence, write_id: stored.write_id.clone() });
@@ -83,17 +88,17 @@ impl ConnectionStore for InMemoryConnections {
         Ok(self.state().connections.keys().find(|key| key.connection == *id).cloned())
     }
 
-    async fn find_route(
+    async fn find_routes(
         &self,
         provider: Provider,
         company: &ProviderCompanyId,
-    ) -> Result<Option<Route>, StoreError> {
-        Ok(self.state().routes.get(&(provider, company.clone())).cloned())
+    ) -> Result<Vec<Route>, StoreError> {
+        Ok(self.state().routes.of(provider, company))
     }
 
     async fn connect(&self, new: &NewConnection) -> Result<ConnectOutcome, StoreError> {
         let mut state = self.state();
-        let NewConnection { connection, company, .. } = new.clone();
+        let NewConnection { connection, companies, .. } = new.clone();
         if state.connected.contains(&connection.write_id) {
             return Ok(ConnectOutcome::Stored);
         }
@@ -101,12 +106,66 @@ impl ConnectionStore for InMemoryConnections {
             return Ok(refusal);
         }
         let key = connection.key.clone();
-        let route = Route { key: key.clone(), company: company.id.clone() };
         state.connected.insert(connection.write_id.clone());
-        state.routes.insert((connection.provider, company.provider_id.clone()), route);
-        state.companies.insert((key.clone(), company.id.clone()), company);
-        state.connections.insert(key, Stored { connection, former: None });
+        state.routes.put(new);
+        for placed in companies {
+            if let Some(from) = placed.from {
+                let from = ConnectionKey { tenant: key.tenant.clone(), connection: from };
+                state.companies.remove(&(from, placed.company.id.clone()));
+            }
+            state.companies.insert((key.clone(), placed.company.id.clone()), placed.company);
+        }
+        state.connections.insert(key, Stored { connection, former: None, settled: None });
         Ok(ConnectOutcome::Stored)
+    }
+
+    async fn confirm(&self, key: &ConnectionKey, write_id: &str) -> Result<ConfirmOutcome, StoreError> {
+        let mut state = self.state();
+        let Some(stored) = state.connections.get_mut(key) else { return Ok(ConfirmOutcome::Missing) };
+        let connection = &mut stored.connection;
+        match connection.state {
+            ConnectionState::Active => {}
+            ConnectionState::Pending => {
+                connection.state = ConnectionState::Active;
+                write_id.clone_into(&mut connection.write_id);
+            }
+            state => return Ok(ConfirmOutcome::NotPending(state)),
+        }
+        Ok(ConfirmOutcome::Active)
+    }
+
+    async fn mark_disconnecting(
+        &self,
+        key: &ConnectionKey,
+        now: Timestamp,
+        write_id: &str,
+    ) -> Result<MarkOutcome, StoreError> {
+        let mut state = self.state();
+        let Some(stored) = state.connections.get_mut(key) else { return Ok(MarkOutcome::Missing) };
+        let connection = &mut stored.connection;
+        if connection.state == ConnectionState::Disconnected {
+            return Ok(MarkOutcome::Disconnected);
+        }
+        connection.state = ConnectionState::Disconnecting;
+        connection.reason = None;
+        connection.due_at = Some(now);
+        write_id.clone_into(&mut connection.write_id);
+        Ok(MarkOutcome::Disconnecting)
+    }
+
+    async fn release_route(
+        &self,
+        key: &ConnectionKey,
+        (provider, company): (Provider, &ProviderCompanyId),
+        fence: u64,
+    ) -> Result<(), StoreError> {
+        self.state().routes.release(key, (provider, company), fence);
+        Ok(())
+    }
+
+    async fn delete_company(&self, key: &ConnectionKey, company: &CompanyId) -> Result<(), StoreError> {
+        self.state().companies.remove(&(key.clone(), company.clone()));
+        Ok(())
     }
 
     async fn list(

@@ -4,14 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::{
-    refresh::{RefreshAnswer, RefreshInvoker, RefreshMessage, Refresher, policy::later},
+    refresh::{
+        DisconnectAnswer, DisconnectMessage, RefreshAnswer, RefreshInvoker, RefreshMessage, Refresher,
+        policy::later,
+    },
     store::StoreError,
 };
 
 /// What the `refresh` function may take, as its timeout in the template.
 const FUNCTION_LIFE: Duration = Duration::from_secs(75);
 
-/// Refreshes in the test's own process, one connection after the other.
+/// Refreshes and ends connections in the test's own process, one connection after the other.
 pub struct InProcessRefresh(pub Arc<Refresher>);
 
 #[async_trait]
@@ -28,5 +31,14 @@ impl RefreshInvoker for InProcessRefresh {
             answers.push(RefreshAnswer::from(&report));
         }
         Ok(Some(answers))
+    }
+
+    async fn disconnect(
+        &self,
+        message: &DisconnectMessage,
+        _wait: Duration,
+    ) -> Result<Option<DisconnectAnswer>, StoreError> {
+        let deadline = later(self.0.clock.now(), FUNCTION_LIFE);
+        self.0.disconnect(message, deadline).await.map(Some)
     }
 }

@@ -2,6 +2,7 @@
 
 mod api_key;
 mod attempts;
+mod audit;
 mod authorization;
 mod bus;
 mod connections;
@@ -11,11 +12,13 @@ mod invoker;
 mod queues;
 mod records;
 mod refresh;
+mod routes;
 mod sweep_log;
 mod tenants;
 
 pub use api_key::InMemoryApiKeys;
 pub use attempts::InMemoryAttempts;
+pub use audit::InMemoryAudit;
 pub use authorization::InMemoryAuthorizations;
 pub use bus::InMemoryBus;
 pub use connections::InMemoryConnections;

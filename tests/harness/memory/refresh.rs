@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use domain::{
     connection::{AttemptCounters, Connection, ConnectionKey, ConnectionState, Lease},
     id::ConnectionId,
-    refresh::{DueConnection, Ending, LeaseOutcome, RefreshLease, RefreshStore, SettleError, Settlement},
+    refresh::{
+        DueConnection, Ending, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore, SettleError,
+        Settlement,
+    },
     store::StoreError,
 };
 use jiff::Timestamp;
@@ -13,11 +16,16 @@ use super::{InMemoryConnections, connections::Stored};
 
 #[async_trait]
 impl RefreshStore for InMemoryConnections {
-    async fn take_lease(&self, key: &ConnectionKey, lease: &Lease) -> Result<LeaseOutcome, StoreError> {
+    async fn take_lease(
+        &self,
+        key: &ConnectionKey,
+        lease: &Lease,
+        purpose: LeasePurpose,
+    ) -> Result<LeaseOutcome, StoreError> {
         let mut state = self.state();
         let Some(stored) = state.connections.get_mut(key) else { return Ok(LeaseOutcome::Missing) };
         let connection = &mut stored.connection;
-        if !connection.state.is_refreshable() {
+        if !purpose.states().contains(&connection.state) {
             return Ok(LeaseOutcome::NotRefreshable { state: connection.state });
         }
         if let Some(held) = connection.lease.as_ref().filter(|held| held.expires_at > lease.started_at) {
@@ -27,7 +35,7 @@ impl RefreshStore for InMemoryConnections {
             let mut before = connection.clone();
             before.fence -= 1;
             before.lease.clone_from(&stored.former);
-            return Ok(taken(key, connection.fence, before));
+            return Ok(taken((key, purpose), connection.fence, before));
         }
         let before = connection.clone();
         stored.former.clone_from(&connection.lease);
@@ -35,19 +43,26 @@ impl RefreshStore for InMemoryConnections {
         connection.lease = Some(Lease { spends: spends.unwrap_or_default(), ..lease.clone() });
         connection.fence += 1;
         connection.due_at = Some(lease.expires_at);
-        Ok(taken(key, connection.fence, before))
+        Ok(taken((key, purpose), connection.fence, before))
     }
 
     async fn settle(&self, lease: &RefreshLease, settlement: &Settlement) -> Result<(), SettleError> {
         let mut state = self.state();
         let Some(stored) = state.connections.get_mut(&lease.key) else { return Err(SettleError::LeaseLost) };
-        let connection = &stored.connection;
-        let ours = connection.write_id == settlement.write_id;
-        let holds = connection.fence == lease.fence && connection.lease.is_some();
-        if ours || !holds || !connection.state.is_refreshable() {
-            return if ours { Ok(()) } else { Err(SettleError::LeaseLost) };
+        if stored.settled.as_ref() == Some(&settlement.write_id) {
+            return Ok(());
         }
-        apply(stored, settlement);
+        let connection = &stored.connection;
+        let holds = connection.fence == lease.fence && connection.lease.is_some();
+        // A refresh that meets the end of its connection still stores what it brought.
+        let is_open = lease.purpose.states().contains(&connection.state)
+            || connection.state == ConnectionState::Disconnecting;
+        let may_end = lease.purpose == LeasePurpose::Disconnect;
+        let is_end = matches!(settlement.ending, Ending::Disconnected);
+        if !holds || !is_open || (is_end && !may_end) {
+            return Err(SettleError::LeaseLost);
+        }
+        apply(stored, lease.purpose, settlement);
         Ok(())
     }
 
@@ -81,26 +96,36 @@ impl RefreshStore for InMemoryConnections {
     }
 }
 
-fn taken(key: &ConnectionKey, fence: u64, before: Connection) -> LeaseOutcome {
-    LeaseOutcome::Taken { lease: RefreshLease { key: key.clone(), fence }, before: Box::new(before) }
+fn taken((key, purpose): (&ConnectionKey, LeasePurpose), fence: u64, before: Connection) -> LeaseOutcome {
+    LeaseOutcome::Taken { lease: RefreshLease { key: key.clone(), fence, purpose }, before: Box::new(before) }
 }
 
-fn apply(stored: &mut Stored, settlement: &Settlement) {
+fn apply(stored: &mut Stored, purpose: LeasePurpose, settlement: &Settlement) {
+    stored.settled = Some(settlement.write_id.clone());
     let connection = &mut stored.connection;
     connection.write_id.clone_from(&settlement.write_id);
-    connection.due_at = settlement.due_at;
+    let is_ending = connection.state == ConnectionState::Disconnecting;
+    if purpose == LeasePurpose::Disconnect || !is_ending {
+        connection.due_at = settlement.due_at;
+    }
     if !matches!(settlement.ending, Ending::Unknown) {
         connection.lease = None;
         stored.former = None;
     }
     match &settlement.ending {
         Ending::Rotated(tokens) => connection.tokens = Some((**tokens).clone()),
-        Ending::Dead { reason } => {
+        Ending::Dead { reason } if !is_ending => {
             connection.state = ConnectionState::ReconnectRequired;
             connection.reason = Some(reason.clone());
             connection.due_at = None;
         }
-        Ending::Unchanged | Ending::Unknown => {}
+        Ending::Disconnected => {
+            connection.state = ConnectionState::Disconnected;
+            connection.reason = None;
+            connection.tokens = None;
+            connection.due_at = None;
+        }
+        Ending::Dead { .. } | Ending::Unchanged | Ending::Unknown => {}
     }
     if let Some(duration_ms) = settlement.duration_ms {
         let rotated = matches!(settlement.ending, Ending::Rotated(_));
