@@ -1,5 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod company;
 pub mod http;
+mod oauth;
 pub mod quickbooks;
+pub mod scopes;
 pub mod settings;
+pub mod xero;
+pub mod zoho;
+
+pub use oauth::{REVOCATION_TIME, issuer_agrees};

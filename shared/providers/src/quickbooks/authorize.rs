@@ -4,16 +4,15 @@ use url::Url;
 
 use crate::settings::QuickBooksSettings;
 
-/// Returns the authorization request (RFC 6749 section 4.1.1) without `state`, which is added once it is stored.
-///
-/// There is no PKCE: Intuit does not announce it and none of its SDKs sends it.
+/// Returns the authorization request (RFC 6749 section 4.1.1) for `scopes` without `state` and challenge, which are added
+/// once they are stored.
 #[must_use]
-pub fn authorize_url(settings: &QuickBooksSettings, redirect_uri: &str) -> Url {
+pub fn authorize_url(settings: &QuickBooksSettings, redirect_uri: &str, scopes: &[String]) -> Url {
     let mut url = settings.authorize_url.clone();
     url.query_pairs_mut()
         .append_pair("client_id", &settings.client_id)
         .append_pair("response_type", "code")
-        .append_pair("scope", &settings.scopes.join(" "))
+        .append_pair("scope", &scopes.join(" "))
         .append_pair("redirect_uri", redirect_uri);
     url
 }
@@ -40,10 +39,12 @@ mod tests {
             revoke_url: QUICKBOOKS_REVOKE_URL.parse().unwrap(),
             api_base_url: QUICKBOOKS_API_BASE_URL.parse().unwrap(),
             scopes: vec![QUICKBOOKS_ACCOUNTING_SCOPE.to_owned(), "openid".to_owned()],
+            pkce: false,
             post_timeout: Duration::from_secs(1),
         };
 
-        let url = authorize_url(&settings, "https://app.example/auth/quickbooks/callback?a=b&c");
+        let url =
+            authorize_url(&settings, "https://app.example/auth/quickbooks/callback?a=b&c", &settings.scopes);
 
         insta::assert_snapshot!(url, @"https://appcenter.intuit.com/connect/oauth2?client_id=ABx1&response_type=code&scope=com.intuit.quickbooks.accounting+openid&redirect_uri=https%3A%2F%2Fapp.example%2Fauth%2Fquickbooks%2Fcallback%3Fa%3Db%26c");
     }

@@ -4,8 +4,10 @@ use std::{borrow::Cow, time::Duration};
 
 use async_trait::async_trait;
 use domain::{
-    authorization::{Companies, CompanyError},
-    id::ProviderCompanyId,
+    authorization::{Companies, CompanyError, GrantedCompanies, NewGrant},
+    connection::Company,
+    id::{CompanyId, ProviderCompanyId},
+    provider::Provider,
     secret::AccessToken,
     sync::LedgerError,
 };
@@ -15,13 +17,11 @@ use thiserror::Error;
 use url::Url;
 
 use super::api::{Api, Limits, Unreadable, unreadable};
-use crate::http::OBJECT_BODY_MAX;
+use crate::{company, http::OBJECT_BODY_MAX};
 
 /// How long a company may take: a person waits for the page, and the API gateway gives up after 29 seconds of which the
 /// exchange of the code took its part.
 const COMPANY_TIMEOUT: Duration = Duration::from_secs(8);
-/// Longest name that is kept, in characters; Intuit allows 1,024, a person reads a line.
-const NAME_MAX: usize = 200;
 /// From this length on, the `Id` of a company info is a realm id; Intuit usually writes `1` there.
 const REALM_ID_MIN: usize = 10;
 
@@ -65,30 +65,30 @@ impl QuickBooksCompanies {
 
 #[async_trait]
 impl Companies for QuickBooksCompanies {
-    async fn company_name(
-        &self,
-        token: &AccessToken,
-        company: &ProviderCompanyId,
-    ) -> Result<String, CompanyError> {
-        let body = self.read(token, company).await.map_err(|error| match error {
+    async fn granted(&self, grant: NewGrant<'_>) -> Result<GrantedCompanies, CompanyError> {
+        // A grant is for one company, and only the callback says which.
+        let provider_id = grant.named.ok_or(CompanyError::Foreign)?;
+        let body = self.read(grant.access, provider_id).await.map_err(|error| match error {
             LedgerError::Unauthorized | LedgerError::Forbidden => CompanyError::Foreign,
             LedgerError::Unavailable(source) => CompanyError::Unavailable(source),
             other => CompanyError::Unavailable(other.into()),
         })?;
-        name_of(&body, company)
+        let name = name_of(&body, provider_id)?;
+        let id = CompanyId::of(Provider::QuickBooks, provider_id);
+        let company = Company { id, provider_id: provider_id.clone(), name };
+        Ok(GrantedCompanies { chosen: vec![company], reachable: vec![provider_id.clone()] })
     }
 }
 
-fn name_of(body: &[u8], company: &ProviderCompanyId) -> Result<String, CompanyError> {
+fn name_of(body: &[u8], realm_id: &ProviderCompanyId) -> Result<String, CompanyError> {
     let answer: Option<CompanyAnswer<'_>> = serde_json::from_slice(body).ok();
     let info = answer.and_then(|answer| answer.info);
     let info = info.ok_or_else(|| CompanyError::Unavailable(unreadable(Unreadable::Json).into()))?;
     let realm = info.id.as_deref().filter(|id| id.len() >= REALM_ID_MIN);
-    if realm.is_some_and(|realm| realm != company.as_str()) {
+    if realm.is_some_and(|realm| realm != realm_id.as_str()) {
         return Err(CompanyError::Foreign);
     }
-    let name: String = info.name.as_deref().unwrap_or_default().trim().chars().take(NAME_MAX).collect();
-    if name.is_empty() { Err(CompanyError::Unavailable(Nameless.into())) } else { Ok(name) }
+    company::name(info.name.as_deref()).ok_or_else(|| CompanyError::Unavailable(Nameless.into()))
 }
 
 #[cfg(test)]
@@ -120,12 +120,5 @@ mod tests {
         {
             assert!(matches!(name(body), Err(CompanyError::Unavailable(_))), "{body}");
         }
-    }
-
-    #[test]
-    fn an_endless_name_is_cut_between_characters() {
-        let named = name(&format!(r#"{{"CompanyInfo":{{"CompanyName":"{}"}}}}"#, "ü".repeat(500)));
-
-        assert_eq!(named.unwrap(), "ü".repeat(NAME_MAX));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::{
     id::RecordId,
+    provider::Provider,
     sync::{Entity, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
 };
 use reqwest::Client;
@@ -15,7 +16,10 @@ use super::{
     entity::Kind,
     parse,
 };
-use crate::http::{OBJECT_BODY_MAX, PAGE_BODY_MAX};
+use crate::{
+    http::{OBJECT_BODY_MAX, PAGE_BODY_MAX},
+    scopes,
+};
 
 /// How long a page may take: a run reserves a minute for a page, and what is read must still be written.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(40);
@@ -63,6 +67,10 @@ impl Ledger for QuickBooksLedger {
             Answer::Failure(failure) if failure.says_missing() => Ok(None),
             answer => parse::object(&answer.body()?, kind, id),
         }
+    }
+
+    fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str> {
+        scopes::missing(Provider::QuickBooks, entity, granted)
     }
 
     fn entity(&self, word: &str) -> Option<Entity> {

@@ -8,12 +8,13 @@ mod entity;
 mod fault;
 mod ledger;
 mod parse;
-mod token_answer;
+mod revocation;
 mod token_endpoint;
 
 pub use authorize::authorize_url;
 pub use companies::QuickBooksCompanies;
 pub use ledger::QuickBooksLedger;
+pub use revocation::QuickBooksRevocation;
 pub use token_endpoint::QuickBooksTokenEndpoint;
 
 use reqwest::header::HeaderName;

@@ -1,0 +1,69 @@
+//! Ending a grant at Intuit.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{
+    id::ProviderCompanyId,
+    secret::AccessToken,
+    token::{EndingGrant, Revocation, RevocationError},
+};
+use reqwest::Client;
+use serde::Serialize;
+
+use super::TRACE_HEADER;
+use crate::{
+    oauth::{self, REVOCATION_TIME, RevocationDialect},
+    settings::QuickBooksSettings,
+};
+
+/// A token that Intuit does not know (any more) is answered with `invalid_request`, like a malformed one; ours come from
+/// Intuit, so that it can only be gone.
+const DIALECT: RevocationDialect = RevocationDialect {
+    gone: &["invalid_grant", "invalid_token", "invalid_request"],
+    app_errors: &["invalid_client", "unauthorized_client"],
+    trace: Some(TRACE_HEADER),
+};
+
+/// Intuit's revocation endpoint over HTTP: either token ends the app's access to the one company of a grant.
+pub struct QuickBooksRevocation {
+    http: Client,
+    settings: Arc<QuickBooksSettings>,
+}
+
+/// Intuit wants JSON where RFC 7009 has a form.
+#[derive(Serialize)]
+struct Body<'a> {
+    token: &'a str,
+}
+
+impl QuickBooksRevocation {
+    /// Talks to the endpoint of `settings` over the bounded client.
+    #[must_use]
+    pub fn new(http: Client, settings: Arc<QuickBooksSettings>) -> Self {
+        Self { http, settings }
+    }
+}
+
+#[async_trait]
+impl Revocation for QuickBooksRevocation {
+    fn needs_access(&self) -> bool {
+        false
+    }
+
+    async fn revoke(&self, grant: EndingGrant<'_>) -> Result<(), RevocationError> {
+        let settings = &self.settings;
+        let request = self
+            .http
+            .post(settings.revoke_url.clone())
+            .basic_auth(&settings.client_id, Some(settings.client_secret.expose()))
+            .timeout(REVOCATION_TIME)
+            .json(&Body { token: grant.refresh.expose() });
+        oauth::end(request, &DIALECT).await
+    }
+
+    async fn remove_company(&self, _: &AccessToken, _: &ProviderCompanyId) -> Result<(), RevocationError> {
+        // A grant has one company; Intuit knows no smaller end than the grant's.
+        Ok(())
+    }
+}

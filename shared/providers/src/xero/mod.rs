@@ -1,0 +1,21 @@
+//! Xero.
+
+mod authorize;
+mod claims;
+mod companies;
+mod connections;
+mod revocation;
+mod token_endpoint;
+
+pub use authorize::authorize_url;
+pub use companies::XeroCompanies;
+pub use revocation::XeroRevocation;
+pub use token_endpoint::XeroTokenEndpoint;
+
+use reqwest::header::HeaderName;
+
+/// The header with Xero's name for a request.
+const TRACE_HEADER: HeaderName = HeaderName::from_static("xero-correlation-id");
+
+#[cfg(test)]
+pub(crate) use token_endpoint::DIALECT;

@@ -1,0 +1,70 @@
+//! Xero's token endpoint.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{
+    clock::Clock,
+    id::Location,
+    secret::RefreshToken,
+    token::{CodeGrant, TokenEndpoint, TokenEndpointError, TokenSet},
+};
+use reqwest::Client;
+
+use super::TRACE_HEADER;
+use crate::{
+    oauth::{self, BASE_APP_ERRORS, Dialect, ExpiresIn},
+    settings::XeroSettings,
+};
+
+/// How Xero answers: every error with the status 400.
+pub(crate) const DIALECT: Dialect = Dialect {
+    dead: "invalid_grant",
+    dead_statuses: &[400],
+    app_errors: BASE_APP_ERRORS,
+    throttle: None,
+    expires_in: ExpiresIn::Seconds,
+    names_token_type: true,
+    trace: Some(TRACE_HEADER),
+};
+
+/// Xero's token endpoint over HTTP; each refresh brings a new refresh token, without which an answer is none.
+pub struct XeroTokenEndpoint {
+    http: Client,
+    settings: Arc<XeroSettings>,
+    clock: Arc<dyn Clock>,
+}
+
+impl XeroTokenEndpoint {
+    /// Talks to the endpoint of `settings` over the bounded client.
+    #[must_use]
+    pub fn new(http: Client, settings: Arc<XeroSettings>, clock: Arc<dyn Clock>) -> Self {
+        Self { http, settings, clock }
+    }
+
+    async fn grant(&self, form: &[(&str, &str)]) -> Result<TokenSet, TokenEndpointError> {
+        let settings = &self.settings;
+        let request = self
+            .http
+            .post(settings.token_url.clone())
+            .basic_auth(&settings.client_id, Some(settings.client_secret.expose()))
+            .timeout(settings.post_timeout)
+            .form(form);
+        Ok(oauth::grant(request, &*self.clock, &DIALECT, None).await?.tokens)
+    }
+}
+
+#[async_trait]
+impl TokenEndpoint for XeroTokenEndpoint {
+    async fn exchange(&self, grant: CodeGrant<'_>) -> Result<TokenSet, TokenEndpointError> {
+        self.grant(&oauth::exchange_form(&grant)).await
+    }
+
+    async fn refresh(
+        &self,
+        token: &RefreshToken,
+        _location: Option<&Location>,
+    ) -> Result<TokenSet, TokenEndpointError> {
+        self.grant(&oauth::refresh_form(token)).await
+    }
+}
