@@ -54,7 +54,7 @@ ACCESS_BREAKS = [
     Break(EXACT, "api may delete history",
           add(*statements("ApiRole"), allow("dynamodb:DeleteItem", {"Fn::GetAtt": ["HistoryTable", "Arn"]}))),
     Break(EXACT, "api may send to the refresh queue",
-          add(*statements("ApiRole"), allow("sqs:SendMessage", {"Fn::GetAtt": ["RefreshQueue", "Arn"]}))),
+          add(*statement("ApiRole", "StartFullSync"), "Resource", {"Fn::GetAtt": ["RefreshQueue", "Arn"]})),
     Break(EXACT, "webhook may send to the sync lanes",
           add(*statement("WebhookRole", "QueueEvents"), "Resource", {"Fn::GetAtt": ["SyncQueue", "Arn"]})),
     Break(EXACT, "webhook lost its queue", drop(*statement("WebhookRole", "QueueEvents"))),

@@ -10,6 +10,8 @@ from expansion import FUNCTIONS, ROLES, Expanded, Json, as_list, target
 from rules import rule
 
 STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource", "Condition"}
+# Attributes of a connection that open nothing, whoever writes them.
+HARMLESS = {"pk", "sk", "st", "w", "was_w"}
 
 
 def statements(expanded: Expanded, role: str) -> list[Json]:
@@ -155,7 +157,7 @@ def _attributes_of(statement: Json) -> set[str]:
 
 @rule
 def only_oauth_and_refresh_write_more_of_a_connection_than_its_state(expanded: Expanded) -> Iterator[str]:
-    """`st` is the state and `w` the mark by which a write knows itself again; all else is tokens, lease or route."""
+    """`st` is the state, and by `w` and `was_w` a write knows itself again; all else is tokens, lease or route."""
     for function in ("WebhookFunction", "SyncFunction", "ApiFunction"):
         for statement in statements(expanded, ROLES[function]):
             if "ConnectionsTable" not in {target(resource) for resource in as_list(statement["Resource"])}:
@@ -163,7 +165,7 @@ def only_oauth_and_refresh_write_more_of_a_connection_than_its_state(expanded: E
             for action in as_list(statement["Action"]):
                 if action in {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}:
                     continue
-                if action != "dynamodb:UpdateItem" or not _attributes_of(statement) <= {"pk", "sk", "st", "w"}:
+                if action != "dynamodb:UpdateItem" or not _attributes_of(statement) <= HARMLESS:
                     yield f"{function}: {statement['Sid']} writes connections by {action}"
 
 

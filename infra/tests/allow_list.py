@@ -117,13 +117,14 @@ ALLOWED: dict[str, set[Grant]] = {
         _logs("ApiLogs")
         | _grants("dynamodb:GetItem BatchGetItem Query", "ConnectionsTable")
         | _grants("dynamodb:Query", "ConnectionsTable/index/listing")
-        | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk st w", "TENANT#*"))
+        | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk st w was_w", "TENANT#*"))
         | _grants("dynamodb:Query", "HistoryTable HistoryTable/index/provider")
         | _AUDIT
         | _grants("dynamodb:Query", "RecordsTable")
         | _grants("dynamodb:GetItem", "ControlTable", _keys("KEY#*", "TENANT#*", "SCHEDULER"))
         | _grants("dynamodb:PutItem", "ControlTable", _keys("TENANT#*", "SESSION#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("LIMIT#*"))
+        | _grants("sqs:SendMessage", "SyncLowQueue")
         | _grants("lambda:InvokeFunction", "RefreshFunction")
     ),
 }
