@@ -61,33 +61,32 @@ class QuickBooks:
 
 
 class Xero:
-    """Two organisations of one user, who chooses both."""
+    """Two organizations of one user, who chooses both."""
 
     provider = "xero"
 
     def __init__(self, simulator_url: str) -> None:
         self._control = JsonClient("simulator", f"{simulator_url}/_control/xero")
-        self._user = str(uuid.uuid4())
+        self._user = ""
         self.companies: list[str] = []
 
     def control(self) -> JsonClient:
         return self._control
 
     def make(self) -> str:
-        for name in ("Demo Organisation", "Demo Subsidiary"):
-            organisation = self._control.call("POST", "/organisations", {"name": name}, (201,))
-            self.companies.append(organisation["tenantId"])
-        user = {"userId": self._user, "organisations": self.companies}
-        self._control.call("POST", "/users", user, (200, 201))
-        return "two organisations"
+        for name in ("Demo Organization", "Demo Subsidiary"):
+            organization = self._control.call("POST", "/organizations", {"name": name}, (201,))
+            self.companies.append(organization["tenantId"])
+        self._user = self._control.call("POST", "/users", {"tenantIds": self.companies}, (201,))["userId"]
+        return f"organizations {' and '.join(self.companies)}"
 
     def settings_of_consent(self) -> dict[str, Any]:
         return {"consentUserId": self._user, "consentTenantIds": self.companies}
 
-    def connections(self) -> list[Any]:
-        """Returns what the provider still knows of the connection: one entry for each organisation."""
-        known = self._control.call("GET", "/connections")["connections"]
-        return [connection for connection in known if connection["tenantId"] in self.companies]
+    def known(self) -> int:
+        """Counts what the provider still knows of the connection: an entry for each organization."""
+        connections = self._control.call("GET", "/connections")["connections"]
+        return sum(connection["tenantId"] in self.companies for connection in connections)
 
 
 class Zoho:
@@ -108,7 +107,7 @@ class Zoho:
         organization = {"location": self.location, "name": "Demo Organization"}
         self.companies = [self._control.call("POST", "/organizations", organization, (201,))["organizationId"]]
         user = {"userId": self._user, "location": self.location, "organizations": self.companies}
-        self._control.call("POST", "/users", user, (200, 201))
+        self._control.call("POST", "/users", user)
         return f"organization {self.companies[0]} in the data center {self.location}"
 
     def settings_of_consent(self) -> dict[str, Any]:

@@ -83,9 +83,9 @@ class Demo:
 
     def disconnect(self) -> str:
         """Ends the connection with Xero, and looks there whether it has ended."""
-        before = len(self.xero.connections())
+        before = self.xero.known()
         if before != len(self.xero.companies):
-            raise StackError(f"the provider knows {before} connections, not {len(self.xero.companies)}")
+            raise StackError(f"the provider knows {before} organizations, not {len(self.xero.companies)}")
         connection = self._connection_with("xero")["connectionId"]
         path = f"/api/connections/{connection}?tenantId={self._tenant}"
         self._api.call("DELETE", path, accepted=(200, 202))
@@ -94,10 +94,10 @@ class Demo:
             if time.monotonic() > deadline:
                 raise StackError(f"after {PATIENCE_SECONDS:.0f} s the connection is {state}")
             time.sleep(POLL_SECONDS)
-        after = len(self.xero.connections())
+        after = self.xero.known()
         if after:
-            raise StackError(f"the provider still knows {after} of {before} connections")
-        return f"the provider knew {before} organisations of the connection, and now none"
+            raise StackError(f"the provider still knows {after} of {before} organizations")
+        return f"the provider knew {before} organizations of the connection, and now none"
 
     def show(self, path: str, **query: str) -> str:
         """Returns the command that shows what the API knows."""
