@@ -10,7 +10,7 @@ help: ## Shows this list
 up: ## Starts LocalStack and the provider simulator and deploys the functions; again: updates what changed
 	@$(STACK) up
 
-demo: ## `up`, then connects a company, refreshes its token, sends a webhook and syncs its records
+demo: ## `up`, then connects and refreshes books on each provider, syncs one and disconnects another
 	@$(STACK) demo
 
 test: ## Runs every test on a stack of its own; ARGS="..." goes to cargo nextest

@@ -10,6 +10,8 @@ from expansion import FUNCTIONS, ROLES, Expanded, Json, as_list, target
 from rules import rule
 
 STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource", "Condition"}
+# Attributes of a connection that open nothing, whoever writes them.
+HARMLESS = {"pk", "sk", "st", "w", "was_w"}
 
 
 def statements(expanded: Expanded, role: str) -> list[Json]:
@@ -116,9 +118,7 @@ def only_refresh_opens_refresh_tokens(expanded: Expanded) -> Iterator[str]:
 def every_use_of_the_key_is_bound_to_environment_and_purpose(expanded: Expanded) -> Iterator[str]:
     for function, role in ROLES.items():
         for statement in statements(expanded, role):
-            actions = {action for action in as_list(statement["Action"]) if action.startswith("kms:")}
-            # DescribeKey opens nothing and has no encryption context.
-            if not actions - {"kms:DescribeKey"}:
+            if not any(action.startswith("kms:") for action in as_list(statement["Action"])):
                 continue
             context = statement.get("Condition", {}).get("StringEquals", {})
             if context.get("kms:EncryptionContext:environment") != {"Ref": "Environment"}:
@@ -128,14 +128,45 @@ def every_use_of_the_key_is_bound_to_environment_and_purpose(expanded: Expanded)
 
 
 @rule
-def a_condition_on_keys_refuses_requests_without_keys(expanded: Expanded) -> Iterator[str]:
-    """`ForAllValues` is true for a request that names no key at all."""
+def a_condition_on_all_of_something_refuses_requests_with_none_of_it(expanded: Expanded) -> Iterator[str]:
+    """`ForAllValues` is true for a request that names no key, or no attribute, at all."""
     for function, role in ROLES.items():
         for statement in statements(expanded, role):
             condition = statement.get("Condition", {})
-            if any(operator.startswith("ForAllValues:") for operator in condition):
-                if condition.get("Null") != {"dynamodb:LeadingKeys": "false"}:
-                    yield f"{function}: {statement['Sid']}"
+            for operator, values in condition.items():
+                if not operator.startswith("ForAllValues:"):
+                    continue
+                for key in values:
+                    if condition.get("Null", {}).get(key) != "false":
+                        yield f"{function}: {statement['Sid']} says nothing about requests without {key}"
+
+
+@rule
+def nobody_rewrites_the_history(expanded: Expanded) -> Iterator[str]:
+    """Attempts and the audit log are only ever added to; time alone takes them away."""
+    for function, grant in all_grants(expanded):
+        action = grant.action.removeprefix("dynamodb:")
+        if grant.resource.startswith("HistoryTable") and action not in {"PutItem", "Query"}:
+            yield f"{function} may {grant.action}"
+
+
+def _attributes_of(statement: Json) -> set[str]:
+    condition = statement.get("Condition", {})
+    return set(condition.get("ForAllValues:StringEquals", {}).get("dynamodb:Attributes", ["everything"]))
+
+
+@rule
+def only_oauth_and_refresh_write_more_of_a_connection_than_its_state(expanded: Expanded) -> Iterator[str]:
+    """`st` is the state, and by `w` and `was_w` a write knows itself again; all else is tokens, lease or route."""
+    for function in ("WebhookFunction", "SyncFunction", "ApiFunction"):
+        for statement in statements(expanded, ROLES[function]):
+            if "ConnectionsTable" not in {target(resource) for resource in as_list(statement["Resource"])}:
+                continue
+            for action in as_list(statement["Action"]):
+                if action in {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}:
+                    continue
+                if action != "dynamodb:UpdateItem" or not _attributes_of(statement) <= HARMLESS:
+                    yield f"{function}: {statement['Sid']} writes connections by {action}"
 
 
 @rule

@@ -41,6 +41,15 @@ def _keys(*patterns: str) -> dict[str, Any]:
     }
 
 
+def _attributes(names: str, *patterns: str) -> dict[str, Any]:
+    """Items below these keys, and in them these attributes, the key's own among them."""
+    return {
+        "ForAllValues:StringEquals": {"dynamodb:Attributes": names.split()},
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)},
+        "Null": {"dynamodb:Attributes": "false", "dynamodb:LeadingKeys": "false"},
+    }
+
+
 def _grants(actions: str, resources: str, condition: dict[str, Any] | None = None) -> set[Grant]:
     service, _, names = actions.partition(":")
     return {
@@ -56,14 +65,18 @@ def _logs(group: str) -> set[Grant]:
 
 _EVENTS = _grants("events:PutEvents", "EventBus")
 _PROVIDER_SECRETS = _grants("secretsmanager:GetSecretValue", SECRET)
+_AUDIT = _grants("dynamodb:PutItem", "HistoryTable", _keys("AUDIT#*"))
 _CONSUME = "sqs:ReceiveMessage DeleteMessage GetQueueAttributes ChangeMessageVisibility"
 
 ALLOWED: dict[str, set[Grant]] = {
     "OauthFunction": (
         _logs("OauthLogs")
-        | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "ControlTable", _keys("SESSION#*", "STATE#*"))
-        | _grants("dynamodb:GetItem", "ControlTable", _keys("TENANT#*"))
-        | _grants("dynamodb:GetItem Query PutItem UpdateItem ConditionCheckItem", "ConnectionsTable")
+        | _grants("dynamodb:GetItem", "ControlTable", _keys("SESSION#*", "TENANT#*"))
+        | _grants("dynamodb:PutItem", "ControlTable", _keys("STATE#*"))
+        | _grants("dynamodb:UpdateItem", "ControlTable", _keys("SESSION#*", "STATE#*"))
+        | _grants("dynamodb:GetItem Query PutItem UpdateItem", "ConnectionsTable")
+        | _grants("dynamodb:DeleteItem", "ConnectionsTable", _keys("TENANT#*"))
+        | _AUDIT
         | _grants("kms:GenerateDataKey", "TokenKey", _purpose("access", "refresh"))
         | _grants("sqs:SendMessage", "SyncLowQueue")
         | _EVENTS
@@ -77,9 +90,10 @@ ALLOWED: dict[str, set[Grant]] = {
     "RefreshFunction": (
         _logs("RefreshLogs")
         | _grants("dynamodb:GetItem Query UpdateItem", "ConnectionsTable")
+        | _grants("dynamodb:DeleteItem", "ConnectionsTable", _keys("TENANT#*"))
         | _grants("dynamodb:Query", "ConnectionsTable/index/due")
         | _grants("dynamodb:PutItem", "HistoryTable")
-        | _grants("dynamodb:PutItem UpdateItem", "ControlTable", _keys("SCHEDULER", "BREAKER#*"))
+        | _grants("dynamodb:PutItem", "ControlTable", _keys("SCHEDULER"))
         | _grants("kms:Decrypt", "TokenKey", _purpose("refresh"))
         | _grants("kms:GenerateDataKey", "TokenKey", _purpose("access", "refresh"))
         | _grants("sqs:SendMessage", "RefreshQueue RefreshDlq")
@@ -90,8 +104,8 @@ ALLOWED: dict[str, set[Grant]] = {
     "SyncFunction": (
         _logs("SyncLogs")
         | _grants("dynamodb:GetItem Query", "ConnectionsTable")
-        | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "DeliveriesTable")
-        | _grants("dynamodb:GetItem Query PutItem UpdateItem", "RecordsTable")
+        | _grants("dynamodb:PutItem DeleteItem", "DeliveriesTable")
+        | _grants("dynamodb:GetItem PutItem UpdateItem", "RecordsTable")
         | _grants("kms:Decrypt", "TokenKey", _purpose("access"))
         | _grants(_CONSUME, "EventsQueue SyncQueue SyncHighQueue SyncLowQueue")
         | _grants("sqs:SendMessage", "SyncQueue SyncHighQueue SyncLowQueue")
@@ -103,11 +117,14 @@ ALLOWED: dict[str, set[Grant]] = {
         _logs("ApiLogs")
         | _grants("dynamodb:GetItem BatchGetItem Query", "ConnectionsTable")
         | _grants("dynamodb:Query", "ConnectionsTable/index/listing")
+        | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk st w was_w", "TENANT#*"))
         | _grants("dynamodb:Query", "HistoryTable HistoryTable/index/provider")
-        | _grants("dynamodb:GetItem Query", "RecordsTable")
-        | _grants("dynamodb:GetItem Query PutItem UpdateItem", "ControlTable")
+        | _AUDIT
+        | _grants("dynamodb:Query", "RecordsTable")
+        | _grants("dynamodb:GetItem", "ControlTable", _keys("KEY#*", "TENANT#*", "SCHEDULER"))
+        | _grants("dynamodb:PutItem", "ControlTable", _keys("TENANT#*", "SESSION#*"))
+        | _grants("dynamodb:UpdateItem", "ControlTable", _keys("LIMIT#*"))
+        | _grants("sqs:SendMessage", "SyncLowQueue")
         | _grants("lambda:InvokeFunction", "RefreshFunction")
-        | _grants("kms:DescribeKey", "TokenKey")
-        | _grants("sqs:GetQueueAttributes", "RefreshQueue")
     ),
 }

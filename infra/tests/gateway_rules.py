@@ -32,7 +32,8 @@ LOGGED_NEVER = re.compile(
     re.IGNORECASE,
 )
 OUTPUTS = [
-    "ApiId", "ApiStage", "ApiUrl", "WebhookUrl", "CallbackUrl", "EventBus", "TokenKeyId", "AccessLogGroup",
+    "ApiId", "ApiStage", "ApiUrl", "WebhookUrl", "CallbackUrl", "XeroCallbackUrl", "ZohoCallbackUrl",
+    "EventBus", "TokenKeyId", "AccessLogGroup",
     *FUNCTIONS,
     *(f"{name}Table" for name in ("Connections", "History", "Deliveries", "Records", "Control")),
     *(f"{name}{kind}Url" for name in ("Events", "Refresh", "Sync", "SyncHigh", "SyncLow") for kind in ("Queue", "Dlq")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from expansion import FUNCTIONS, ROLES, Expanded, target
 from rules import rule
@@ -26,13 +27,14 @@ DEAD_LETTER_QUEUES = {queue: queue.replace("Queue", "Dlq") for queue in CONSUMER
 VARIABLES_OF_ALL = "ENVIRONMENT POWERTOOLS_SERVICE_NAME POWERTOOLS_METRICS_NAMESPACE AWS_LAMBDA_LOG_LEVEL"
 VARIABLES = {
     "OauthFunction": (
-        "CONNECTIONS_TABLE CONTROL_TABLE SYNC_QUEUE_LOW_URL EVENT_BUS TOKEN_KEY_ID PROVIDER_SECRETS_ID PUBLIC_URL "
-        "DUE_SHARDS QUICKBOOKS_API_BASE_URL"
+        "CONNECTIONS_TABLE HISTORY_TABLE CONTROL_TABLE SYNC_QUEUE_LOW_URL EVENT_BUS TOKEN_KEY_ID PROVIDER_SECRETS_ID "
+        "PUBLIC_URL DUE_SHARDS ALLOW_SHARED_COMPANIES QUICKBOOKS_API_BASE_URL QUICKBOOKS_SCOPES XERO_SCOPES "
+        "ZOHO_SCOPES ZOHO_DATA_CENTRES ZOHO_LOCATION"
     ),
     "WebhookFunction": "EVENTS_QUEUE_URL PROVIDER_SECRETS_ID",
     "RefreshFunction": (
         "CONNECTIONS_TABLE HISTORY_TABLE CONTROL_TABLE REFRESH_QUEUE_URL REFRESH_DLQ_URL EVENT_BUS TOKEN_KEY_ID "
-        "PROVIDER_SECRETS_ID DUE_SHARDS"
+        "PROVIDER_SECRETS_ID DUE_SHARDS ZOHO_DATA_CENTRES ZOHO_LOCATION"
     ),
     "SyncFunction": (
         "CONNECTIONS_TABLE DELIVERIES_TABLE RECORDS_TABLE EVENTS_QUEUE_URL EVENTS_DLQ_URL SYNC_QUEUE_URL "
@@ -40,8 +42,8 @@ VARIABLES = {
         "TOKEN_KEY_ID REFRESH_FUNCTION QUICKBOOKS_API_BASE_URL"
     ),
     "ApiFunction": (
-        "CONNECTIONS_TABLE HISTORY_TABLE RECORDS_TABLE CONTROL_TABLE REFRESH_FUNCTION REFRESH_QUEUE_URL TOKEN_KEY_ID "
-        "PUBLIC_URL RETURN_URLS"
+        "CONNECTIONS_TABLE HISTORY_TABLE RECORDS_TABLE CONTROL_TABLE REFRESH_FUNCTION SYNC_QUEUE_LOW_URL PUBLIC_URL "
+        "RETURN_URLS CONNECT_SESSIONS_PER_MINUTE QUICKBOOKS_SCOPES XERO_SCOPES ZOHO_SCOPES"
     ),
 }
 # Where a variable's name does not give away its resource.
@@ -103,6 +105,17 @@ def every_function_has_exactly_the_variables_it_reads(expanded: Expanded) -> Ite
             yield f"{function}: {name} is missing or too much"
         if variables.get("POWERTOOLS_SERVICE_NAME") != service:
             yield f"{function} calls itself {variables.get('POWERTOOLS_SERVICE_NAME')}"
+
+
+@rule
+def functions_are_told_the_same_about_the_same(expanded: Expanded) -> Iterator[str]:
+    """Otherwise one would promise scopes that another does not ask for, or know other data centers."""
+    told: dict[str, tuple[str, Any]] = {}
+    for function in FUNCTIONS:
+        for name, value in expanded.variables(function).items():
+            first, known = told.setdefault(name, (function, value))
+            if value != known and name != "POWERTOOLS_SERVICE_NAME":
+                yield f"{name} is {target(known)} in {first}, {target(value)} in {function}"
 
 
 @rule

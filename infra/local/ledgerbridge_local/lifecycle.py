@@ -110,6 +110,8 @@ def _write_stack_env(stack: Stack, outputs: dict[str, str], api_url: str) -> Non
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             # The template only knows addresses of AWS.
             "CALLBACK_URL": f"{api_url}/auth/quickbooks/callback",
+            "XERO_CALLBACK_URL": f"{api_url}/auth/xero/callback",
+            "ZOHO_CALLBACK_URL": f"{api_url}/auth/zoho/callback",
             "ENVIRONMENT": "local",
             "PROVIDER_SECRETS_ID": simulator.SECRET_NAME,
             "SIMULATOR_URL": stack.simulator_url,

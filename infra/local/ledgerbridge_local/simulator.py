@@ -21,11 +21,18 @@ from .paths import BINARIES, Stack
 READY_SECONDS = 20.0
 SECRET_NAME = "ledgerbridge/local/providers"
 
+# The data centers of Zoho that the simulator plays.
+ZOHO_LOCATIONS = ("us", "eu", "in", "au", "jp", "ca", "sa", "cn")
+
 # The simulator's own defaults: they protect nothing.
 PROVIDER_SECRETS = {
     "QUICKBOOKS_CLIENT_ID": "ABSimulatorIntuitClientId0000000000000000000000001",
     "QUICKBOOKS_CLIENT_SECRET": "SimulatorIntuitClientSecret0000000000001",
     "QUICKBOOKS_WEBHOOK_SECRET": "00000000-51b0-4000-8000-000000000001",
+    "XERO_CLIENT_ID": "SIMULATORXEROCLIENTID00000000001",
+    "XERO_CLIENT_SECRET": "SimulatorXeroClientSecret000000000000000000000001",
+    "ZOHO_CLIENT_ID": "1000.SIMULATORZOHOCLIENTID0000000001",
+    "ZOHO_CLIENT_SECRET": "simulatorzohoclientsecret0000000000001",
 }
 
 
@@ -78,7 +85,23 @@ def addresses(stack: Stack) -> dict[str, str]:
         "QUICKBOOKS_AUTHORIZE_URL": f"{stack.simulator_url}/intuit/connect/oauth2",
         "QUICKBOOKS_REVOKE_URL": f"{server}/intuit/v2/oauth2/tokens/revoke",
         "QUICKBOOKS_TOKEN_URL": f"{server}/intuit/oauth2/v1/tokens/bearer",
+        "XERO_API_BASE_URL": f"{server}/xero",
+        "XERO_AUTHORIZE_URL": f"{stack.simulator_url}/xero/identity/connect/authorize",
+        "XERO_CONNECTIONS_URL": f"{server}/xero/connections",
+        "XERO_REVOKE_URL": f"{server}/xero/connect/revocation",
+        "XERO_TOKEN_URL": f"{server}/xero/connect/token",
+        "ZOHO_DATA_CENTRES": _zoho_data_centers(server),
     }
+
+
+def _zoho_data_centers(server: str) -> str:
+    # An accounts server has one address, for browsers as for functions: it stands in the callback and is compared.
+    centers = {
+        location: {"accountsServer": f"{server}/zoho/accounts/{location}", "apiDomain": f"{server}/zoho/api/{location}"}
+        for location in ZOHO_LOCATIONS
+    }
+    # Short, since all variables of a function together may have 4 KB.
+    return json.dumps(centers, separators=(",", ":"))
 
 
 def put_provider_secrets(aws: Aws) -> None:
