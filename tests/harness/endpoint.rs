@@ -102,6 +102,12 @@ impl ScriptedTokenEndpoint {
         }
     }
 
+    /// The fingerprint of the refresh token of the newest token set that the endpoint made.
+    #[must_use]
+    pub fn newest(&self) -> String {
+        fingerprint(&RefreshToken::new(format!("refresh-{}", self.issued.load(Ordering::SeqCst))))
+    }
+
     async fn call(&self, spends: String) -> Answer {
         self.spent.lock().unwrap().push(spends);
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;

@@ -243,8 +243,9 @@ async fn a_verifier_is_sent_exactly_where_a_challenge_was() {
     world.authorizations.insert_request(&proven).await.unwrap();
     world.call_back("proven", Some("browser"), "815").await.unwrap();
 
-    let verifiers = world.provider.verifiers();
-    assert_eq!(verifiers.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true]);
+    let exchanged = world.provider.exchanged();
+    let proven: Vec<_> = exchanged.iter().map(|exchanged| exchanged.verifier.is_some()).collect();
+    assert_eq!(proven, [false, true]);
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ async fn a_disconnected_connection_is_shown_as_such_and_deleting_it_again_is_har
         let (status, body) = api.call("DELETE", &path, None).await;
         assert_eq!((status, &body["state"]), (StatusCode::OK, &json!("disconnected")), "{body}");
     }
-    assert_eq!(world.revocation.ended().len(), 1);
+    assert_eq!(world.ended().len(), 1);
 }
 
 #[tokio::test]

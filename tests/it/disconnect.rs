@@ -60,7 +60,7 @@ async fn a_disconnected_connection_is_revoked_and_nothing_of_its_grant_is_left()
     let answer = disconnect(&world, &key, None).await;
 
     assert_eq!(answer.result, DisconnectResult::Disconnected);
-    assert_eq!(world.revocation.ended(), [before.refresh_fingerprint]);
+    assert_eq!(world.ended(), [before.refresh_fingerprint]);
     let after = world.find(&key).await;
     assert_eq!(after.state, ConnectionState::Disconnected);
     assert_eq!((after.tokens, after.lease, after.due_at), (None, None, None));
@@ -84,7 +84,7 @@ async fn disconnecting_twice_revokes_once() {
         assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
     }
 
-    assert_eq!(world.revocation.ended().len(), 1);
+    assert_eq!(world.ended().len(), 1);
 }
 
 #[tokio::test]
@@ -161,9 +161,7 @@ async fn a_real_refresh_and_a_disconnect_at_once_end_in_one_revoked_grant() {
         tokio::join!(world.refresh(&key, Trigger::Manual), disconnect(&world, &key, None));
 
     assert_eq!(answer.result, DisconnectResult::Disconnected, "{refreshed:?}");
-    let revoked = world.revocation.ended();
-    let last = world.provider.last_issued();
-    assert_eq!(revoked, [last], "the newest token of the grant is the one that is revoked");
+    assert_eq!(world.ended(), [world.provider.newest()], "the newest token of the grant is the one that is revoked");
 }
 
 #[tokio::test]
@@ -186,20 +184,20 @@ async fn a_worker_that_died_in_the_middle_is_taken_over_when_its_lease_has_ended
 #[tokio::test]
 async fn a_provider_that_wants_an_access_token_gets_a_new_one_where_the_stored_one_has_ended() {
     let world = World::new();
-    world.revocation.wants_access(true);
+    world.revocation.need_access(true);
     let key = world.connected().await;
     world.clock.advance(Duration::from_hours(2));
 
     assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
 
     assert_eq!(world.refreshes(), 1);
-    assert_eq!(world.revocation.ended(), [world.provider.last_issued()]);
+    assert_eq!(world.ended(), [world.provider.newest()]);
 }
 
 #[tokio::test]
 async fn a_grant_that_is_dead_at_the_provider_ends_without_being_revoked() {
     let world = World::new();
-    world.revocation.wants_access(true);
+    world.revocation.need_access(true);
     let key = world.connected().await;
     world.clock.advance(Duration::from_hours(2));
     world.kinds();
@@ -207,7 +205,7 @@ async fn a_grant_that_is_dead_at_the_provider_ends_without_being_revoked() {
 
     assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
 
-    assert_eq!(world.revocation.ended().len(), 0);
+    assert_eq!(world.ended().len(), 0);
     let kinds = world.kinds();
     assert!(!kinds.contains(&EventKind::ConnectionReconnectRequired), "nobody is to reconnect: {kinds:?}");
 }
@@ -227,13 +225,13 @@ async fn a_connection_that_needs_a_reconnect_can_be_ended() {
 async fn one_company_of_several_goes_and_the_others_stay() {
     let world = World::new();
     let tenant = sample::tenant();
-    world.revocation.wants_access(true);
+    world.revocation.need_access(true);
     world.companies.grant(Provider::Xero, &["a", "b"], &[]);
     let key = world.connect_xero(world.session(&tenant)).await.unwrap().key;
 
     assert_eq!(disconnect(&world, &key, Some("a")).await.result, DisconnectResult::CompanyRemoved);
 
-    assert_eq!(world.revocation.removed(), ["a"]);
+    assert_eq!(world.taken_off(), ["a"]);
     assert_eq!(world.connections.list_companies(&key).await.unwrap(), [company_of_xero("b")]);
     let route = company_of_xero("a").provider_id;
     assert!(world.connections.find_routes(Provider::Xero, &route).await.unwrap()[0].released);
@@ -247,7 +245,7 @@ async fn one_company_of_several_goes_and_the_others_stay() {
 async fn one_company_of_several_stays_when_the_provider_does_not_let_it_go() {
     let world = World::new();
     let tenant = sample::tenant();
-    world.revocation.wants_access(true);
+    world.revocation.need_access(true);
     world.companies.grant(Provider::Xero, &["a", "b"], &[]);
     let key = world.connect_xero(world.session(&tenant)).await.unwrap().key;
     world.revocation.answer(Err(outage()));

@@ -27,7 +27,7 @@ use domain::{
     token::{Refusal, Revocation, TokenEndpoint, TokenEndpointError},
 };
 use tests::{
-    FaultyRefreshStore, ManualClock, ScriptedRevocation, ScriptedTokenEndpoint, SeededEntropy,
+    FaultyRefreshStore, ManualClock, Revoked, ScriptedRevocation, ScriptedTokenEndpoint, SeededEntropy,
     memory::{
         InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBus, InMemoryConnections, InMemoryDataKeys,
         InMemoryRefreshQueue, InMemorySweepLog, InMemorySyncQueue, InProcessRefresh,
@@ -291,6 +291,24 @@ impl World {
     /// What was told on the bus since the last time it was asked.
     pub(crate) fn kinds(&self) -> Vec<EventKind> {
         self.bus.take().into_iter().map(|event| event.kind).collect()
+    }
+
+    /// The fingerprints of the refresh tokens whose grants the provider was asked to end.
+    pub(crate) fn ended(&self) -> Vec<String> {
+        let grant = |revoked| match revoked {
+            Revoked::Grant { refresh, .. } => Some(refresh),
+            Revoked::Company { .. } => None,
+        };
+        self.revocation.asked().into_iter().filter_map(grant).collect()
+    }
+
+    /// The companies that the provider was asked to take off their grants.
+    pub(crate) fn taken_off(&self) -> Vec<String> {
+        let company = |revoked| match revoked {
+            Revoked::Company { company, .. } => Some(company.to_string()),
+            Revoked::Grant { .. } => None,
+        };
+        self.revocation.asked().into_iter().filter_map(company).collect()
     }
 
     /// How many refresh tokens were spent; the codes of connecting are not counted.

@@ -1,36 +1,37 @@
 //! The audit log in memory.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::{
     audit::{AuditEntry, AuditLog},
-    id::AuditId,
     store::StoreError,
 };
 
-/// The audit log in memory.
+/// The audit log in memory, in the order in which it was told.
 #[derive(Debug, Default)]
-pub struct InMemoryAudit(Mutex<BTreeMap<AuditId, AuditEntry>>);
+pub struct InMemoryAudit(Mutex<Vec<AuditEntry>>);
 
 impl InMemoryAudit {
     /// Every entry, oldest first.
     #[must_use]
     pub fn entries(&self) -> Vec<AuditEntry> {
-        self.0.lock().unwrap().values().cloned().collect()
+        self.0.lock().unwrap().clone()
     }
 
     /// Takes out every entry, oldest first.
     #[must_use]
     pub fn take(&self) -> Vec<AuditEntry> {
-        std::mem::take(&mut *self.0.lock().unwrap()).into_values().collect()
+        std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
 #[async_trait]
 impl AuditLog for InMemoryAudit {
     async fn record(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        self.0.lock().unwrap().insert(entry.id.clone(), entry.clone());
+        let mut entries = self.0.lock().unwrap();
+        entries.retain(|known| known.id != entry.id);
+        entries.push(entry.clone());
         Ok(())
     }
 }
