@@ -8,9 +8,9 @@ use std::sync::{
 use aws::{DynamoApiKeys, DynamoConnections, clients};
 use domain::{
     api_key::{ApiKeyStore, NewApiKey, Role},
-    connection::{ConnectOutcome, Connection, ConnectionStore},
+    connection::{ConfirmOutcome, ConnectOutcome, Connection, ConnectionState, ConnectionStore, MarkOutcome},
     entropy::SystemEntropy,
-    refresh::{DueConnection, Ending, LeaseOutcome, RefreshStore, Settlement},
+    refresh::{DueConnection, Ending, LeaseOutcome, LeasePurpose, RefreshStore, Settlement},
 };
 use tests::sample::{self, at, ids};
 use tokio::{
@@ -111,7 +111,8 @@ async fn a_lease_is_taken_once_and_nothing_unfinished_is_made_up() {
     store.connect(&sample::new_connection(connection.clone())).await.unwrap();
     way.lose_next_answer();
 
-    let outcome = store.take_lease(&connection.key, &sample::lease(at(0))).await.unwrap();
+    let outcome =
+        store.take_lease(&connection.key, &sample::lease(at(0)), LeasePurpose::Refresh).await.unwrap();
 
     assert!(way.was_sent_twice());
     let LeaseOutcome::Taken { lease, before } = outcome else { panic!("{outcome:?}") };
@@ -126,11 +127,11 @@ async fn a_lease_after_an_unfinished_attempt_still_tells_of_it() {
     let key = sample::key();
     store.connect(&sample::new_connection(sample::connection(&key))).await.unwrap();
     let unfinished = sample::lease(at(0));
-    store.take_lease(&key, &unfinished).await.unwrap();
+    store.take_lease(&key, &unfinished, LeasePurpose::Refresh).await.unwrap();
     let between = store.find(&key).await.unwrap().unwrap();
     way.lose_next_answer();
 
-    let outcome = store.take_lease(&key, &sample::lease(at(200))).await.unwrap();
+    let outcome = store.take_lease(&key, &sample::lease(at(200)), LeasePurpose::Refresh).await.unwrap();
 
     assert!(way.was_sent_twice());
     let LeaseOutcome::Taken { before, .. } = outcome else { panic!("{outcome:?}") };
@@ -138,11 +139,13 @@ async fn a_lease_after_an_unfinished_attempt_still_tells_of_it() {
 }
 
 /// Settles an attempt while the answer is lost; gives the connection before and after.
-async fn settled_without_answer(ending: Ending) -> (Connection, Connection) {
+async fn settled_without_answer(purpose: LeasePurpose, ending: Ending) -> (Connection, Connection) {
     let (way, store, _) = lossy().await;
     let key = sample::key();
-    store.connect(&sample::new_connection(sample::connection(&key))).await.unwrap();
-    let outcome = store.take_lease(&key, &sample::lease(at(0))).await.unwrap();
+    let state = purpose.states()[0];
+    let connection = Connection { state, ..sample::connection(&key) };
+    store.connect(&sample::new_connection(connection)).await.unwrap();
+    let outcome = store.take_lease(&key, &sample::lease(at(0)), purpose).await.unwrap();
     let LeaseOutcome::Taken { lease, before } = outcome else { panic!("{outcome:?}") };
     let settlement = Settlement { ending, due_at: None, duration_ms: Some(10), write_id: ids().write() };
     way.lose_next_answer();
@@ -157,7 +160,8 @@ async fn settled_without_answer(ending: Ending) -> (Connection, Connection) {
 async fn a_rotated_token_set_is_stored_once_and_known_to_be() {
     let tokens = sample::tokens(2, at(1), 80);
 
-    let (before, after) = settled_without_answer(Ending::Rotated(Box::new(tokens.clone()))).await;
+    let ending = Ending::Rotated(Box::new(tokens.clone()));
+    let (before, after) = settled_without_answer(LeasePurpose::Refresh, ending).await;
 
     assert_eq!(after.tokens, Some(tokens));
     assert_eq!(after.attempts.succeeded, before.attempts.succeeded + 1, "counted once");
@@ -165,10 +169,41 @@ async fn a_rotated_token_set_is_stored_once_and_known_to_be() {
 
 #[tokio::test]
 async fn an_unknown_outcome_keeps_its_lease_and_is_counted_once() {
-    let (before, after) = settled_without_answer(Ending::Unknown).await;
+    let (before, after) = settled_without_answer(LeasePurpose::Refresh, Ending::Unknown).await;
 
     assert!(after.lease.is_some());
     assert_eq!(after.attempts.failed, before.attempts.failed + 1);
+}
+
+#[tokio::test]
+async fn a_connection_is_ended_once_and_known_to_be() {
+    let (_, after) = settled_without_answer(LeasePurpose::Disconnect, Ending::Disconnected).await;
+
+    assert_eq!((after.state, after.tokens, after.lease), (ConnectionState::Disconnected, None, None));
+}
+
+#[tokio::test]
+async fn a_connection_is_marked_and_confirmed_although_nobody_hears_of_it() {
+    let (way, store, _) = lossy().await;
+    for is_marked in [false, true] {
+        let connection = Connection { state: ConnectionState::Pending, ..sample::connection(&sample::key()) };
+        store.connect(&sample::new_connection(connection.clone())).await.unwrap();
+        let (key, write_id) = (&connection.key, ids().write());
+        way.lose_next_answer();
+
+        let state = if is_marked {
+            let outcome = store.mark_disconnecting(key, at(3), &write_id).await.unwrap();
+            assert_eq!(outcome, MarkOutcome::Disconnecting);
+            ConnectionState::Disconnecting
+        } else {
+            assert_eq!(store.confirm(key, &write_id).await.unwrap(), ConfirmOutcome::Active);
+            ConnectionState::Active
+        };
+
+        assert!(way.was_sent_twice());
+        let after = store.find(key).await.unwrap().unwrap();
+        assert_eq!((after.state, after.write_id), (state, write_id));
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,10 @@ use aws_sdk_sqs::{
 use domain::{
     event::{Event, EventBus, EventKind},
     provider::Provider,
-    refresh::{RefreshInvoker, RefreshMessage, RefreshQueue, RefreshResult, Trigger},
+    refresh::{
+        DisconnectMessage, DisconnectResult, MESSAGE_VERSION, RefreshInvoker, RefreshMessage, RefreshQueue,
+        RefreshResult, Trigger,
+    },
     store::StoreError,
     sync::{Lane, SyncJob, SyncQueue},
     webhook::{EVENTS_VERSION, EventMessage, EventQueue},
@@ -190,6 +193,31 @@ async fn the_refresh_function_answers_who_invokes_it() {
     assert_eq!((&answers[0].key, answers[0].result), (&message.connections[0], RefreshResult::Missing));
 }
 
+fn end_of_nothing() -> DisconnectMessage {
+    DisconnectMessage {
+        v: MESSAGE_VERSION,
+        disconnect: sample::key(),
+        company_id: None,
+        actor: None,
+        correlation_id: None,
+    }
+}
+
+#[tokio::test]
+async fn the_refresh_function_answers_who_asks_it_to_end_a_connection() {
+    let stack = Stack::running();
+    let lambda = clients::lambda(&sdk(&stack).await);
+    let refresh = LambdaRefresh::new(&lambda, stack.value("REFRESH_FUNCTION").to_owned());
+
+    let answer = refresh.disconnect(&end_of_nothing(), Duration::from_mins(1)).await.unwrap().unwrap();
+
+    assert_eq!(answer.result, DisconnectResult::Missing);
+    // A message of another version is refused by the function.
+    let unknown = DisconnectMessage { v: 9, ..end_of_nothing() };
+    let refused = refresh.disconnect(&unknown, Duration::from_mins(1)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable { operation: "disconnect", .. })), "{refused:?}");
+}
+
 #[tokio::test]
 async fn who_cannot_wait_gets_no_answer_and_no_error() {
     let stack = Stack::running();
@@ -197,6 +225,7 @@ async fn who_cannot_wait_gets_no_answer_and_no_error() {
     let refresh = LambdaRefresh::new(&lambda, stack.value("REFRESH_FUNCTION").to_owned());
 
     assert_eq!(refresh.invoke(&refresh_of_nothing(), Duration::ZERO).await.unwrap(), None);
+    assert_eq!(refresh.disconnect(&end_of_nothing(), Duration::ZERO).await.unwrap(), None);
 }
 
 #[tokio::test]

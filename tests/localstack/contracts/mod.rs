@@ -5,8 +5,8 @@ mod messages;
 mod storage;
 
 use aws::{
-    DynamoApiKeys, DynamoAttempts, DynamoAuthorizations, DynamoConnections, DynamoIdempotency, DynamoRecords,
-    DynamoSweepLog, DynamoTenants, KmsDataKeys, SdkConfig, clients,
+    DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoConnections, DynamoIdempotency,
+    DynamoRecords, DynamoSweepLog, DynamoTenants, KmsDataKeys, SdkConfig, clients,
 };
 use aws_config::Region;
 use aws_sdk_dynamodb::{
@@ -15,7 +15,10 @@ use aws_sdk_dynamodb::{
 };
 use tests::contract;
 
-use crate::stack::Stack;
+use crate::{
+    driver::{as_audited, audited},
+    stack::Stack,
+};
 
 const DUE_SHARDS: u32 = 4;
 
@@ -84,6 +87,15 @@ async fn the_history_in_dynamodb_keeps_the_contract() {
     let (client, table) = table("HISTORY_TABLE").await;
 
     contract::attempt_log_contract(&DynamoAttempts::new(client, table)).await;
+}
+
+#[tokio::test]
+async fn the_audit_log_in_dynamodb_keeps_the_contract() {
+    let (client, table) = table("HISTORY_TABLE").await;
+
+    let (tenant, entries) = contract::audit_log_contract(&DynamoAudit::new(client, table)).await;
+
+    assert_eq!(audited(&tenant).await, entries.iter().map(as_audited).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! What only the adapters know: how long items live, which items they refuse, what KMS refuses.
 
-use aws::{DynamoAttempts, DynamoAuthorizations, DynamoIdempotency, KmsDataKeys, clients};
+use aws::{DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoIdempotency, KmsDataKeys, clients};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
+    audit::{AuditAction, AuditEntry, AuditLog},
     authorization::{AuthorizationStore, ConnectSession},
     connection::{ConnectionKey, ConnectionStore},
     provider::Provider,
@@ -32,7 +33,10 @@ async fn a_connect_link_is_forgotten_an_hour_after_its_end() {
     let session = ConnectSession {
         code_hash: ids().write(),
         tenant: sample::tenant(),
-        provider: Provider::QuickBooks,
+        provider: None,
+        scopes: vec![],
+        reconnects: None,
+        confirm: false,
         return_url: None,
         sync: true,
         expires_at: at(900),
@@ -42,6 +46,33 @@ async fn a_connect_link_is_forgotten_an_hour_after_its_end() {
 
     let found = ttl("CONTROL_TABLE", &format!("SESSION#{}", session.code_hash), "SESSION").await;
     assert_eq!(found, at(900 + 3600).as_second());
+}
+
+#[tokio::test]
+async fn the_count_of_a_minute_is_forgotten_an_hour_later() {
+    let (client, control) = table("CONTROL_TABLE").await;
+    let tenant = sample::tenant();
+
+    DynamoAuthorizations::new(client, control).count_session(&tenant, at(61)).await.unwrap();
+
+    let minute = at(60).as_second() / 60;
+    let found = ttl("CONTROL_TABLE", &format!("LIMIT#connect#{tenant}"), &minute.to_string()).await;
+    assert_eq!(found, at(61 + 3600).as_second());
+}
+
+#[tokio::test]
+async fn an_act_is_forgotten_after_thirteen_months_and_never_passes_for_an_attempt() {
+    let (client, history) = table("HISTORY_TABLE").await;
+    let mut entry = AuditEntry::new(ids().audit(), at(0), sample::tenant(), AuditAction::ConnectionConnected);
+    entry.provider = Some(Provider::QuickBooks);
+
+    DynamoAudit::new(client.clone(), history.clone()).record(&entry).await.unwrap();
+
+    let found =
+        ttl("HISTORY_TABLE", &format!("AUDIT#{}", entry.tenant), &format!("ENTRY#{}", entry.id)).await;
+    assert_eq!(found, at(400 * 86_400).as_second());
+    let attempts = DynamoAttempts::new(client, history).list(Provider::QuickBooks, None, 1000).await;
+    assert!(attempts.is_ok(), "{attempts:?}");
 }
 
 #[tokio::test]

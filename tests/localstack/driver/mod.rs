@@ -1,5 +1,6 @@
 //! Drives the deployed bundle as its users do: the product's backend, a browser, the provider, an operator.
 
+mod audit;
 mod browser;
 mod bundle;
 mod http;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use domain::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 
+pub(crate) use audit::{as_audited, audited};
 pub(crate) use browser::Browser;
 pub(crate) use bundle::Bundle;
 pub(crate) use http::Answer;
