@@ -1,18 +1,17 @@
 //! Configuration: read once, typed, with every problem listed at once and no value ever shown.
 
+mod providers;
+
 use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use domain::{
     api_key::{ENVIRONMENT_FORM, is_environment},
     refresh::policy::{DEFAULT_LEAD, DEFAULT_LEASE, DEFAULT_POST_TIMEOUT, RefreshPolicy},
-    secret::ClientSecret,
-};
-use providers::settings::{
-    QUICKBOOKS_ACCOUNTING_SCOPE, QUICKBOOKS_API_BASE_URL, QUICKBOOKS_AUTHORIZE_URL, QUICKBOOKS_REVOKE_URL,
-    QUICKBOOKS_TOKEN_URL, QuickBooksSettings,
 };
 use thiserror::Error;
 use url::Url;
+
+pub use self::providers::{ProviderSettings, ScopeLists};
 
 /// How a variable is looked up; tests pass a closure over a table, `main` passes [`environment`].
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -170,27 +169,6 @@ impl<'a> Variables<'a> {
         policy
     }
 
-    /// QuickBooks, with its client credentials.
-    pub fn quickbooks(&mut self, post_timeout: Duration) -> Option<QuickBooksSettings> {
-        let client_id = self.required("QUICKBOOKS_CLIENT_ID");
-        let client_secret = ClientSecret::new(self.required("QUICKBOOKS_CLIENT_SECRET"));
-        Some(QuickBooksSettings {
-            client_id,
-            client_secret,
-            authorize_url: self.url("QUICKBOOKS_AUTHORIZE_URL", Some(QUICKBOOKS_AUTHORIZE_URL))?,
-            token_url: self.url("QUICKBOOKS_TOKEN_URL", Some(QUICKBOOKS_TOKEN_URL))?,
-            revoke_url: self.url("QUICKBOOKS_REVOKE_URL", Some(QUICKBOOKS_REVOKE_URL))?,
-            api_base_url: self.quickbooks_api_base_url()?,
-            scopes: vec![QUICKBOOKS_ACCOUNTING_SCOPE.to_owned()],
-            post_timeout,
-        })
-    }
-
-    /// The host of QuickBooks' data API (`QUICKBOOKS_API_BASE_URL`).
-    pub fn quickbooks_api_base_url(&mut self) -> Option<Url> {
-        self.url("QUICKBOOKS_API_BASE_URL", Some(QUICKBOOKS_API_BASE_URL))
-    }
-
     /// Notes a problem; of several with one variable the first is kept.
     pub fn refuse(&mut self, name: &str, problem: &str) {
         self.problems.entry(name.to_owned()).or_insert_with(|| problem.to_owned());
@@ -247,21 +225,20 @@ mod tests {
             ("ENVIRONMENT", "Not/An/Environment"),
             ("REFRESH_LEASE_SECONDS", "soon"),
             ("QUICKBOOKS_TOKEN_URL", "hunter2"),
-            ("QUICKBOOKS_CLIENT_SECRET", "  "),
+            ("QUICKBOOKS_CLIENT_SECRET", "hunter2"),
         ];
 
         let error = read(&table, |variables| {
             variables.environment_name();
             let policy = variables.refresh_policy();
-            variables.quickbooks(policy.post_timeout);
+            variables.providers(policy.post_timeout);
         })
         .unwrap_err();
 
         insta::assert_snapshot!(error.to_string().replace("; ", "\n"), @r"
-        the configuration has 5 problem(s)
+        the configuration has 4 problem(s)
         ENVIRONMENT must be 1 to 16 characters of a-z 0-9
         QUICKBOOKS_CLIENT_ID is not set
-        QUICKBOOKS_CLIENT_SECRET is not set
         QUICKBOOKS_TOKEN_URL must be an http or https address
         REFRESH_LEASE_SECONDS must be a whole number of seconds
         ");

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{Timestamp, fmt::rfc2822};
+pub use reqwest::Client;
 use reqwest::{
-    Client, Response,
+    Response,
     header::{DATE, HeaderMap, HeaderName, RETRY_AFTER},
     redirect::Policy,
     retry,

@@ -109,9 +109,9 @@ pub struct XeroSettings {
 /// Our app at Zoho.
 #[derive(Clone, Debug)]
 pub struct ZohoSettings {
-    /// `ZOHO_CLIENT_ID`; one for all data centres.
+    /// `ZOHO_CLIENT_ID`; one for all data centers.
     pub client_id: String,
-    /// `ZOHO_CLIENT_SECRET`; one for all data centres, as the API console has it by default.
+    /// `ZOHO_CLIENT_SECRET`; one for all data centers, as the API console has it by default.
     pub client_secret: ClientSecret,
     /// `ZOHO_DATA_CENTRES` and `ZOHO_LOCATION`, by default [`DataCentres::default`]: the only addresses that are ever used.
     pub data_centres: DataCentres,

@@ -1,8 +1,5 @@
 //! One request, and its complete answer or the way in which there is none.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use reqwest::{
     RequestBuilder, StatusCode,
     header::{HeaderMap, HeaderName},
@@ -71,11 +68,6 @@ pub(crate) async fn ask(request: RequestBuilder, limit: usize) -> Result<Answer,
 }
 
 impl Answer {
-    /// How long it asks to wait; a date is read against the answer's own, so that no clock is needed.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        http::retry_after(&self.headers, http::answered_at(&self.headers).unwrap_or(Timestamp::MAX))
-    }
-
     /// The body as JSON; the parser's own error is dropped, since it would quote what it did not expect.
     pub(crate) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, NotAsPromised> {
         serde_json::from_slice(&self.body).map_err(|_| NotAsPromised)

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use domain::token::{Refusal, RevocationError};
+use domain::{
+    clock::Clock,
+    token::{Refusal, RevocationError},
+};
+use jiff::Timestamp;
 use reqwest::{
     RequestBuilder, StatusCode,
     header::{ACCEPT, HeaderName, HeaderValue},
@@ -33,10 +37,14 @@ struct Members {
 }
 
 /// Sends a revocation and judges the answer.
-pub(crate) async fn end(request: RequestBuilder, dialect: &RevocationDialect) -> Result<(), RevocationError> {
+pub(crate) async fn end(
+    request: RequestBuilder,
+    clock: &dyn Clock,
+    dialect: &RevocationDialect,
+) -> Result<(), RevocationError> {
     let request = request.header(ACCEPT, HeaderValue::from_static("application/json"));
     let answer = ask(request, TOKEN_BODY_MAX).await.map_err(unavailable)?;
-    judge(&answer, dialect)
+    judge(&answer, dialect, clock.now())
 }
 
 /// An answer that is none.
@@ -49,7 +57,7 @@ pub(crate) fn unavailable(lost: Lost) -> RevocationError {
     RevocationError::Unavailable { refusal, retry_after: None, source: Some(lost.into()) }
 }
 
-fn judge(answer: &Answer, dialect: &RevocationDialect) -> Result<(), RevocationError> {
+fn judge(answer: &Answer, dialect: &RevocationDialect, now: Timestamp) -> Result<(), RevocationError> {
     let members: Option<Members> = answer.json().ok();
     let code = members.as_ref().and_then(|members| members.error.as_deref()).and_then(error_code);
     let trace_id = dialect.trace.as_ref().and_then(|name| http::trace_id(&answer.headers, name));
@@ -74,7 +82,11 @@ fn judge(answer: &Answer, dialect: &RevocationDialect) -> Result<(), RevocationE
         return Err(RevocationError::AppRefused(refusal));
     }
     let source = status.is_success().then(|| NotAsPromised.into());
-    Err(RevocationError::Unavailable { refusal, retry_after: answer.retry_after(), source })
+    Err(RevocationError::Unavailable {
+        refusal,
+        retry_after: http::retry_after(&answer.headers, now),
+        source,
+    })
 }
 
 impl Members {
@@ -99,7 +111,7 @@ mod tests {
     fn class(status: u16, body: &str) -> &'static str {
         let status = StatusCode::from_u16(status).unwrap();
         let answer = Answer { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec() };
-        match judge(&answer, &DIALECT) {
+        match judge(&answer, &DIALECT, Timestamp::UNIX_EPOCH) {
             Ok(()) => "ended",
             Err(RevocationError::AppRefused(_)) => "app",
             Err(RevocationError::Unauthorized(_)) => "unauthorized",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{
+    clock::Clock,
     id::ProviderCompanyId,
     secret::AccessToken,
     token::{EndingGrant, Revocation, RevocationError},
@@ -29,6 +30,7 @@ const DIALECT: RevocationDialect = RevocationDialect {
 pub struct QuickBooksRevocation {
     http: Client,
     settings: Arc<QuickBooksSettings>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Intuit wants JSON where RFC 7009 has a form.
@@ -40,8 +42,8 @@ struct Body<'a> {
 impl QuickBooksRevocation {
     /// Talks to the endpoint of `settings` over the bounded client.
     #[must_use]
-    pub fn new(http: Client, settings: Arc<QuickBooksSettings>) -> Self {
-        Self { http, settings }
+    pub fn new(http: Client, settings: Arc<QuickBooksSettings>, clock: Arc<dyn Clock>) -> Self {
+        Self { http, settings, clock }
     }
 }
 
@@ -59,7 +61,7 @@ impl Revocation for QuickBooksRevocation {
             .basic_auth(&settings.client_id, Some(settings.client_secret.expose()))
             .timeout(REVOCATION_TIME)
             .json(&Body { token: grant.refresh.expose() });
-        oauth::end(request, &DIALECT).await
+        oauth::end(request, &*self.clock, &DIALECT).await
     }
 
     async fn remove_company(&self, _: &AccessToken, _: &ProviderCompanyId) -> Result<(), RevocationError> {

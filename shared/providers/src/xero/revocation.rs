@@ -56,7 +56,7 @@ impl XeroRevocation {
     ) -> Result<bool, RevocationError> {
         let answer = self.connections.list(access, self.left(begun_at)?).await.map_err(unavailable)?;
         if !answer.status.is_success() {
-            return Err(refused(&answer));
+            return Err(refused(&answer, self.clock.now()));
         }
         let list: Vec<Connection> = answer.json().map_err(|_| not_as_promised(&answer))?;
         let is_ours = |connection: &&Connection| {
@@ -68,7 +68,7 @@ impl XeroRevocation {
             let answer =
                 self.connections.delete(access, id, self.left(begun_at)?).await.map_err(unavailable)?;
             if !answer.status.is_success() && answer.status != StatusCode::NOT_FOUND {
-                return Err(refused(&answer));
+                return Err(refused(&answer, self.clock.now()));
             }
         }
         Ok(others.is_empty())
@@ -82,7 +82,7 @@ impl XeroRevocation {
             .basic_auth(&settings.client_id, Some(settings.client_secret.expose()))
             .timeout(self.left(begun_at)?)
             .form(&[("token", refresh.expose())]);
-        oauth::end(request, &DIALECT).await
+        oauth::end(request, &*self.clock, &DIALECT).await
     }
 
     /// What is left of the time for ending one grant, however many connections it has.
@@ -123,12 +123,16 @@ impl Revocation for XeroRevocation {
 }
 
 /// What an answer of the connections that is no success means.
-fn refused(answer: &Answer) -> RevocationError {
+fn refused(answer: &Answer, now: Timestamp) -> RevocationError {
     let refusal = refusal(answer);
     if answer.status == StatusCode::UNAUTHORIZED {
         return RevocationError::Unauthorized(refusal);
     }
-    RevocationError::Unavailable { refusal, retry_after: answer.retry_after(), source: None }
+    RevocationError::Unavailable {
+        refusal,
+        retry_after: http::retry_after(&answer.headers, now),
+        source: None,
+    }
 }
 
 fn not_as_promised(answer: &Answer) -> RevocationError {

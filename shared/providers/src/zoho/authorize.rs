@@ -5,7 +5,7 @@ use url::Url;
 use crate::settings::ZohoSettings;
 
 /// Returns the authorization request (RFC 6749 section 4.1.1) for `scopes` without `state` and challenge, which are added
-/// once they are stored. It begins at one data centre; Zoho sends the person on to their own.
+/// once they are stored. It begins at one data center; Zoho sends the person on to their own.
 ///
 /// `access_type=offline` brings a refresh token, and `prompt=consent` brings one again to somebody who consented before.
 #[must_use]

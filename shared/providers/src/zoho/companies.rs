@@ -61,7 +61,7 @@ struct Fault {
 
 /// Why nobody was asked.
 #[derive(Clone, Copy, Debug, Error)]
-#[error("the data centre of the grant is not configured")]
+#[error("the data center of the grant is not configured")]
 struct UnknownLocation;
 
 impl ZohoCompanies {
@@ -75,7 +75,7 @@ impl ZohoCompanies {
 #[async_trait]
 impl Companies for ZohoCompanies {
     async fn granted(&self, grant: NewGrant<'_>) -> Result<GrantedCompanies, CompanyError> {
-        let centre = self.data_centres.find(grant.location);
+        let centre = self.data_centres.of_grant(grant.location);
         let centre = centre.ok_or_else(|| CompanyError::Unavailable(UnknownLocation.into()))?;
         let mut token = HeaderValue::try_from(format!("Zoho-oauthtoken {}", grant.access.expose()))
             .map_err(|error| CompanyError::Unavailable(error.into()))?;

@@ -1,4 +1,4 @@
-//! Zoho's data centres: the only addresses that its tokens, codes and our client secret are ever sent to.
+//! Zoho's data centers: the only addresses that its tokens, codes and our client secret are ever sent to.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::oauth::segments_below;
 /// Where an authorization begins unless configured otherwise: Zoho sends everybody on from there, China excepted.
 const BEGINNING: &str = "us";
 
-/// The data centres as Zoho has them.
+/// The data centers as Zoho has them.
 const OFFICIAL: &[(&str, &str, &str)] = &[
     ("us", "https://accounts.zoho.com", "https://www.zohoapis.com"),
     ("eu", "https://accounts.zoho.eu", "https://www.zohoapis.eu"),
@@ -30,22 +30,18 @@ const OFFICIAL: &[(&str, &str, &str)] = &[
     ("sg", "https://accounts.zoho.sg", "https://www.zohoapis.sg"),
 ];
 
-/// An address of the table: its text, which others must match letter by letter, and what it means.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Address {
-    text: String,
-    url: Url,
-}
-
-/// One data centre.
+/// One data center.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DataCentre {
-    location: Location,
-    accounts_server: Address,
-    api_domain: Address,
+    /// Its name.
+    pub location: Location,
+    /// Its accounts server, whose origin an issuer must have; paths are appended to it.
+    pub accounts_server: Url,
+    /// The host of its data API; paths are appended to it.
+    pub api_domain: Url,
 }
 
-/// The table of data centres; whatever is not in it does not exist.
+/// The table of data centers; whatever is not in it does not exist.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DataCentres {
     table: Vec<DataCentre>,
@@ -60,8 +56,8 @@ pub enum DataCentresError {
         "must be a JSON object of the form {{\"us\":{{\"accountsServer\":\"https://…\",\"apiDomain\":\"https://…\"}}}}"
     )]
     Shape,
-    /// There is no data centre in it.
-    #[error("must name at least one data centre")]
+    /// There is no data center in it.
+    #[error("must name at least one data center")]
     Empty,
     /// A location is no word.
     #[error("must name its locations with 1 to 8 letters a-z")]
@@ -71,7 +67,7 @@ pub enum DataCentresError {
     Twice(Location),
     /// An address is none.
     #[error(
-        "has a {member} of {location} that is no plain http or https address, written as browsers write it, \
+        "names an {member} of {location} that is no plain http or https address, written as browsers write it, \
          without user, query and fragment"
     )]
     Address {
@@ -82,7 +78,7 @@ pub enum DataCentresError {
     },
 }
 
-/// Why a callback names no data centre that is known; nothing of it is repeated.
+/// Why a callback names no data center that is known; nothing of it is repeated.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum LocationError {
     /// The location is not in the table.
@@ -100,37 +96,19 @@ pub enum LocationError {
 }
 
 impl DataCentre {
-    /// Its name.
-    #[must_use]
-    pub fn location(&self) -> &Location {
-        &self.location
-    }
-
-    /// Its accounts server, whose origin an issuer must have.
-    #[must_use]
-    pub fn accounts_server(&self) -> &Url {
-        &self.accounts_server.url
-    }
-
-    /// The host of its data API, to which paths are appended.
-    #[must_use]
-    pub fn api_domain(&self) -> &Url {
-        &self.api_domain.url
-    }
-
     /// An address of its accounts server.
     pub(super) fn accounts(&self, path: &[&str]) -> Url {
-        segments_below(&self.accounts_server.url, path)
+        segments_below(&self.accounts_server, path)
     }
 
     /// An address of its data API.
     pub(super) fn api(&self, path: &[&str]) -> Url {
-        segments_below(&self.api_domain.url, path)
+        segments_below(&self.api_domain, path)
     }
 
-    /// Whether a token answer's `api_domain` is this data centre's.
+    /// Whether a token answer's `api_domain` is this data center's, letter by letter.
     pub(super) fn is_api_domain(&self, text: &str) -> bool {
-        self.api_domain.text == text
+        text_of(&self.api_domain) == text
     }
 }
 
@@ -158,25 +136,27 @@ impl DataCentres {
         &self.table[self.beginning]
     }
 
-    /// The data centre of a grant; of a grant that does not say, the one where authorizations begin.
+    /// The data center with this name.
     #[must_use]
-    pub fn find(&self, location: Option<&Location>) -> Option<&DataCentre> {
-        match location {
-            None => Some(self.beginning()),
-            Some(location) => self.table.iter().find(|centre| centre.location == *location),
-        }
+    pub fn get(&self, location: &Location) -> Option<&DataCentre> {
+        self.table.iter().find(|centre| centre.location == *location)
+    }
+
+    /// The data center of a grant; of a grant that does not say, the one where authorizations begin.
+    pub(super) fn of_grant(&self, location: Option<&Location>) -> Option<&DataCentre> {
+        location.map_or_else(|| Some(self.beginning()), |location| self.get(location))
     }
 
     /// The location of a callback with these `location` and `accounts-server`, which the visitor controls: each must be in
-    /// the table letter by letter, and both of the same data centre. One alone is enough; without either, the code is of
-    /// the data centre where the authorization began.
+    /// the table letter by letter, and both of the same data center. One alone is enough; without either, the code is of
+    /// the data center where the authorization began.
     pub fn of_callback(
         &self,
         location: Option<&str>,
         accounts_server: Option<&str>,
     ) -> Result<Location, LocationError> {
         let is_at = |centre: &&DataCentre| Some(centre.location.as_str()) == location;
-        let is_served = |centre: &&DataCentre| Some(centre.accounts_server.text.as_str()) == accounts_server;
+        let is_served = |centre: &&DataCentre| Some(text_of(&centre.accounts_server)) == accounts_server;
         let mut table = self.table.iter();
         let centre = match (location, accounts_server) {
             (None, None) => self.beginning(),
@@ -210,8 +190,8 @@ impl DataCentres {
                 return Err(DataCentresError::Twice(location));
             }
             let refused = |member| DataCentresError::Address { location: location.clone(), member };
-            let accounts_server = Address::parse(accounts_server).ok_or_else(|| refused("accountsServer"))?;
-            let api_domain = Address::parse(api_domain).ok_or_else(|| refused("apiDomain"))?;
+            let accounts_server = address(accounts_server).ok_or_else(|| refused("accountsServer"))?;
+            let api_domain = address(api_domain).ok_or_else(|| refused("apiDomain"))?;
             table.push(DataCentre { location, accounts_server, api_domain });
         }
         if table.is_empty() {
@@ -225,7 +205,6 @@ impl DataCentres {
 impl Default for DataCentres {
     /// The table of Zoho itself.
     fn default() -> Self {
-        let address = |text: &str| Address::parse(text);
         let row = |&(location, accounts_server, api_domain): &(&str, &str, &str)| {
             Some(DataCentre {
                 location: location.parse().ok()?,
@@ -238,21 +217,26 @@ impl Default for DataCentres {
     }
 }
 
-impl Address {
-    /// One slash at the end is forgiven; anything else must be as a browser would write it, or no callback could match.
-    fn parse(text: &str) -> Option<Self> {
-        let text = text.strip_suffix('/').unwrap_or(text);
-        let url = Url::parse(text).ok()?;
-        let is_plain = matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none();
-        let written = url.as_str();
-        let is_as_written = written == text || written.strip_suffix('/') == Some(text);
-        (is_plain && is_as_written).then(|| Self { text: text.to_owned(), url })
-    }
+/// An address of the table, of which others must be copies letter by letter.
+///
+/// One slash at the end is forgiven; anything else must be as a browser would write it, or no callback could match.
+fn address(text: &str) -> Option<Url> {
+    let text = text.strip_suffix('/').unwrap_or(text);
+    let url = Url::parse(text).ok()?;
+    let is_plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    let is_as_written = !text.ends_with('/') && text_of(&url) == text;
+    (is_plain && is_as_written).then_some(url)
+}
+
+/// An address as it was configured, without a slash at its end.
+fn text_of(address: &Url) -> &str {
+    let text = address.as_str();
+    text.strip_suffix('/').unwrap_or(text)
 }
 
 #[derive(Deserialize)]
@@ -277,7 +261,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
     type Value = Entries;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of data centres")
+        f.write_str("an object of data centers")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {

@@ -1,4 +1,4 @@
-//! Zoho Books, in its data centres.
+//! Zoho Books, in its data centers.
 
 mod authorize;
 mod companies;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{
+    clock::Clock,
     id::ProviderCompanyId,
     secret::AccessToken,
     token::{EndingGrant, Refusal, Revocation, RevocationError},
@@ -25,13 +26,14 @@ const DIALECT: RevocationDialect = RevocationDialect {
 pub struct ZohoRevocation {
     http: Client,
     settings: Arc<ZohoSettings>,
+    clock: Arc<dyn Clock>,
 }
 
 impl ZohoRevocation {
-    /// Talks to the data centres of `settings` over the bounded client.
+    /// Talks to the data centers of `settings` over the bounded client.
     #[must_use]
-    pub fn new(http: Client, settings: Arc<ZohoSettings>) -> Self {
-        Self { http, settings }
+    pub fn new(http: Client, settings: Arc<ZohoSettings>, clock: Arc<dyn Clock>) -> Self {
+        Self { http, settings, clock }
     }
 }
 
@@ -42,14 +44,14 @@ impl Revocation for ZohoRevocation {
     }
 
     async fn revoke(&self, grant: EndingGrant<'_>) -> Result<(), RevocationError> {
-        let Some(centre) = self.settings.data_centres.find(grant.location) else {
+        let Some(centre) = self.settings.data_centres.of_grant(grant.location) else {
             let refusal = Refusal { error: Some("unknown_location".to_owned()), ..Refusal::default() };
             return Err(RevocationError::AppRefused(refusal));
         };
         // In the query, since Zoho documents no other place for it.
         let mut url = centre.accounts(&["oauth", "v2", "token", "revoke"]);
         url.query_pairs_mut().append_pair("token", grant.refresh.expose());
-        oauth::end(self.http.post(url).timeout(REVOCATION_TIME), &DIALECT).await
+        oauth::end(self.http.post(url).timeout(REVOCATION_TIME), &*self.clock, &DIALECT).await
     }
 
     async fn remove_company(&self, _: &AccessToken, _: &ProviderCompanyId) -> Result<(), RevocationError> {

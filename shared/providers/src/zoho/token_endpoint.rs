@@ -1,4 +1,4 @@
-//! Zoho's token endpoints, one in each data centre.
+//! Zoho's token endpoints, one in each data center.
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,7 +42,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     trace: None,
 };
 
-/// Zoho's token endpoints over HTTP; a refresh token is good at its own data centre only, and never rotates.
+/// Zoho's token endpoints over HTTP; a refresh token is good at its own data center only, and never rotates.
 pub struct ZohoTokenEndpoint {
     http: Client,
     settings: Arc<ZohoSettings>,
@@ -50,13 +50,13 @@ pub struct ZohoTokenEndpoint {
 }
 
 impl ZohoTokenEndpoint {
-    /// Talks to the data centres of `settings` over the bounded client.
+    /// Talks to the data centers of `settings` over the bounded client.
     #[must_use]
     pub fn new(http: Client, settings: Arc<ZohoSettings>, clock: Arc<dyn Clock>) -> Self {
         Self { http, settings, clock }
     }
 
-    /// Sends a grant; gives the tokens, and whether the answer names another host for them than this data centre has.
+    /// Sends a grant; gives the tokens, and whether the answer names another host for them than this data center has.
     async fn grant(
         &self,
         centre: &DataCentre,
@@ -73,9 +73,9 @@ impl ZohoTokenEndpoint {
         Ok((issued.tokens, is_foreign))
     }
 
-    /// The data centre of a grant: without one that is configured, nobody is asked.
+    /// The data center of a grant: without one that is configured, nobody is asked.
     fn centre(&self, location: Option<&Location>) -> Result<&DataCentre, TokenEndpointError> {
-        let centre = self.settings.data_centres.find(location);
+        let centre = self.settings.data_centres.of_grant(location);
         centre.ok_or_else(|| TokenEndpointError::AppRefused(ours("unknown_location")))
     }
 }
@@ -86,11 +86,11 @@ impl TokenEndpoint for ZohoTokenEndpoint {
         let centre = self.centre(grant.location)?;
         let (tokens, is_foreign) = self.grant(centre, oauth::exchange_form(&grant), None).await?;
         if is_foreign {
-            // A grant of another data centre than the one that gave it would never work, and an address from outside may
+            // A grant of another data center than the one that gave it would never work, and an address from outside may
             // be anybody's.
             tracing::error!(
-                location = centre.location().as_str(),
-                "Zoho names an API domain of another data centre"
+                location = centre.location.as_str(),
+                "Zoho names an API domain of another data center"
             );
             return Err(TokenEndpointError::AppRefused(ours("foreign_api_domain")));
         }
@@ -107,8 +107,8 @@ impl TokenEndpoint for ZohoTokenEndpoint {
         if is_foreign {
             // Harmless: the API's address always comes from our own table.
             tracing::warn!(
-                location = centre.location().as_str(),
-                "Zoho names an API domain of another data centre"
+                location = centre.location.as_str(),
+                "Zoho names an API domain of another data center"
             );
         }
         Ok(tokens)

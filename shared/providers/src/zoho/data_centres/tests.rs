@@ -10,11 +10,11 @@ fn of(location: Option<&str>, accounts_server: Option<&str>) -> Result<String, L
 }
 
 #[test]
-fn every_data_centre_of_zoho_is_in_the_table() {
+fn every_data_center_of_zoho_is_in_the_table() {
     let centres = DataCentres::default();
 
     assert_eq!(centres.table.len(), OFFICIAL.len());
-    assert_eq!(centres.beginning().location().as_str(), "us");
+    assert_eq!(centres.beginning().location.as_str(), "us");
     assert_eq!(centres, DataCentres::from_rows(OFFICIAL.iter().copied()).unwrap());
     for (location, accounts_server, _) in OFFICIAL {
         let alone = [(Some(*location), None), (None, Some(*accounts_server))];
@@ -61,7 +61,7 @@ fn a_server_that_only_looks_like_zohos_is_refused() {
 }
 
 #[test]
-fn a_location_and_a_server_must_be_of_one_data_centre() {
+fn a_location_and_a_server_must_be_of_one_data_center() {
     assert_eq!(of(Some("eu"), Some("https://accounts.zoho.in")), Err(LocationError::Disagree));
     for location in ["", "US", "us ", "mars", "../us", "toolonglocation"] {
         assert_eq!(of(Some(location), None), Err(LocationError::UnknownLocation), "{location}");
@@ -74,7 +74,7 @@ fn a_location_and_a_server_must_be_of_one_data_centre() {
 fn the_setting_is_the_whole_table() {
     let centres = DataCentres::parse(LOCAL).unwrap();
 
-    assert_eq!(centres.beginning().location().as_str(), "eu", "the first, for want of us");
+    assert_eq!(centres.beginning().location.as_str(), "eu", "the first, for want of us");
     assert_eq!(
         centres.beginning().accounts(&["oauth", "v2", "token"]).as_str(),
         "http://127.0.0.1:4001/zoho/accounts/eu/oauth/v2/token"
@@ -91,7 +91,7 @@ fn the_setting_is_the_whole_table() {
         Err(LocationError::UnknownServer),
         "the official ones are gone"
     );
-    assert_eq!(centres.clone().beginning_at("in").unwrap().beginning().location().as_str(), "in");
+    assert_eq!(centres.clone().beginning_at("in").unwrap().beginning().location.as_str(), "in");
     assert_eq!(centres.beginning_at("us"), None);
 }
 
@@ -99,7 +99,7 @@ fn the_setting_is_the_whole_table() {
 fn us_is_where_an_authorization_begins_wherever_it_stands() {
     let json = LOCAL.replace("\"in\":", "\"us\":");
 
-    assert_eq!(DataCentres::parse(&json).unwrap().beginning().location().as_str(), "us");
+    assert_eq!(DataCentres::parse(&json).unwrap().beginning().location.as_str(), "us");
 }
 
 #[test]
