@@ -5,11 +5,11 @@ use crate::{
     chance::{Chance, EntropyError},
     clock::VirtualClock,
     faults::Faults,
-    intuit::Intuit,
+    intuit::{self, Intuit},
     issued::Issued,
     options::Options,
     outbound::{self, ClientError},
-    xero::Xero,
+    xero::{self, Xero},
 };
 
 /// The shared rooms and the providers.
@@ -52,6 +52,12 @@ impl World {
             xero,
             options,
         })
+    }
+
+    /// Attempts every webhook that is due by the virtual clock.
+    pub(crate) async fn deliver_due(&self) {
+        intuit::deliver_due(self).await;
+        xero::deliver_due(self).await;
     }
 
     /// Goes back to how everything was at the start, except for the random values.
