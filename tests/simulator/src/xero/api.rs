@@ -77,7 +77,7 @@ fn admit<'a>(
 ) -> Result<Admitted<'a>, Problem> {
     let now = world.clock.now();
     let token = bearer(&parts.headers).unwrap_or_default();
-    let (party, granted) = world.xero.grants.lock().bearer(token, now)?;
+    let (owner, granted) = world.xero.grants.lock().bearer(token, now)?;
     let name = segments.first().copied().unwrap_or_default();
     let resource = resources::by_path(name);
     if resource.is_none() && !name.eq_ignore_ascii_case("Organisation") {
@@ -89,7 +89,7 @@ fn admit<'a>(
         return Err(Problem::ScopeMissing);
     }
     let tenant_id = header_of(&parts.headers, "xero-tenant-id").ok_or(Problem::Forbidden)?;
-    if world.xero.connections.lock().find(&party, tenant_id).is_none() {
+    if world.xero.connections.lock().find(&owner, tenant_id).is_none() {
         return Err(Problem::Forbidden);
     }
     {
@@ -104,11 +104,11 @@ fn admit<'a>(
     }
     let settings = world.xero.settings.lock().clone();
     let concurrent = world.calls.running(Provider::Xero, tenant_id);
-    let asker = (party.client_id.as_str(), Some(tenant_id));
+    let asker = (owner.client_id.as_str(), Some(tenant_id));
     let (left, admission) = world.xero.limits.lock().admit(asker, concurrent, &settings, now);
     *remaining = Some(left);
     admission?;
-    Ok(Admitted { party, tenant_id, resource })
+    Ok(Admitted { party: owner, tenant_id, resource })
 }
 
 fn answer(

@@ -30,14 +30,14 @@ pub(crate) struct Organization {
 /// The objects of an organization.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
-    shelves: BTreeMap<&'static str, Shelf>,
+    kinds: BTreeMap<&'static str, Kind>,
     /// What was written since the last request that was kept or undone.
     journal: Vec<Written>,
 }
 
 /// The objects of one kind, oldest first.
 #[derive(Debug, Default)]
-struct Shelf {
+struct Kind {
     records: Vec<Record>,
     by_id: HashMap<String, usize>,
 }
@@ -112,13 +112,13 @@ impl Organization {
 impl Books {
     /// Returns the objects of a kind, oldest first.
     pub(crate) fn records(&self, resource: Resource) -> &[Record] {
-        self.shelves.get(resource.name).map_or(&[], |shelf| &shelf.records)
+        self.kinds.get(resource.name).map_or(&[], |kind| &kind.records)
     }
 
     /// Finds an object by its id.
     pub(crate) fn find(&self, resource: Resource, id: &str) -> Option<&Record> {
-        let shelf = self.shelves.get(resource.name)?;
-        shelf.records.get(*shelf.by_id.get(&id.to_ascii_lowercase())?)
+        let kind = self.kinds.get(resource.name)?;
+        kind.records.get(*kind.by_id.get(&id.to_ascii_lowercase())?)
     }
 
     /// Finds an object by the number or name that no other one has, unless it is gone.
@@ -138,17 +138,18 @@ impl Books {
             body.insert("UpdatedDateUTCString".to_owned(), time::seconds(at).into());
         }
         let record = Record { id: id.to_owned(), body, updated_at: at };
-        let shelf = self.shelves.entry(resource.name).or_default();
-        let (place, before) = match shelf.by_id.get(id) {
-            Some(place) => (*place, Some(std::mem::replace(&mut shelf.records[*place], record))),
-            None => {
-                shelf.by_id.insert(id.to_owned(), shelf.records.len());
-                shelf.records.push(record);
-                (shelf.records.len() - 1, None)
-            }
+        let kind = self.kinds.entry(resource.name).or_default();
+        let known = kind.by_id.get(id).copied();
+        let place = known.unwrap_or(kind.records.len());
+        let before = if known.is_some() {
+            Some(std::mem::replace(&mut kind.records[place], record))
+        } else {
+            kind.by_id.insert(id.to_owned(), place);
+            kind.records.push(record);
+            None
         };
         self.journal.push(Written { resource, id: id.to_owned(), before });
-        &shelf.records[place]
+        &kind.records[place]
     }
 
     /// Keeps what was written, and returns it.
@@ -159,15 +160,15 @@ impl Books {
     /// Takes back what was written, last to first.
     pub(crate) fn undo(&mut self) {
         for written in std::mem::take(&mut self.journal).into_iter().rev() {
-            let Some(shelf) = self.shelves.get_mut(written.resource.name) else {
+            let Some(kind) = self.kinds.get_mut(written.resource.name) else {
                 continue;
             };
-            match (written.before, shelf.by_id.get(&written.id)) {
-                (Some(before), Some(place)) => shelf.records[*place] = before,
-                _ => {
-                    shelf.records.pop();
-                    shelf.by_id.remove(&written.id);
-                }
+            if let (Some(before), Some(place)) = (written.before, kind.by_id.get(&written.id)) {
+                kind.records[*place] = before;
+            } else {
+                // What was created last stands last.
+                kind.records.pop();
+                kind.by_id.remove(&written.id);
             }
         }
     }

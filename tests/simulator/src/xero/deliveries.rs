@@ -107,9 +107,9 @@ impl Change {
             resource_id: record.id.clone(),
             tenant_id: tenant_id.to_owned(),
             tenant_type: "ORGANISATION".to_owned(),
-            event_category: category.to_owned(),
-            event_type: if written.creates() { "CREATE" } else { "UPDATE" }.to_owned(),
-            event_date_utc: time::milliseconds(record.updated_at),
+            category: category.to_owned(),
+            kind: if written.creates() { "CREATE" } else { "UPDATE" }.to_owned(),
+            date_utc: time::milliseconds(record.updated_at),
             data: webhook::data_of(category, &record.body),
         }))
     }
@@ -145,7 +145,7 @@ impl Deliveries {
         };
         let wanted = |event: &Event| {
             let categories = subscription.categories.as_ref();
-            categories.is_none_or(|wanted| wanted.contains(&event.event_category))
+            categories.is_none_or(|wanted| wanted.contains(&event.category))
         };
         let events: Vec<Event> =
             changes.iter().map(|change| change.0.clone()).filter(|event| wanted(event)).collect();

@@ -44,7 +44,7 @@ pub(crate) fn list(
             found.sort_by(|left, right| condition::compare(&order, &left.body, &right.body));
         }
         None if resource.paged => {
-            found.sort_by(|left, right| (left.updated_at, &left.id).cmp(&(right.updated_at, &right.id)))
+            found.sort_by(|left, right| (left.updated_at, &left.id).cmp(&(right.updated_at, &right.id)));
         }
         None => {}
     }

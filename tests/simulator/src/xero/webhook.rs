@@ -21,9 +21,12 @@ pub(crate) struct Event {
     pub(crate) resource_id: String,
     pub(crate) tenant_id: String,
     pub(crate) tenant_type: String,
-    pub(crate) event_category: String,
-    pub(crate) event_type: String,
-    pub(crate) event_date_utc: String,
+    #[serde(rename = "eventCategory")]
+    pub(crate) category: String,
+    #[serde(rename = "eventType")]
+    pub(crate) kind: String,
+    #[serde(rename = "eventDateUtc")]
+    pub(crate) date_utc: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) data: Option<EventData>,
 }

@@ -191,9 +191,9 @@ impl ToldEvent {
             resource_id: self.resource_id.clone(),
             tenant_id: self.tenant_id.clone(),
             tenant_type: self.tenant_type.clone().unwrap_or_else(|| "ORGANISATION".to_owned()),
-            event_category: self.category.clone(),
-            event_type: self.r#type.clone(),
-            event_date_utc: time::milliseconds(self.time.unwrap_or(now)),
+            category: self.category.clone(),
+            kind: self.r#type.clone(),
+            date_utc: time::milliseconds(self.time.unwrap_or(now)),
             data: self.data.clone(),
         }
     }

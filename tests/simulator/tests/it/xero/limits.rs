@@ -66,8 +66,8 @@ async fn too_many_requests_at_once_are_refused_without_a_time_to_wait() {
     let sim = Sim::start().await;
     let token = sim.xero_connect().await.access;
     sim.xero_switch(json!({ "enforceLimits": true, "concurrentRequests": 1 })).await;
-    let hold = json!({ "provider": "xero", "endpoint": "api", "kind": "hold" });
-    sim.control("POST", "faults", hold).await;
+    let fault = json!({ "provider": "xero", "endpoint": "api", "kind": "hold" });
+    sim.control("POST", "faults", fault).await;
 
     let held = tokio::spawn(sim.xero_api("GET", &token, "Organisation").send());
     sim.until(&format!("calls?company={TENANT}"), |calls| calls["total"] == 1).await;
