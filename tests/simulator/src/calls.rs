@@ -14,6 +14,9 @@ use crate::{
 /// Calls kept in full; counts go on beyond it.
 const MAX_KEPT: usize = 100_000;
 
+/// The newest calls, among which those that run are looked for.
+const MAX_RUNNING: usize = 1_000;
+
 /// The log of calls.
 #[derive(Debug, Default)]
 pub(crate) struct CallLog(Guarded<Log>);
@@ -145,6 +148,14 @@ impl CallLog {
     /// Returns the calls that a filter lets through, oldest first.
     pub(crate) fn list(&self, filter: &CallFilter) -> Vec<Call> {
         self.0.lock().calls.iter().filter(|call| filter.admits(call)).cloned().collect()
+    }
+
+    /// Counts the calls about a company that are not answered yet.
+    pub(crate) fn running(&self, provider: Provider, company: &str) -> usize {
+        let is_running = |call: &&Call| {
+            !call.finished && call.provider == provider && call.company.as_deref() == Some(company)
+        };
+        self.0.lock().calls.iter().rev().take(MAX_RUNNING).filter(is_running).count()
     }
 
     /// Counts the calls that a filter lets through.

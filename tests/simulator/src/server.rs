@@ -106,7 +106,6 @@ fn router(world: Arc<World>) -> Router {
 async fn retry_webhooks(world: Arc<World>, mut stopped: watch::Receiver<bool>) {
     // Ends when the simulator stops or its handle is dropped.
     while tokio::time::timeout(RETRY_TICK, stopped.changed()).await.is_err() {
-        intuit::deliver_due(&world).await;
-        zoho::deliver(&world).await;
+        world.deliver_due().await;
     }
 }

@@ -53,6 +53,16 @@ fn spoiled(signature: &str) -> String {
     std::iter::once(other).chain(signature.chars().skip(1)).collect()
 }
 
+/// Replaces one character of a signature by a slash (or a slash by a plus), as Xero's handshake does.
+pub(crate) fn with_slash_at(signature: &str, place: usize) -> String {
+    let replaced = |(at, character)| match (at == place, character) {
+        (true, '/') => '+',
+        (true, _) => '/',
+        (false, character) => character,
+    };
+    signature.chars().enumerate().map(replaced).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,12 +5,12 @@ use crate::{
     chance::{Chance, EntropyError},
     clock::VirtualClock,
     faults::Faults,
-    intuit::Intuit,
+    intuit::{self, Intuit},
     issued::Issued,
     options::Options,
     outbound::{self, ClientError},
-    xero::Xero,
-    zoho::Zoho,
+    xero::{self, Xero},
+    zoho::{self, Zoho},
 };
 
 /// The shared rooms and the providers.
@@ -56,6 +56,13 @@ impl World {
             zoho,
             options,
         })
+    }
+
+    /// Attempts every webhook that is due by the virtual clock.
+    pub(crate) async fn deliver_due(&self) {
+        intuit::deliver_due(self).await;
+        xero::deliver_due(self).await;
+        zoho::deliver(self).await;
     }
 
     /// Goes back to how everything was at the start, except for the random values.

@@ -14,7 +14,6 @@ use super::{Body, ControlError};
 use crate::{
     calls::{CallFilter, Counts},
     faults::Fault,
-    intuit,
     world::World,
 };
 
@@ -66,7 +65,7 @@ pub(super) async fn set_clock(
     if let Some(frozen) = setting.frozen {
         world.clock.freeze(frozen);
     }
-    intuit::deliver_due(&world).await;
+    world.deliver_due().await;
     Ok(Json(clock_state(&world)))
 }
 
@@ -75,7 +74,7 @@ pub(super) async fn advance_clock(
     Body(advance): Body<Advance>,
 ) -> Result<Json<ClockState>, ControlError> {
     world.clock.advance(advance.seconds)?;
-    intuit::deliver_due(&world).await;
+    world.deliver_due().await;
     Ok(Json(clock_state(&world)))
 }
 

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 use super::{
     answers::{Problem, json_answer},
+    api::show_remaining,
+    books::Organization,
     grants::Party,
     time,
 };
@@ -34,6 +36,20 @@ pub(crate) struct Connection {
     pub(crate) tenant_id: String,
     pub(crate) created_at: Timestamp,
     updated_at: Timestamp,
+}
+
+impl Connection {
+    fn shown(&self, organization: Option<&Organization>) -> Value {
+        json!({
+            "id": self.id,
+            "authEventId": self.auth_event_id,
+            "tenantId": self.tenant_id,
+            "tenantType": "ORGANISATION",
+            "tenantName": organization.map(|organization| organization.name.as_str()),
+            "createdDateUtc": time::seven_digits(self.created_at),
+            "updatedDateUtc": time::seven_digits(self.updated_at),
+        })
+    }
 }
 
 impl Connections {
@@ -99,32 +115,20 @@ pub(crate) async fn list(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let party = match admit(&world, &headers) {
-        Ok(party) => party,
-        Err(problem) => return problem.into_answer(&world),
-    };
     let parameters = form(query.unwrap_or_default().as_bytes());
     let wanted = parameters.get("authEventId");
-    let connections = world.xero.connections.lock();
-    let organizations = world.xero.organizations.lock();
-    let shown: Vec<Value> = connections
-        .0
-        .iter()
-        .filter(|known| known.party == party)
-        .filter(|known| wanted.is_none_or(|wanted| known.auth_event_id == *wanted))
-        .map(|known| {
-            json!({
-                "id": known.id,
-                "authEventId": known.auth_event_id,
-                "tenantId": known.tenant_id,
-                "tenantType": "ORGANISATION",
-                "tenantName": organizations.find(&known.tenant_id).map(|found| found.name.as_str()),
-                "createdDateUtc": time::seven_digits(known.created_at),
-                "updatedDateUtc": time::seven_digits(known.updated_at),
-            })
-        })
-        .collect();
-    json_answer(StatusCode::OK, &Value::Array(shown))
+    answer(&world, &headers, |party| {
+        let connections = world.xero.connections.lock();
+        let organizations = world.xero.organizations.lock();
+        let shown: Vec<Value> = connections
+            .0
+            .iter()
+            .filter(|known| known.party == *party)
+            .filter(|known| wanted.is_none_or(|wanted| known.auth_event_id == *wanted))
+            .map(|known| known.shown(organizations.find(&known.tenant_id)))
+            .collect();
+        Ok(json_answer(StatusCode::OK, &Value::Array(shown)))
+    })
 }
 
 /// Serves `DELETE /connections/{id}`.
@@ -133,17 +137,30 @@ pub(crate) async fn remove(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Response {
-    match admit(&world, &headers) {
-        Err(problem) => problem.into_answer(&world),
-        Ok(party) if world.xero.connections.lock().remove(&party, &id) => {
-            StatusCode::NO_CONTENT.into_response()
+    answer(&world, &headers, |party| {
+        if world.xero.connections.lock().remove(party, &id) {
+            return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        Ok(_) => Problem::NotFound.into_answer(&world),
-    }
+        Err(Problem::NotFound)
+    })
 }
 
-fn admit(world: &World, headers: &HeaderMap) -> Result<Party, Problem> {
-    let token = bearer(headers).unwrap_or_default();
-    let (party, _) = world.xero.grants.lock().bearer(token, world.clock.now()).map_err(Problem::from)?;
-    Ok(party)
+/// Answers a request that names no organization: only the limit of the app holds for it.
+fn answer(
+    world: &World,
+    headers: &HeaderMap,
+    serve: impl FnOnce(&Party) -> Result<Response, Problem>,
+) -> Response {
+    let now = world.clock.now();
+    let known = world.xero.grants.lock().bearer(bearer(headers).unwrap_or_default(), now);
+    let party = match known {
+        Ok((party, _)) => party,
+        Err(refusal) => return Problem::from(refusal).into_answer(world, true),
+    };
+    let settings = world.xero.settings.lock().clone();
+    let (left, admission) = world.xero.limits.lock().admit((&party.client_id, None), 0, &settings, now);
+    let outcome = admission.and_then(|()| serve(&party));
+    let mut answer = outcome.unwrap_or_else(|problem| problem.into_answer(world, true));
+    show_remaining(&mut answer, left);
+    answer
 }

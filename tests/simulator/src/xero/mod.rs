@@ -1,20 +1,33 @@
 //! Xero with its OAuth server, list of connections, data API and webhooks.
 
 mod answers;
+mod api;
 mod authorize;
 mod books;
+mod condition;
 mod connections;
 mod consent_page;
 pub(crate) mod control;
+mod deliveries;
 mod discovery;
+mod documents;
 mod grants;
+mod idempotency;
 mod jwt;
+mod limits;
 mod options;
+mod payments;
+mod reads;
+mod resources;
 mod revoke;
 mod scopes;
+mod seed;
 mod settings;
 mod time;
 mod token;
+mod webhook;
+mod writes;
+mod xml;
 
 use std::sync::Arc;
 
@@ -22,7 +35,7 @@ use axum::{
     Router,
     body::Bytes,
     http::request::Parts,
-    routing::{delete, get, post},
+    routing::{any, delete, get, post},
 };
 use jiff::Timestamp;
 
@@ -34,6 +47,7 @@ use crate::{
     world::World,
 };
 
+pub(crate) use deliveries::deliver_due;
 pub use options::{XeroOptions, XeroOrganizationOptions, XeroUserOptions};
 
 /// The state of the Xero side.
@@ -45,6 +59,9 @@ pub(crate) struct Xero {
     organizations: Guarded<books::Organizations>,
     connections: Guarded<connections::Connections>,
     grants: Guarded<grants::Grants>,
+    limits: Guarded<limits::Limits>,
+    idempotency: Guarded<idempotency::Idempotency>,
+    deliveries: deliveries::Deliveries,
 }
 
 impl Xero {
@@ -53,9 +70,12 @@ impl Xero {
             settings: Guarded::new(settings::Settings::new(options)),
             apps: Guarded::new(Apps::new(options.app.clone())),
             users: Guarded::new(options.users.clone()),
-            organizations: Guarded::new(books::first_organizations(options, now)),
+            organizations: Guarded::new(seed::first_organizations(options, now)),
             connections: Guarded::default(),
             grants: Guarded::default(),
+            limits: Guarded::default(),
+            idempotency: Guarded::default(),
+            deliveries: deliveries::Deliveries::default(),
         }
     }
 
@@ -64,9 +84,12 @@ impl Xero {
         *self.settings.lock() = settings::Settings::new(options);
         *self.apps.lock() = Apps::new(options.app.clone());
         self.users.lock().clone_from(&options.users);
-        *self.organizations.lock() = books::first_organizations(options, now);
+        *self.organizations.lock() = seed::first_organizations(options, now);
         *self.connections.lock() = connections::Connections::default();
         *self.grants.lock() = grants::Grants::default();
+        *self.limits.lock() = limits::Limits::default();
+        *self.idempotency.lock() = idempotency::Idempotency::default();
+        self.deliveries.reset();
     }
 }
 
@@ -80,6 +103,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/connect/revocation", post(revoke::revoke))
         .route("/connections", get(connections::list))
         .route("/connections/{id}", delete(connections::remove))
+        .route("/api.xro/2.0/{*rest}", any(api::dispatch))
 }
 
 /// Reads from a request what the call log and the faults go by.

@@ -28,6 +28,16 @@ pub(crate) fn seconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
+/// Writes the day in the form of Microsoft's old JSON: the time of its beginning.
+pub(crate) fn slash_day(at: Timestamp) -> String {
+    parse(&day(at)).map_or_else(|| slash_date(at), slash_date)
+}
+
+/// Writes the day as members that end in `String` have it.
+pub(crate) fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT00:00:00").to_string()
+}
+
 /// Reads a time in any form that Xero takes or writes; without a zone it is UTC.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     if let Some(inner) = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")) {

@@ -1,6 +1,8 @@
-//! Control of the Xero side: settings, apps, users, organizations, connections and grants.
+//! Control of the Xero side: settings, apps, users, organizations, their books, connections, grants and webhooks.
 
+mod entities;
 mod organizations;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use axum::{
     Json, Router,
     extract::State,
     http::StatusCode,
-    routing::{get, patch, post},
+    routing::{get, patch, post, put},
 };
 use serde_json::{Value, json};
 
@@ -33,6 +35,12 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/organizations", get(organizations::list).post(organizations::add))
         .route("/organizations/{tenant}", patch(organizations::change).delete(organizations::remove))
         .route("/organizations/{tenant}/disconnect", post(organizations::disconnect))
+        .route("/organizations/{tenant}/entities/{entity}", post(entities::create))
+        .route("/organizations/{tenant}/entities/{entity}/{id}", put(entities::update))
+        .route("/webhooks", post(webhooks::send))
+        .route("/webhooks/handshake", post(webhooks::shake_hands))
+        .route("/subscription", get(webhooks::show).put(webhooks::subscribe).delete(webhooks::unsubscribe))
+        .route("/deliveries", get(webhooks::list))
 }
 
 async fn show_settings(State(world): Shared) -> Json<Settings> {

@@ -11,13 +11,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::{books::Organization, options::XeroOrganizationOptions};
+use super::super::{books::Organization, options::XeroOrganizationOptions, seed};
 use crate::{
     control::{Body, ControlError},
     world::World,
 };
 
 type Shared = State<Arc<World>>;
+
+/// More objects than one organization of a test needs.
+const MAX_SEEDED: usize = 200_000;
 
 /// What changes about an organization; members that are absent change nothing.
 #[derive(Deserialize)]
@@ -37,11 +40,14 @@ pub(super) async fn add(
     State(world): Shared,
     Body(options): Body<XeroOrganizationOptions>,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
+    if options.contacts.saturating_add(options.invoices) > MAX_SEEDED {
+        return Err(ControlError::Invalid(format!("at most {MAX_SEEDED} objects can be made")));
+    }
     let tenant_id = options.tenant_id.clone().unwrap_or_else(|| world.chance.uuid().to_string());
     if Uuid::parse_str(&tenant_id).is_err() {
         return Err(ControlError::Invalid("tenantId must be a UUID".to_owned()));
     }
-    let organization = Organization::new(tenant_id, &options, world.clock.now());
+    let organization = seed::organization(tenant_id, &options, world.clock.now());
     let answer = shown(&organization);
     if world.xero.organizations.lock().add(organization) {
         Ok((StatusCode::CREATED, Json(answer)))

@@ -2,14 +2,18 @@
 
 mod connections;
 mod consent;
+mod limits;
+mod reads;
 mod tokens;
+mod webhooks;
+mod writes;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use simulator::Options;
 
-use crate::harness::{CALLBACK, Sim, Tokens, callback_of, tokens_of};
+use crate::harness::{CALLBACK, Sim, Tokens, callback_of, refusal_of, tokens_of};
 
 pub(crate) const TENANT: &str = Options::XERO_TENANT_ID;
 pub(crate) const SECOND_TENANT: &str = Options::XERO_SECOND_TENANT_ID;
@@ -81,6 +85,26 @@ impl Sim {
         let answer = self.request("GET", &path).bearer_auth(token).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         answer.json().await.unwrap()
+    }
+
+    /// Makes a request of the first organization's data, in JSON.
+    pub(crate) fn xero_api(&self, method: &str, token: &str, path: &str) -> RequestBuilder {
+        self.request(method, &format!("xero/api.xro/2.0/{path}"))
+            .bearer_auth(token)
+            .header("accept", "application/json")
+            .header("xero-tenant-id", TENANT)
+    }
+
+    /// Reads data, which must succeed.
+    pub(crate) async fn xero_read(&self, token: &str, path: &str) -> Value {
+        let answer = self.xero_api("GET", token, path).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        answer.json().await.unwrap()
+    }
+
+    /// Writes data and returns the status with the answer.
+    pub(crate) async fn xero_write(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
+        refusal_of(self.xero_api("POST", token, path).json(body).send().await.unwrap()).await
     }
 
     pub(crate) async fn xero_disconnect(&self, token: &str, id: &str) -> StatusCode {
