@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
-    authorization::{SessionRequest, open_session as open},
     connection::{Company, Connection, ConnectionKey, ConnectionState},
     error::ErrorCode,
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
@@ -13,11 +12,11 @@ use domain::{
 };
 use edge::http::ApiError;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     Deps,
-    call::{Call, JsonBody, Name, Outcome, Parameters, PublicUrl},
+    call::{Call, Name, Outcome, Parameters, Refusal},
     tokens::MAX_LIMIT,
 };
 
