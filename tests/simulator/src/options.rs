@@ -85,7 +85,7 @@ impl Options {
     /// Realm id of the company that exists by default.
     pub const INTUIT_REALM_ID: &str = "4620816365000000001";
 
-    /// Returns the defaults: any free port, one app, one company with 25 customers and 120 invoices, a consent page.
+    /// Returns the defaults: any free port, a consent page, and for each provider one app and the companies of a demo.
     #[must_use]
     pub fn local() -> Self {
         Self {
