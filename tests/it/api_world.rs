@@ -10,7 +10,7 @@ use domain::{
     id::TenantId,
     refresh::RefreshPolicy,
     secret::ApiKeyText,
-    tenant::{Tenant, TenantLimits, TenantStore as _},
+    tenant::{Tenant, TenantLimits},
 };
 use edge::config::Variables;
 use lambda_http::{Body, Request, http::StatusCode};
@@ -36,7 +36,7 @@ impl ApiWorld {
     /// The API for a caller in this role, whose key is bound to `tenant` where one is given.
     pub(crate) async fn new(world: &World, role: Role, tenant: Option<&TenantId>) -> Self {
         let (deps, key) = Self::deps(world, role, tenant).await;
-        for known in tenant {
+        if let Some(known) = tenant {
             Self::add(&deps, known).await;
         }
         Self { router: api::router(Arc::new(deps)), key }
@@ -93,7 +93,11 @@ impl ApiWorld {
         *request.uri_mut() = path.parse().unwrap();
         request.headers_mut().insert("x-api-key", self.key.expose().parse().unwrap());
         request.headers_mut().insert("content-type", "application/json".parse().unwrap());
-        let response = api::handle(&self.router, lambda_http::RequestExt::with_raw_http_path(request, path.split('?').next().unwrap())).await;
+        let response = api::handle(
+            &self.router,
+            lambda_http::RequestExt::with_raw_http_path(request, path.split('?').next().unwrap()),
+        )
+        .await;
         let status = response.status();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))

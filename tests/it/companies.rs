@@ -68,6 +68,8 @@ async fn a_company_moves_to_the_newer_grant_and_a_connection_left_without_any_is
     let tenant = sample::tenant();
     world.companies.grant(Provider::Xero, &["a"], &[]);
     let first = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+    // Ids are in the order of their time.
+    world.clock.advance(std::time::Duration::from_secs(1));
     world.companies.grant(Provider::Xero, &["b"], &[]);
     let second = world.connect_xero(world.session(&tenant)).await.unwrap().key;
     assert_ne!(first, second, "two grants");
@@ -87,7 +89,7 @@ async fn companies_of_other_tenants_are_left_out_and_both_sides_are_told_in_the_
     let (owner, other) = (sample::tenant(), sample::tenant());
     world.companies.grant(Provider::Xero, &["a"], &[]);
     world.connect_xero(world.session(&owner)).await.unwrap();
-    world.audit.take();
+    let _ = world.audit.take();
 
     world.companies.grant(Provider::Xero, &["a", "b"], &[]);
     let completed = world.connect_xero(world.session(&other)).await.unwrap();
@@ -212,7 +214,10 @@ async fn a_grant_that_is_smaller_than_what_was_asked_for_is_marked() {
     let key = world.connected().await;
 
     let connection = world.find(&key).await;
-    assert_eq!((connection.scopes, connection.reason.as_deref()), (vec!["openid".to_owned()], Some("insufficient_scope")));
+    assert_eq!(
+        (connection.scopes, connection.reason.as_deref()),
+        (vec!["openid".to_owned()], Some("insufficient_scope"))
+    );
 }
 
 #[tokio::test]
@@ -254,8 +259,7 @@ async fn a_refusal_at_the_provider_is_audited_with_the_providers_own_word() {
     let tenant = sample::tenant();
     world.begun(&tenant, "state", "browser").await;
     let mut callback = World::callback(Provider::QuickBooks, "state", Some("browser"), None);
-    callback.answer =
-        domain::authorization::CallbackAnswer::Refused { error: "access_denied".to_owned() };
+    callback.answer = domain::authorization::CallbackAnswer::Refused { error: "access_denied".to_owned() };
 
     let refused = world.connector().complete(callback, REDIRECT_URI).await;
 

@@ -94,9 +94,7 @@ async fn fewer_scopes_than_configured_may_be_asked_for() {
 async fn a_flood_of_links_for_one_tenant_is_refused_and_the_next_minute_is_free() {
     let (world, tenant) = (World::new(), sample::tenant());
     let api = ApiWorld::new(&world, Role::Admin, Some(&tenant)).await;
-    let open = async || {
-        api.call("POST", "/api/connect-sessions", Some(json!({"tenantId": tenant}))).await
-    };
+    let open = async || api.call("POST", "/api/connect-sessions", Some(json!({"tenantId": tenant}))).await;
 
     for _ in 0..SESSIONS_PER_MINUTE {
         assert_eq!(open().await.0, StatusCode::CREATED);
@@ -112,7 +110,7 @@ async fn a_key_of_one_tenant_learns_nothing_of_another_and_its_try_is_audited() 
     let (world, tenant, other) = (World::new(), sample::tenant(), sample::tenant());
     let api = ApiWorld::new(&world, Role::Admin, Some(&tenant)).await;
     let key = world.connect(&other, "815").await;
-    world.audit.take();
+    let _ = world.audit.take();
 
     let mut answer = api.call("POST", "/api/connect-sessions", Some(json!({"tenantId": other}))).await;
 
@@ -207,6 +205,10 @@ async fn a_viewer_ends_nothing() {
         ("POST", format!("{path}/confirm"), Some(json!({}))),
         ("POST", "/api/connect-sessions".to_owned(), Some(json!({"tenantId": tenant}))),
     ] {
-        assert_eq!(code(&api.call(method, &path, body).await), (403, "AUTH_SCOPE_MISSING"), "{method} {path}");
+        assert_eq!(
+            code(&api.call(method, &path, body).await),
+            (403, "AUTH_SCOPE_MISSING"),
+            "{method} {path}"
+        );
     }
 }

@@ -55,7 +55,7 @@ async fn a_disconnected_connection_is_revoked_and_nothing_of_its_grant_is_left()
     let key = world.connect(&tenant, "815").await;
     let before = world.find(&key).await.tokens.unwrap();
     world.kinds();
-    world.audit.take();
+    let _ = world.audit.take();
 
     let answer = disconnect(&world, &key, None).await;
 
@@ -161,7 +161,11 @@ async fn a_real_refresh_and_a_disconnect_at_once_end_in_one_revoked_grant() {
         tokio::join!(world.refresh(&key, Trigger::Manual), disconnect(&world, &key, None));
 
     assert_eq!(answer.result, DisconnectResult::Disconnected, "{refreshed:?}");
-    assert_eq!(world.ended(), [world.provider.newest()], "the newest token of the grant is the one that is revoked");
+    assert_eq!(
+        world.ended(),
+        [world.provider.newest()],
+        "the newest token of the grant is the one that is revoked"
+    );
 }
 
 #[tokio::test]
@@ -238,7 +242,11 @@ async fn one_company_of_several_goes_and_the_others_stay() {
     assert!(world.access().access_token(&key).await.is_ok(), "the others work on");
 
     assert_eq!(disconnect(&world, &key, Some("b")).await.result, DisconnectResult::Disconnected);
-    assert_eq!(world.find(&key).await.state, ConnectionState::Disconnected, "the last takes the connection along");
+    assert_eq!(
+        world.find(&key).await.state,
+        ConnectionState::Disconnected,
+        "the last takes the connection along"
+    );
 }
 
 #[tokio::test]

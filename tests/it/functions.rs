@@ -4,12 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws::{SqsSource, clients};
 use aws_lambda_events::sqs::SqsEvent;
-use domain::{
-    api_key::Role,
-    clock::Clock as _,
-    connection::ConnectionKey,
-    refresh::policy::later,
-};
+use domain::{api_key::Role, clock::Clock as _, connection::ConnectionKey, refresh::policy::later};
 use lambda_http::{Body, Request, http::StatusCode};
 use serde_json::{Value, json};
 use tests::memory::InMemorySweepLog;

@@ -24,7 +24,7 @@ fn problems<T: std::fmt::Debug>(config: Result<T, ConfigError>) -> String {
 
 #[test]
 fn every_function_lists_all_that_is_wrong_with_its_environment() {
-    insta::assert_snapshot!(problems(oauth::Config::from_lookup(&lookup)), @"CONNECTIONS_TABLE CONTROL_TABLE ENVIRONMENT EVENT_BUS QUICKBOOKS_CLIENT_ID QUICKBOOKS_TOKEN_URL REFRESH_LEASE_SECONDS SYNC_QUEUE_LOW_URL TOKEN_KEY_ID");
+    insta::assert_snapshot!(problems(oauth::Config::from_lookup(&lookup)), @"CONNECTIONS_TABLE CONTROL_TABLE ENVIRONMENT EVENT_BUS HISTORY_TABLE QUICKBOOKS_CLIENT_ID QUICKBOOKS_TOKEN_URL REFRESH_LEASE_SECONDS SYNC_QUEUE_LOW_URL TOKEN_KEY_ID");
     insta::assert_snapshot!(problems(webhook::Config::from_lookup(&lookup)), @"EVENTS_QUEUE_URL QUICKBOOKS_WEBHOOK_SECRET");
     insta::assert_snapshot!(problems(refresh::Config::from_lookup(&lookup)), @"CONNECTIONS_TABLE CONTROL_TABLE ENVIRONMENT EVENT_BUS HISTORY_TABLE QUICKBOOKS_CLIENT_ID QUICKBOOKS_TOKEN_URL REFRESH_DLQ_URL REFRESH_LEASE_SECONDS REFRESH_QUEUE_URL TOKEN_KEY_ID");
     insta::assert_snapshot!(problems(sync::Config::from_lookup(&lookup)), @"CONNECTIONS_TABLE DELIVERIES_TABLE ENVIRONMENT EVENTS_DLQ_URL EVENTS_QUEUE_URL EVENT_BUS RECORDS_TABLE REFRESH_FUNCTION REFRESH_LEASE_SECONDS SYNC_DLQ_URL SYNC_HIGH_DLQ_URL SYNC_LOW_DLQ_URL SYNC_QUEUE_HIGH_URL SYNC_QUEUE_LOW_URL SYNC_QUEUE_URL TOKEN_KEY_ID");

@@ -116,10 +116,7 @@ async fn what_the_customer_did_not_allow_is_named_and_everything_else_is_read() 
     books.fill(1, |_| 0);
     books.ledger.close(Entity::Customers);
     books.world.kinds();
-    let job = SyncJob {
-        entities: vec![Entity::Customers, Entity::Invoices],
-        ..books.job(SyncMode::Full)
-    };
+    let job = SyncJob { entities: vec![Entity::Customers, Entity::Invoices], ..books.job(SyncMode::Full) };
 
     let error = books.run(&job, LONG).await.unwrap_err();
 

@@ -1,7 +1,6 @@
 //! A whole Ledgerbridge in memory, with a clock that obeys and a provider that answers by script.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -29,8 +28,8 @@ use domain::{
 use tests::{
     FaultyRefreshStore, ManualClock, Revoked, ScriptedRevocation, ScriptedTokenEndpoint, SeededEntropy,
     memory::{
-        InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBus, InMemoryConnections, InMemoryDataKeys,
-        InMemoryRefreshQueue, InMemorySweepLog, InMemorySyncQueue, InProcessRefresh,
+        InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBus, InMemoryConnections,
+        InMemoryDataKeys, InMemoryRefreshQueue, InMemorySweepLog, InMemorySyncQueue, InProcessRefresh,
     },
     sample,
 };
@@ -145,10 +144,8 @@ impl World {
 
     pub(crate) fn connector(&self) -> Connector {
         let server = |name| {
-            let server = AuthorizationServer {
-                endpoint: self.provider.clone(),
-                companies: self.companies.clone(),
-            };
+            let server =
+                AuthorizationServer { endpoint: self.provider.clone(), companies: self.companies.clone() };
             (name, server)
         };
         Connector {
@@ -261,7 +258,8 @@ impl World {
     /// Connects whatever companies Xero was told to grant, with a link that says `session`.
     pub(crate) async fn connect_xero(&self, session: ConnectSession) -> Result<Completed, CompleteError> {
         let state = format!("state {:?}", self.entropy_text());
-        self.begun_with(ConnectSession { provider: Some(Provider::Xero), ..session }, &state, "browser").await;
+        self.begun_with(ConnectSession { provider: Some(Provider::Xero), ..session }, &state, "browser")
+            .await;
         let callback = Self::callback(Provider::Xero, &state, Some("browser"), None);
         self.connector().complete(callback, REDIRECT_URI).await
     }

@@ -7,7 +7,7 @@ use domain::{
     connection::{Connection, ConnectionKey, ConnectionStore as _, Lease, SealedTokens},
     entropy::SystemEntropy,
     id::Ids,
-    refresh::{Ending, LeaseOutcome, RefreshMessage, RefreshStore as _, Settlement, Trigger},
+    refresh::{Ending, LeaseOutcome, LeasePurpose, RefreshMessage, RefreshStore as _, Settlement, Trigger},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -68,7 +68,9 @@ impl Bundle {
             spends: String::new(),
             started_at: now,
         };
-        let LeaseOutcome::Taken { lease, before } = store.take_lease(key, &lease).await.unwrap() else {
+        let LeaseOutcome::Taken { lease, before } =
+            store.take_lease(key, &lease, LeasePurpose::Refresh).await.unwrap()
+        else {
             panic!("another worker is at the connection");
         };
         let tokens = replace(before.tokens.unwrap());

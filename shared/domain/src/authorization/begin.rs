@@ -40,6 +40,9 @@ pub struct SessionRequest {
     pub sync: bool,
 }
 
+/// Builds the authorization request for some scopes.
+pub type RequestBuilder<'a> = Box<dyn Fn(&[String]) -> Url + Send + Sync + 'a>;
+
 /// The authorization endpoint of one provider, as our app uses it.
 pub struct AuthorizationEndpoint<'a> {
     /// The provider.
@@ -49,7 +52,7 @@ pub struct AuthorizationEndpoint<'a> {
     /// Whether a challenge is sent (RFC 7636, method S256).
     pub pkce: bool,
     /// The authorization request for these scopes with all that never changes; `state` and the challenge are added here.
-    pub request: Box<dyn Fn(&[String]) -> Url + Send + Sync + 'a>,
+    pub request: RequestBuilder<'a>,
 }
 
 /// The redirect to the provider, and what the browser is to keep.

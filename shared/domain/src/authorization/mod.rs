@@ -8,7 +8,8 @@ mod place;
 mod store;
 
 pub use begin::{
-    AuthorizationEndpoint, BeginError, Begun, SESSION_LIFE, STATE_LIFE, SessionRequest, begin, open_session,
+    AuthorizationEndpoint, BeginError, Begun, RequestBuilder, SESSION_LIFE, STATE_LIFE, SessionRequest,
+    begin, open_session,
 };
 pub use companies::{Companies, CompanyError, GrantedCompanies, NewGrant};
 pub use complete::{

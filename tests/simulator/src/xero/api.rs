@@ -30,7 +30,7 @@ use crate::{
 struct Admitted<'a> {
     party: Party,
     tenant_id: &'a str,
-    /// Nothing but `Organisation` is not a kind of object.
+    /// Absent for `Organisation`, which is no kind of object.
     resource: Option<Resource>,
 }
 
@@ -53,6 +53,11 @@ pub(crate) async fn dispatch(
     if let Some(remaining) = remaining {
         show_remaining(&mut response, remaining);
     }
+    with_correlation(&world, response)
+}
+
+/// Adds the id by which Xero's support finds a request.
+pub(crate) fn with_correlation(world: &World, mut response: Response) -> Response {
     if let Ok(id) = HeaderValue::try_from(world.chance.uuid().to_string()) {
         response.headers_mut().insert("xero-correlation-id", id);
     }

@@ -123,10 +123,10 @@ impl Books {
 
     /// Finds an object by the number or name that no other one has, unless it is gone.
     pub(crate) fn find_numbered(&self, resource: Resource, number: &str) -> Option<&Record> {
-        let member = resource.number?;
+        let member = resource.number.filter(|_| !number.is_empty())?;
         self.records(resource).iter().find(|record| {
             text(&record.body, member).eq_ignore_ascii_case(number)
-                && !matches!(text(&record.body, resource.status), "DELETED" | "VOIDED")
+                && !matches!(text(&record.body, resource.status), "ARCHIVED" | "DELETED" | "VOIDED")
         })
     }
 

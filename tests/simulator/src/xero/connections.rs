@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     answers::{Problem, json_answer},
-    api::show_remaining,
+    api::{show_remaining, with_correlation},
     books::Organization,
     grants::Party,
     time,
@@ -155,12 +155,12 @@ fn answer(
     let known = world.xero.grants.lock().bearer(bearer(headers).unwrap_or_default(), now);
     let party = match known {
         Ok((party, _)) => party,
-        Err(refusal) => return Problem::from(refusal).into_answer(world, true),
+        Err(refusal) => return with_correlation(world, Problem::from(refusal).into_answer(world, true)),
     };
     let settings = world.xero.settings.lock().clone();
     let (left, admission) = world.xero.limits.lock().admit((&party.client_id, None), 0, &settings, now);
     let outcome = admission.and_then(|()| serve(&party));
     let mut answer = outcome.unwrap_or_else(|problem| problem.into_answer(world, true));
     show_remaining(&mut answer, left);
-    answer
+    with_correlation(world, answer)
 }

@@ -49,11 +49,25 @@ pub(crate) fn completed(
         errors.push("The document must have a due date".to_owned());
     }
     write_dates(&mut body, now);
-    if resource.name == "Invoices" && !body.contains_key("InvoiceNumber") {
-        let number = format!("INV-{:04}", books.records(resource).len() + 1);
-        body.insert("InvoiceNumber".to_owned(), number.into());
+    if let Some(member) = resource.number.filter(|member| text(&body, member).is_empty())
+        && text(&body, "Type") != "ACCPAY"
+    {
+        body.insert(member.to_owned(), next_number(books, resource).into());
     }
     if errors.is_empty() { Ok(body) } else { Err(errors) }
+}
+
+/// Returns the first number that is free.
+fn next_number(books: &Books, resource: Resource) -> String {
+    let prefix = if resource.name == "Invoices" { "INV" } else { "CN" };
+    let mut next = books.records(resource).len() + 1;
+    loop {
+        let number = format!("{prefix}-{next:04}");
+        if books.find_numbered(resource, &number).is_none() {
+            return number;
+        }
+        next += 1;
+    }
 }
 
 /// Tells whether a document may go from one status to the one it has now.

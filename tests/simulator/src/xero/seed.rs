@@ -45,14 +45,20 @@ pub(crate) fn organization(
     let time_of = |index: usize| now.checked_sub(half_hours(total - index)).unwrap_or(now);
     let mut organization = Organization::new(tenant_id, options.name.clone(), time_of(0));
     for (index, (code, name, kind)) in ACCOUNTS.iter().enumerate() {
-        let body = json!({ "Code": code, "Name": name, "Type": kind, "Status": "ACTIVE", "TaxType": "NONE",
-            "Class": if *kind == "REVENUE" { "REVENUE" } else { "EXPENSE" }, "EnablePaymentsToAccount": *code == "090" });
+        let body = json!({
+            "Code": code, "Name": name, "Type": kind, "Status": "ACTIVE", "TaxType": "NONE",
+            "Class": if *kind == "REVENUE" { "REVENUE" } else { "EXPENSE" },
+            "EnablePaymentsToAccount": *code == "090",
+        });
         put(&mut organization, "Accounts", (index, body), time_of(0));
     }
     for (index, (name, cents)) in SERVICES.iter().enumerate() {
-        let body = json!({ "Code": name.to_uppercase(), "Name": name, "Description": name, "IsSold": true,
+        let unit_price = f64::from(*cents) / 100.0;
+        let body = json!({
+            "Code": name.to_uppercase(), "Name": name, "Description": name, "IsSold": true,
             "IsPurchased": false, "IsTrackedAsInventory": false,
-            "SalesDetails": { "UnitPrice": f64::from(*cents) / 100.0, "AccountCode": "200", "TaxType": "NONE" } });
+            "SalesDetails": { "UnitPrice": unit_price, "AccountCode": "200", "TaxType": "NONE" },
+        });
         put(&mut organization, "Items", (index, body), time_of(0));
     }
     for index in 0..options.contacts {
@@ -112,10 +118,14 @@ fn contact(index: usize) -> Value {
         "Name": name, "ContactStatus": "ACTIVE", "FirstName": "Pat", "LastName": NAMES[index % NAMES.len()],
         "EmailAddress": format!("contact{}@example.com", index + 1), "BankAccountDetails": "",
         "IsSupplier": index.is_multiple_of(5), "IsCustomer": true, "DefaultCurrency": "USD",
-        "Addresses": [{ "AddressType": "POBOX", "AddressLine1": format!("P O Box {}", 100 + index), "City": "Oaktown",
-            "PostalCode": "94213", "Country": "USA" }],
-        "Phones": [{ "PhoneType": "DEFAULT", "PhoneNumber": format!("555{:04}", index % 10_000), "PhoneAreaCode": "",
-            "PhoneCountryCode": "" }],
+        "Addresses": [{
+            "AddressType": "POBOX", "AddressLine1": format!("P O Box {}", 100 + index), "City": "Oaktown",
+            "PostalCode": "94213", "Country": "USA",
+        }],
+        "Phones": [{
+            "PhoneType": "DEFAULT", "PhoneNumber": format!("555{:04}", index % 10_000),
+            "PhoneAreaCode": "", "PhoneCountryCode": "",
+        }],
         "ContactGroups": [], "ContactPersons": [], "HasAttachments": false, "HasValidationErrors": false,
     })
 }
@@ -137,36 +147,42 @@ fn invoice(organization: &Organization, contacts: usize, index: usize, at: Times
     let paid = if index.is_multiple_of(3) { total } else { 0.0 };
     let due_at = at.checked_add(SignedDuration::from_hours(24 * 30)).unwrap_or(at);
     let payments = if paid > 0.0 {
-        json!([{ "PaymentID": reference(organization, "Payments", index), "Amount": paid, "Date": time::slash_day(at) }])
+        let payment_id = reference(organization, "Payments", index);
+        json!([{ "PaymentID": payment_id, "Amount": paid, "Date": time::slash_day(at) }])
     } else {
         json!([])
     };
     json!({
         "Type": if is_bill { "ACCPAY" } else { "ACCREC" },
         "InvoiceNumber": format!("{}-{:04}", if is_bill { "BILL" } else { "INV" }, index + 1), "Reference": "",
-        "Contact": contact_reference(organization, contacts, index), "Status": if paid > 0.0 { "PAID" } else { "AUTHORISED" },
-        "Date": time::slash_day(at), "DateString": time::day(at), "DueDate": time::slash_day(due_at),
-        "DueDateString": time::day(due_at), "LineAmountTypes": "NoTax", "CurrencyCode": "USD", "CurrencyRate": 1.0,
+        "Contact": contact_reference(organization, contacts, index),
+        "Status": if paid > 0.0 { "PAID" } else { "AUTHORISED" },
+        "Date": time::slash_day(at), "DateString": time::day(at),
+        "DueDate": time::slash_day(due_at), "DueDateString": time::day(due_at),
+        "LineAmountTypes": "NoTax", "CurrencyCode": "USD", "CurrencyRate": 1.0,
         "LineItems": [{
-            "LineItemID": line_id(&organization.tenant_id, index), "Description": service, "Quantity": quantity,
-            "UnitAmount": f64::from(cents) / 100.0, "LineAmount": total, "AccountCode": if is_bill { "400" } else { "200" },
-            "ItemCode": service.to_uppercase(), "TaxType": "NONE", "TaxAmount": 0.0, "Tracking": [],
+            "LineItemID": line_id(&organization.tenant_id, index), "Description": service,
+            "Quantity": quantity, "UnitAmount": f64::from(cents) / 100.0, "LineAmount": total,
+            "AccountCode": if is_bill { "400" } else { "200" }, "ItemCode": service.to_uppercase(),
+            "TaxType": "NONE", "TaxAmount": 0.0, "Tracking": [],
         }],
-        "SubTotal": total, "TotalTax": 0.0, "Total": total, "AmountPaid": paid, "AmountDue": total - paid, "AmountCredited": 0.0,
-        "Payments": payments, "CreditNotes": [], "Prepayments": [], "Overpayments": [], "IsDiscounted": false,
-        "HasAttachments": false, "HasErrors": false, "SentToContact": true, "InvoicePaymentServices": [],
+        "SubTotal": total, "TotalTax": 0.0, "Total": total,
+        "AmountPaid": paid, "AmountDue": total - paid, "AmountCredited": 0.0,
+        "Payments": payments, "CreditNotes": [], "Prepayments": [], "Overpayments": [],
+        "IsDiscounted": false, "HasAttachments": false, "HasErrors": false, "SentToContact": true,
+        "InvoicePaymentServices": [],
     })
 }
 
 fn payment(organization: &Organization, index: usize, at: Timestamp) -> Value {
     let (_, cents) = SERVICES[index % SERVICES.len()];
     let total = f64::from(cents * (u32::try_from(index % 8).unwrap_or(0) + 1)) / 100.0;
-    let is_bill = index % 5 == 4;
+    let kind = if index % 5 == 4 { "ACCPAY" } else { "ACCREC" };
     json!({
-        "Date": time::slash_day(at), "Amount": total, "BankAmount": total, "CurrencyRate": 1.0, "Status": "AUTHORISED",
-        "PaymentType": if is_bill { "ACCPAYPAYMENT" } else { "ACCRECPAYMENT" }, "Reference": "", "IsReconciled": false,
+        "Date": time::slash_day(at), "Amount": total, "BankAmount": total, "CurrencyRate": 1.0,
+        "Status": "AUTHORISED", "PaymentType": format!("{kind}PAYMENT"), "Reference": "", "IsReconciled": false,
         "Account": { "AccountID": reference(organization, "Accounts", 0), "Code": "090" },
-        "Invoice": { "InvoiceID": reference(organization, "Invoices", index), "Type": if is_bill { "ACCPAY" } else { "ACCREC" } },
+        "Invoice": { "InvoiceID": reference(organization, "Invoices", index), "Type": kind },
         "HasAccount": true, "HasValidationErrors": false,
     })
 }
@@ -176,8 +192,11 @@ fn credit_note(organization: &Organization, at: Timestamp) -> Value {
         "Type": "ACCRECCREDIT", "CreditNoteNumber": "CN-0001", "Reference": "", "Status": "AUTHORISED",
         "Contact": contact_reference(organization, 1, 0), "Date": time::slash_day(at), "DateString": time::day(at),
         "LineAmountTypes": "NoTax", "CurrencyCode": "USD", "CurrencyRate": 1.0,
-        "LineItems": [{ "Description": "Refund", "Quantity": 1.0, "UnitAmount": 19.95, "LineAmount": 19.95, "AccountCode": "200",
-            "TaxType": "NONE", "TaxAmount": 0.0, "Tracking": [] }],
-        "SubTotal": 19.95, "TotalTax": 0.0, "Total": 19.95, "RemainingCredit": 19.95, "Allocations": [], "HasErrors": false,
+        "LineItems": [{
+            "Description": "Refund", "Quantity": 1.0, "UnitAmount": 19.95, "LineAmount": 19.95,
+            "AccountCode": "200", "TaxType": "NONE", "TaxAmount": 0.0, "Tracking": [],
+        }],
+        "SubTotal": 19.95, "TotalTax": 0.0, "Total": 19.95, "RemainingCredit": 19.95, "Allocations": [],
+        "HasErrors": false,
     })
 }

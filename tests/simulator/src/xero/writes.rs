@@ -84,7 +84,10 @@ fn one(
 ) -> Result<Members, Errors> {
     let resource = request.resource;
     let named = request.id.unwrap_or_else(|| text(&element, resource.id)).to_owned();
-    let number = resource.number.map(|number| text(&element, number).to_owned()).unwrap_or_default();
+    // The number of a bill is its supplier's: two suppliers may have the same one.
+    let is_bill = text(&element, "Type") == "ACCPAY";
+    let number = resource.number.filter(|_| !is_bill).map(|number| text(&element, number).to_owned());
+    let number = number.unwrap_or_default();
     let known = match (request.creates_only, named.is_empty()) {
         (true, _) => None,
         (false, false) => {
@@ -94,7 +97,7 @@ fn one(
         // An object with this number or name is meant, if there is one.
         (false, true) => books.find_numbered(resource, &number).cloned(),
     };
-    let taken = books.find_numbered(resource, &number).filter(|_| !number.is_empty());
+    let taken = books.find_numbered(resource, &number);
     if let Some(taken) = taken.filter(|taken| known.as_ref().is_none_or(|known| known.id != taken.id)) {
         return Err(vec![taken_message(resource, text(&taken.body, resource.number.unwrap_or_default()))]);
     }

@@ -19,6 +19,7 @@ async fn every_answer_tells_what_is_left() {
     assert_eq!(left("x-appminlimit-remaining"), "9999");
     assert_eq!(left("xero-correlation-id").len(), 36);
     assert_eq!(connections.headers()["x-appminlimit-remaining"], "9998");
+    assert!(connections.headers().contains_key("xero-correlation-id"));
     assert!(!connections.headers().contains_key("x-minlimit-remaining"));
 }
 

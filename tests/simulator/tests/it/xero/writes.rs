@@ -108,6 +108,31 @@ async fn a_post_without_id_updates_the_contact_with_that_name_and_a_put_refuses_
 }
 
 #[tokio::test]
+async fn invoices_have_numbers_of_their_own_and_bills_those_of_suppliers() {
+    let (sim, token) = connected().await;
+    let write = async |kind: &str, number: Option<&str>| {
+        let mut document = invoice("DRAFT");
+        document["Type"] = json!(kind);
+        if let Some(number) = number {
+            document["InvoiceNumber"] = json!(number);
+        }
+        let request = sim.xero_api("PUT", &token, "Invoices").json(&document);
+        let (status, body) = refusal_of(request.send().await.unwrap()).await;
+        (status, body["Invoices"][0]["InvoiceNumber"].clone())
+    };
+
+    assert_eq!(write("ACCREC", Some("INV-0122")).await.0, 200);
+    assert_eq!(write("ACCREC", Some("INV-0122")).await.0, 400);
+    assert_eq!(write("ACCREC", None).await, (200, json!("INV-0123")));
+    assert_eq!(write("ACCPAY", Some("7")).await, (200, json!("7")));
+    assert_eq!(write("ACCPAY", Some("7")).await, (200, json!("7")));
+    let note = json!({ "Type": "ACCRECCREDIT", "Contact": { "Name": "Abby & Wells 1" } });
+    let first = sim.xero_write(&token, "CreditNotes", &note).await.1["CreditNotes"][0].take();
+    let second = sim.xero_write(&token, "CreditNotes", &note).await.1["CreditNotes"][0].take();
+    assert_ne!(first["CreditNoteID"], second["CreditNoteID"]);
+}
+
+#[tokio::test]
 async fn a_repeated_write_with_a_key_gets_the_first_answer_for_six_minutes() {
     let (sim, token) = connected().await;
     let write = async |key: &str, name: &str| {
