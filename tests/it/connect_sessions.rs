@@ -110,7 +110,7 @@ async fn a_key_of_one_tenant_learns_nothing_of_another_and_its_try_is_audited() 
     let (world, tenant, other) = (World::new(), sample::tenant(), sample::tenant());
     let api = ApiWorld::new(&world, Role::Admin, Some(&tenant)).await;
     let key = world.connect(&other, "815").await;
-    let _ = world.audit.take();
+    world.audit.take();
 
     let mut answer = api.call("POST", "/api/connect-sessions", Some(json!({"tenantId": other}))).await;
 

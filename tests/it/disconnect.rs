@@ -55,7 +55,7 @@ async fn a_disconnected_connection_is_revoked_and_nothing_of_its_grant_is_left()
     let key = world.connect(&tenant, "815").await;
     let before = world.find(&key).await.tokens.unwrap();
     world.kinds();
-    let _ = world.audit.take();
+    world.audit.take();
 
     let answer = disconnect(&world, &key, None).await;
 

@@ -20,7 +20,6 @@ impl InMemoryAudit {
     }
 
     /// Takes out every entry, oldest first.
-    #[must_use]
     pub fn take(&self) -> Vec<AuditEntry> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
