@@ -45,11 +45,8 @@ impl Zoho {
         options.zoho.consent = ConsentMode::Approve;
         let simulator = Simulated::start("zoho", options).await;
         let row = |location: &str| {
-            let accounts = simulator.at(&format!("/accounts/{location}"));
-            (
-                location.to_owned(),
-                json!({ "accountsServer": accounts, "apiDomain": simulator.at(&format!("/api/{location}")) }),
-            )
+            let at = |part: &str| simulator.at(&format!("/{part}/{location}")).to_string();
+            (location.to_owned(), json!({ "accountsServer": at("accounts"), "apiDomain": at("api") }))
         };
         let table: serde_json::Map<_, _> = ["us", "eu"].into_iter().map(row).collect();
         let settings = Arc::new(ZohoSettings {
