@@ -151,17 +151,16 @@ impl TokenAnswer<'_> {
             let retry_after = self.retry_after.max(Some(throttle.pause));
             return Err(TokenEndpointError::Throttled { refusal, retry_after });
         }
-        if !status.is_success() {
-            return Err(refused(dialect, status, refusal, self.retry_after));
-        }
         let unusable =
             |refusal, why: Unusable| TokenEndpointError::Unknown { refusal, source: Some(why.into()) };
-        let Some(members) = members else { return Err(unusable(refusal, Unusable::Unparsable)) };
-        match (members.error.is_some(), issues) {
-            (false, _) => {}
-            (true, false) => return Err(refused(dialect, status, refusal, self.retry_after)),
-            (true, true) => return Err(unusable(refusal, Unusable::Contradiction)),
+        let says_error = members.as_ref().is_some_and(|members| members.error.is_some());
+        if says_error && issues {
+            return Err(unusable(refusal, Unusable::Contradiction));
         }
+        if says_error || !status.is_success() {
+            return Err(refused(dialect, status, refusal, self.retry_after));
+        }
+        let Some(members) = members else { return Err(unusable(refusal, Unusable::Unparsable)) };
         members.issued(dialect, sent_at, kept).map_err(|why| unusable(refusal, why))
     }
 }
@@ -285,5 +284,7 @@ fn ends(seconds: Option<u64>, sent_at: Timestamp, max: u64) -> Option<Timestamp>
     sent_at.checked_add(Span::new().try_seconds(i64::try_from(seconds).ok()?).ok()?).ok()
 }
 
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod tests;

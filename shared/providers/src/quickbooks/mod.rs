@@ -17,6 +17,9 @@ pub use ledger::QuickBooksLedger;
 pub use revocation::QuickBooksRevocation;
 pub use token_endpoint::QuickBooksTokenEndpoint;
 
+#[cfg(test)]
+pub(crate) use token_endpoint::DIALECT;
+
 use reqwest::header::HeaderName;
 
 /// The header with Intuit's name for a request, which its support asks for.

@@ -20,7 +20,7 @@ use crate::{
 
 /// A token that Intuit does not know (any more) is answered with `invalid_request`, like a malformed one; ours come from
 /// Intuit, so that it can only be gone.
-const DIALECT: RevocationDialect = RevocationDialect {
+static DIALECT: RevocationDialect = RevocationDialect {
     gone: &["invalid_grant", "invalid_token", "invalid_request"],
     app_errors: &["invalid_client", "unauthorized_client"],
     trace: Some(TRACE_HEADER),

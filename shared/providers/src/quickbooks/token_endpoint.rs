@@ -24,7 +24,7 @@ use crate::{
 const HARD_EXPIRY_HEADER: HeaderName = HeaderName::from_static("x-include-refresh-token-hard-expires-in");
 
 /// How Intuit answers.
-pub(crate) const DIALECT: Dialect = Dialect {
+pub(crate) static DIALECT: Dialect = Dialect {
     dead: "invalid_grant",
     dead_statuses: &[400],
     app_errors: BASE_APP_ERRORS,

@@ -22,7 +22,7 @@ use crate::{
     settings::XeroSettings,
 };
 
-const DIALECT: RevocationDialect = RevocationDialect {
+static DIALECT: RevocationDialect = RevocationDialect {
     gone: &["invalid_grant", "invalid_token"],
     app_errors: &["invalid_client", "unauthorized_client", "invalid_request"],
     trace: Some(TRACE_HEADER),

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How Xero answers: every error with the status 400.
-pub(crate) const DIALECT: Dialect = Dialect {
+pub(crate) static DIALECT: Dialect = Dialect {
     dead: "invalid_grant",
     dead_statuses: &[400],
     app_errors: BASE_APP_ERRORS,

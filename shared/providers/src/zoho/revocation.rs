@@ -16,7 +16,7 @@ use crate::{
     settings::ZohoSettings,
 };
 
-const DIALECT: RevocationDialect = RevocationDialect {
+static DIALECT: RevocationDialect = RevocationDialect {
     gone: &["invalid_code", "invalid_token"],
     app_errors: &["invalid_client", "invalid_client_secret", "unauthorized_client"],
     trace: None,

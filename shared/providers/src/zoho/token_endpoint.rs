@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// How Zoho answers: errors have the status 200 as often as another, so that the body alone says what they mean.
-pub(crate) const DIALECT: Dialect = Dialect {
+pub(crate) static DIALECT: Dialect = Dialect {
     dead: "invalid_code",
-    dead_statuses: &[200, 400],
+    dead_statuses: &[200, 400, 401],
     app_errors: &[
         "invalid_client",
         "invalid_client_secret",

@@ -3,8 +3,13 @@
 
 mod companies;
 mod ledger;
+mod quickbooks;
 mod refusals;
 mod responder;
-mod simulated;
+mod revocation;
+
+mod simulator;
 mod support;
 mod token_endpoint;
+mod xero;
+mod zoho;

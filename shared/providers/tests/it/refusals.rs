@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{
-    authorization::{Companies as _, CompanyError},
+    authorization::{Companies as _, CompanyError, NewGrant},
     store::chain,
     sync::{Entity, Ledger as _, LedgerCall, LedgerError, PageQuery},
 };
@@ -28,10 +28,11 @@ async fn asked(intuit: &Responder) -> (LedgerError, LedgerError, CompanyError) {
     let (token, company) = (access_token(), company());
     let call = LedgerCall { token: &token, company: &company };
     let query = PageQuery { entity: Entity::Invoices, after: None, skip: 0 };
+    let grant = NewGrant { access: &token, named: Some(&company), location: None };
     (
         ledger.page(call, query).await.unwrap_err(),
         ledger.fetch(call, Entity::Invoices, &"130".parse().unwrap()).await.unwrap_err(),
-        QuickBooksCompanies::new(http, base).company_name(&token, &company).await.unwrap_err(),
+        QuickBooksCompanies::new(http, base).granted(grant).await.unwrap_err(),
     )
 }
 

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use domain::{
     clock::Clock,
     id::ProviderCompanyId,
-    secret::{AccessToken, ClientSecret, RefreshToken},
-    token::{TokenEndpoint as _, TokenEndpointError, TokenSet},
+    secret::{AccessToken, AuthorizationCode, ClientSecret, RefreshToken},
+    token::{CodeGrant, TokenEndpoint as _, TokenEndpointError, TokenSet},
 };
 use jiff::Timestamp;
 use providers::{
@@ -48,6 +48,7 @@ pub(crate) fn settings(token_url: Url) -> QuickBooksSettings {
         revoke_url: elsewhere.clone(),
         api_base_url: elsewhere,
         scopes: vec![QUICKBOOKS_ACCOUNTING_SCOPE.to_owned()],
+        pkce: false,
         post_timeout: Duration::from_secs(5),
     }
 }
@@ -57,7 +58,7 @@ pub(crate) fn endpoint(settings: QuickBooksSettings) -> QuickBooksTokenEndpoint 
 }
 
 pub(crate) async fn refresh_at(token_url: Url) -> Result<TokenSet, TokenEndpointError> {
-    endpoint(settings(token_url)).refresh(&RefreshToken::new(REFRESH_TOKEN)).await
+    endpoint(settings(token_url)).refresh(&RefreshToken::new(REFRESH_TOKEN), None).await
 }
 
 pub(crate) fn access_token() -> AccessToken {
@@ -66,4 +67,22 @@ pub(crate) fn access_token() -> AccessToken {
 
 pub(crate) fn company() -> ProviderCompanyId {
     simulator::Options::INTUIT_REALM_ID.parse().unwrap()
+}
+
+/// A code as it comes back from the consent page of Intuit or Xero.
+pub(crate) fn code_grant<'a>(code: &'a AuthorizationCode, redirect_uri: &'a str) -> CodeGrant<'a> {
+    CodeGrant { code, redirect_uri, verifier: None, location: None }
+}
+
+/// The class of a token endpoint's answer, in a word.
+pub(crate) fn class(answer: &Result<TokenSet, TokenEndpointError>) -> &'static str {
+    match answer {
+        Ok(_) => "issued",
+        Err(TokenEndpointError::GrantRefused(_)) => "grant",
+        Err(TokenEndpointError::AppRefused(_)) => "app",
+        Err(TokenEndpointError::Throttled { .. }) => "throttled",
+        Err(TokenEndpointError::Failed(_)) => "failed",
+        Err(TokenEndpointError::Unreached(_)) => "unreached",
+        Err(TokenEndpointError::Unknown { .. }) => "unknown",
+    }
 }

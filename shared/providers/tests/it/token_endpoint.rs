@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use domain::{
     refresh::policy::DEFAULT_POST_TIMEOUT,
-    secret::{AuthorizationCode, RefreshToken},
+    secret::{AuthorizationCode, CodeVerifier, RefreshToken},
     store::chain,
-    token::{TokenEndpoint as _, TokenEndpointError},
+    token::{CodeGrant, TokenEndpoint as _, TokenEndpointError},
 };
 use providers::settings::QuickBooksSettings;
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
     responder::{Responder, Script, answer},
-    support::{REFRESH_TOKEN, SECRET, endpoint, now, refresh_at, settings},
+    support::{REFRESH_TOKEN, SECRET, code_grant, endpoint, now, refresh_at, settings},
 };
 
 const ISSUED: &str =
@@ -49,8 +49,14 @@ async fn an_exchange_sends_the_code_with_the_address_it_was_given_to() {
     let intuit = Responder::answering(200, &[], ISSUED).await;
     let endpoint = endpoint(settings(intuit.url("/bearer")));
 
-    endpoint.exchange(&AuthorizationCode::new("AB+1/2"), "https://app.example/cb?a=b").await.unwrap();
+    let (code, verifier) = (AuthorizationCode::new("AB+1/2"), CodeVerifier::new("v-1~2"));
+    let grant = code_grant(&code, "https://app.example/cb?a=b");
 
+    endpoint.exchange(grant).await.unwrap();
+    endpoint.exchange(CodeGrant { verifier: Some(&verifier), ..grant }).await.unwrap();
+
+    let request = intuit.requests().remove(1);
+    assert!(request.ends_with("&code_verifier=v-1%7E2"), "{request}");
     let request = intuit.requests().remove(0);
     let body =
         "grant_type=authorization_code&code=AB%2B1%2F2&redirect_uri=https%3A%2F%2Fapp.example%2Fcb%3Fa%3Db";
@@ -84,7 +90,7 @@ async fn a_handshake_that_hangs_ends_long_before_the_wait_for_an_answer_would() 
     let settings = QuickBooksSettings { post_timeout: DEFAULT_POST_TIMEOUT, ..settings(url) };
     let begun = Instant::now();
 
-    let refreshed = endpoint(settings).refresh(&RefreshToken::new(REFRESH_TOKEN)).await;
+    let refreshed = endpoint(settings).refresh(&RefreshToken::new(REFRESH_TOKEN), None).await;
 
     assert!(matches!(refreshed, Err(TokenEndpointError::Unreached(_))), "{refreshed:?}");
     assert_eq!(begun.elapsed().as_secs(), providers::http::CONNECT_TIMEOUT.as_secs());
@@ -121,14 +127,14 @@ async fn the_configured_timeout_ends_the_wait_with_nothing_known() {
         endpoint(settings)
     };
 
-    let refreshed = patience(intuit.url("/bearer")).refresh(&RefreshToken::new(REFRESH_TOKEN)).await;
+    let refreshed = patience(intuit.url("/bearer")).refresh(&RefreshToken::new(REFRESH_TOKEN), None).await;
 
     let Err(TokenEndpointError::Unknown { source: Some(source), .. }) = refreshed else {
         panic!("{refreshed:?}")
     };
     assert!(source.downcast_ref::<reqwest::Error>().unwrap().is_timeout(), "{source:?}");
     let intuit = Responder::start(Script::Bytes(head_only)).await;
-    let refreshed = patience(intuit.url("/bearer")).refresh(&RefreshToken::new(REFRESH_TOKEN)).await;
+    let refreshed = patience(intuit.url("/bearer")).refresh(&RefreshToken::new(REFRESH_TOKEN), None).await;
     let Err(TokenEndpointError::Unknown { refusal, .. }) = refreshed else { panic!("{refreshed:?}") };
     assert_eq!(refusal.status, Some(200), "what is known of the answer is kept");
 }

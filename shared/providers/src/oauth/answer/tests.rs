@@ -3,21 +3,32 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{quickbooks, xero, zoho};
 
-const SCOPE: &str = "com.intuit.quickbooks.accounting";
+/// How each provider speaks.
+static DIALECTS: [(&str, &Dialect); 3] =
+    [("quickbooks", &quickbooks::DIALECT), ("xero", &xero::DIALECT), ("zoho", &zoho::DIALECT)];
 
 fn sent_at() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
 }
 
-fn judged(status: u16, body: &str) -> Result<TokenSet, TokenEndpointError> {
+fn judged_by(
+    dialect: &Dialect,
+    (status, body): (u16, &str),
+    kept: Option<&RefreshToken>,
+) -> Result<TokenSet, TokenEndpointError> {
     let answer = TokenAnswer {
         status: StatusCode::from_u16(status).unwrap(),
         body: body.as_bytes(),
         trace_id: Some("1-abc".to_owned()),
         retry_after: Some(Duration::from_secs(7)),
     };
-    answer.judge(sent_at(), &[SCOPE.to_owned()])
+    answer.judge(dialect, sent_at(), kept).map(|issued| issued.tokens)
+}
+
+fn judged(status: u16, body: &str) -> Result<TokenSet, TokenEndpointError> {
+    judged_by(&quickbooks::DIALECT, (status, body), None)
 }
 
 /// The class and the error code of a judgment, as one word each.
@@ -54,36 +65,7 @@ fn intuits_example_becomes_a_token_set_counted_from_the_request() {
     assert_eq!(tokens.access_expires_at.to_string(), "2026-11-20T13:00:00Z");
     assert_eq!(tokens.refresh_expires_at.unwrap().to_string(), "2027-03-01T12:00:00Z");
     assert_eq!(tokens.hard_expires_at.unwrap().to_string(), "2031-11-17T08:24:08Z");
-    assert_eq!(tokens.scopes, [SCOPE]);
-}
-
-#[test]
-fn errors_are_classed_by_status_and_code() {
-    let error = |code: &str| format!(r#"{{"error":"{code}","error_description":"Token invalid"}}"#);
-    for (status, code, expected) in [
-        (400, "invalid_grant", "grant"),
-        (200, "invalid_grant", "grant"),
-        (400, "invalid_client", "app"),
-        (401, "invalid_client", "app"),
-        (200, "invalid_client", "app"),
-        (400, "unauthorized_client", "app"),
-        (401, "unauthorized_client", "app"),
-        (400, "invalid_request", "app"),
-        (400, "unsupported_grant_type", "app"),
-        (400, "invalid_scope", "app"),
-        (400, "server_error", "failed"),
-        (200, "temporarily_unavailable", "failed"),
-        // A verdict needs the status that goes with it.
-        (401, "invalid_grant", "failed"),
-        (403, "invalid_grant", "failed"),
-        (404, "invalid_grant", "failed"),
-        (500, "invalid_grant", "failed"),
-        (503, "invalid_client", "failed"),
-        (302, "invalid_grant", "failed"),
-        (429, "invalid_grant", "throttled"),
-    ] {
-        assert_eq!(class(&judged(status, &error(code))), (expected, Some(code)), "{status} {code}");
-    }
+    assert_eq!(tokens.scopes, None, "Intuit does not say");
 }
 
 #[test]
@@ -200,19 +182,38 @@ fn no_failure_tells_what_the_body_said() {
     }
 }
 
+#[test]
+fn an_absurd_scope_is_left_out_rather_than_the_tokens() {
+    for scope in ["1", "[]", "[\"a\"]", "{}", "null", "\"\"", "\" , \"", "\"\u{fc}\""] {
+        let scope: serde_json::Value = serde_json::from_str(scope).unwrap();
+
+        let tokens = judged(200, &issued_with(&[("scope", scope.clone())])).unwrap();
+
+        assert_eq!(tokens.scopes, None, "{scope}");
+    }
+    let endless = format!("{} {}", "a".repeat(129), "b ".repeat(1_000));
+    let tokens = judged(200, &issued_with(&[("scope", endless.into())])).unwrap();
+    assert_eq!(tokens.scopes.unwrap(), vec!["b"; 100]);
+}
+
 proptest! {
     #[test]
-    fn no_body_makes_the_judge_panic(body in proptest::collection::vec(any::<u8>(), 0..200), status in 200_u16..600) {
+    fn no_body_makes_the_judge_panic(
+        body in proptest::collection::vec(any::<u8>(), 0..200), status in 200_u16..600, at in 0..DIALECTS.len(),
+    ) {
         let status = StatusCode::from_u16(status).unwrap();
         let answer = TokenAnswer { status, body: &body, trace_id: None, retry_after: None };
-        prop_assert!(answer.judge(sent_at(), &[]).is_err());
+        prop_assert!(answer.judge(DIALECTS[at].1, sent_at(), None).is_err());
     }
 
     #[test]
-    fn no_number_makes_the_judge_panic(life in "-?[0-9]{1,25}([.][0-9]{1,3})?([eE][+-]?[0-9]{1,4})?") {
+    fn no_number_makes_the_judge_panic(
+        life in "-?[0-9]{1,25}([.][0-9]{1,3})?([eE][+-]?[0-9]{1,4})?", at in 0..DIALECTS.len(),
+    ) {
         let body = issued_with(&[("expires_in", 1.into())]).replace("\"expires_in\":1", &format!("\"expires_in\":{life}"));
-        if let Ok(tokens) = judged(200, &body) {
+        if let Ok(tokens) = judged_by(DIALECTS[at].1, (200, &body), None) {
             prop_assert!(tokens.access_expires_at > sent_at());
+            prop_assert!(tokens.access_expires_at.duration_since(sent_at()).as_hours() <= 24);
         }
     }
 }

@@ -3,29 +3,28 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    authorization::{Companies as _, CompanyError},
+    authorization::{Companies as _, CompanyError, GrantedCompanies, NewGrant},
     clock::SystemClock,
+    id::ProviderCompanyId,
     secret::{AccessToken, AuthorizationCode, ClientSecret, RefreshToken},
     sync::{Entity, Ledger as _, LedgerCall, LedgerError, LedgerPage, PageQuery},
     token::{TokenEndpoint as _, TokenEndpointError, TokenSet},
 };
 use providers::{
-    http,
     quickbooks::{QuickBooksCompanies, QuickBooksLedger, QuickBooksTokenEndpoint, authorize_url},
     settings::QuickBooksSettings,
 };
 use serde_json::{Value, json};
-use simulator::{ConsentMode, Options, Simulator};
-use url::Url;
+use simulator::{ConsentMode, Options};
 
-use crate::support::{company, settings};
-
-const CALLBACK: &str = "http://localhost:3000/callback";
+use crate::{
+    simulator::{CALLBACK, Simulated},
+    support::{class, code_grant, company, settings},
+};
 
 /// A simulator, and our app talking to it.
 struct Intuit {
-    simulator: Simulator,
-    http: reqwest::Client,
+    simulator: Simulated,
     settings: Arc<QuickBooksSettings>,
     endpoint: QuickBooksTokenEndpoint,
     companies: QuickBooksCompanies,
@@ -41,62 +40,63 @@ impl Intuit {
         let mut options = Options::local();
         options.intuit.consent = ConsentMode::Approve;
         options.intuit.company.invoices = invoices;
-        let simulator = Simulator::start(options).await.unwrap();
-        let http = http::client().unwrap();
-        let base: Url = format!("{}/intuit", simulator.base_url()).parse().unwrap();
-        let at = |path: &str| format!("{base}{path}").parse::<Url>().unwrap();
+        let simulator = Simulated::start("intuit", options).await;
+        let http = simulator.http.clone();
         let settings = Arc::new(QuickBooksSettings {
             client_id: Options::INTUIT_CLIENT_ID.to_owned(),
             client_secret: ClientSecret::new(Options::INTUIT_CLIENT_SECRET),
-            authorize_url: at("/connect/oauth2"),
-            api_base_url: base.clone(),
-            ..settings(at("/oauth2/v1/tokens/bearer"))
+            authorize_url: simulator.at("/connect/oauth2"),
+            revoke_url: simulator.at("/v2/oauth2/tokens/revoke"),
+            api_base_url: simulator.at(""),
+            ..settings(simulator.at("/oauth2/v1/tokens/bearer"))
         });
+        let base = simulator.at("");
         Self {
-            endpoint: QuickBooksTokenEndpoint::new(
-                http.clone(),
-                Arc::clone(&settings),
-                Arc::new(SystemClock),
-            ),
+            endpoint: QuickBooksTokenEndpoint::new(http.clone(), settings.clone(), Arc::new(SystemClock)),
             companies: QuickBooksCompanies::new(http.clone(), base.clone()),
-            ledger: QuickBooksLedger::new(http.clone(), base),
+            ledger: QuickBooksLedger::new(http, base),
             simulator,
-            http,
             settings,
         }
     }
 
     async fn control(&self, method: &str, path: &str, body: Value) -> Value {
-        let url = format!("{}/_control/{path}", self.simulator.base_url());
-        let answer = self.http.request(method.parse().unwrap(), url).json(&body).send().await.unwrap();
-        assert!(answer.status().is_success(), "{method} {path}: {}", answer.status());
-        answer.json().await.unwrap()
+        self.simulator.control(method, path, body).await
     }
 
-    async fn fault(&self, endpoint: &str, mut fault: Value) {
-        fault["provider"] = json!("intuit");
-        fault["endpoint"] = json!(endpoint);
-        self.control("POST", "faults", fault).await;
+    async fn fault(&self, endpoint: &str, fault: Value) {
+        self.simulator.fault(endpoint, fault).await;
     }
 
-    /// How many requests an endpoint has received.
     async fn calls(&self, endpoint: &str) -> u64 {
-        let counts = self.control("GET", &format!("calls/counts?endpoint={endpoint}"), json!({})).await;
-        counts["total"].as_u64().unwrap()
+        self.simulator.calls(endpoint).await
     }
 
     /// Goes to the consent page as a browser would.
     async fn code(&self) -> AuthorizationCode {
-        let mut url = authorize_url(&self.settings, CALLBACK);
-        url.query_pairs_mut().append_pair("state", "s");
-        let answer = self.http.get(url).send().await.unwrap();
-        let location: Url = answer.headers()["location"].to_str().unwrap().parse().unwrap();
-        let code = location.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
-        AuthorizationCode::new(code)
+        let url = authorize_url(&self.settings, CALLBACK, &self.settings.scopes);
+        let callback = self.simulator.consent(url).await;
+        AuthorizationCode::new(callback["code"].clone())
+    }
+
+    async fn exchange(&self, code: &AuthorizationCode) -> Result<TokenSet, TokenEndpointError> {
+        self.endpoint.exchange(code_grant(code, CALLBACK)).await
+    }
+
+    async fn refresh(&self, token: &RefreshToken) -> Result<TokenSet, TokenEndpointError> {
+        self.endpoint.refresh(token, None).await
     }
 
     async fn connect(&self) -> TokenSet {
-        self.endpoint.exchange(&self.code().await, CALLBACK).await.unwrap()
+        self.exchange(&self.code().await).await.unwrap()
+    }
+
+    async fn confirmed(
+        &self,
+        access: &AccessToken,
+        company: &ProviderCompanyId,
+    ) -> Result<GrantedCompanies, CompanyError> {
+        self.companies.granted(NewGrant { access, named: Some(company), location: None }).await
     }
 
     async fn page(&self, token: &AccessToken, query: PageQuery) -> Result<LedgerPage, LedgerError> {
@@ -113,9 +113,9 @@ async fn a_consent_becomes_tokens_that_open_the_company() {
     let intuit = Intuit::start().await;
 
     let tokens = intuit.connect().await;
-    let name = intuit.companies.company_name(&tokens.access, &company()).await.unwrap();
+    let granted = intuit.confirmed(&tokens.access, &company()).await.unwrap();
 
-    assert_eq!(name, "Sandbox Company_US_1");
+    assert_eq!(granted.chosen[0].name, "Sandbox Company_US_1");
     let issued = tokens.access_expires_at;
     let days = |at: Option<jiff::Timestamp>| (at.unwrap().duration_since(issued).as_hours() + 1) / 24;
     assert_eq!((days(tokens.refresh_expires_at), days(tokens.hard_expires_at)), (100, 1825));
@@ -128,7 +128,7 @@ async fn a_token_of_another_company_is_foreign() {
     intuit.control("POST", "intuit/companies", other).await;
 
     let tokens = intuit.connect().await;
-    let named = intuit.companies.company_name(&tokens.access, &"4620816365000000002".parse().unwrap()).await;
+    let named = intuit.confirmed(&tokens.access, &"4620816365000000002".parse().unwrap()).await;
 
     assert!(matches!(named, Err(CompanyError::Foreign)), "{named:?}");
 }
@@ -138,8 +138,8 @@ async fn a_code_is_good_once() {
     let intuit = Intuit::start().await;
     let code = intuit.code().await;
 
-    intuit.endpoint.exchange(&code, CALLBACK).await.unwrap();
-    let again = intuit.endpoint.exchange(&code, CALLBACK).await;
+    intuit.exchange(&code).await.unwrap();
+    let again = intuit.exchange(&code).await;
 
     let Err(TokenEndpointError::GrantRefused(refusal)) = again else { panic!("{again:?}") };
     assert_eq!((refusal.error.as_deref(), refusal.status), (Some("invalid_grant"), Some(400)));
@@ -152,13 +152,13 @@ async fn a_rotated_refresh_token_replaces_the_former() {
     intuit.control("PATCH", "intuit/settings", json!({ "rotateEveryRefresh": true })).await;
     let first = intuit.connect().await;
 
-    let second = intuit.endpoint.refresh(&first.refresh).await.unwrap();
-    let former = intuit.endpoint.refresh(&first.refresh).await;
+    let second = intuit.refresh(&first.refresh).await.unwrap();
+    let former = intuit.refresh(&first.refresh).await;
 
     assert_ne!(second.refresh.expose(), first.refresh.expose());
     assert_ne!(second.access.expose(), first.access.expose());
     assert!(matches!(former, Err(TokenEndpointError::GrantRefused(_))), "{former:?}");
-    assert!(intuit.endpoint.refresh(&second.refresh).await.is_ok());
+    assert!(intuit.refresh(&second.refresh).await.is_ok());
 }
 
 #[tokio::test]
@@ -167,26 +167,16 @@ async fn a_wrong_secret_is_our_fault_and_not_the_grants() {
     let tokens = intuit.connect().await;
     let settings =
         QuickBooksSettings { client_secret: ClientSecret::new("wrong"), ..(*intuit.settings).clone() };
-    let endpoint =
-        QuickBooksTokenEndpoint::new(intuit.http.clone(), Arc::new(settings), Arc::new(SystemClock));
+    let endpoint = QuickBooksTokenEndpoint::new(
+        intuit.simulator.http.clone(),
+        Arc::new(settings),
+        Arc::new(SystemClock),
+    );
 
-    let refreshed = endpoint.refresh(&tokens.refresh).await;
+    let refreshed = endpoint.refresh(&tokens.refresh, None).await;
 
     let Err(TokenEndpointError::AppRefused(refusal)) = refreshed else { panic!("{refreshed:?}") };
     assert_eq!((refusal.error.as_deref(), refusal.status), (Some("invalid_client"), Some(401)));
-}
-
-/// The class of a failure to refresh, in a word.
-fn class(refreshed: &Result<TokenSet, TokenEndpointError>) -> &'static str {
-    match refreshed {
-        Ok(_) => "issued",
-        Err(TokenEndpointError::GrantRefused(_)) => "grant",
-        Err(TokenEndpointError::AppRefused(_)) => "app",
-        Err(TokenEndpointError::Throttled { .. }) => "throttled",
-        Err(TokenEndpointError::Failed(_)) => "failed",
-        Err(TokenEndpointError::Unreached(_)) => "unreached",
-        Err(TokenEndpointError::Unknown { .. }) => "unknown",
-    }
 }
 
 #[tokio::test]
@@ -209,13 +199,14 @@ async fn every_fault_of_the_token_endpoint_has_its_class_and_is_met_once() {
             json!({ "kind": "status", "status": 429, "body": "<x/>", "headers": { "retry-after": "9" } }),
             "throttled",
         ),
-        (json!({ "kind": "status", "status": 200, "body": r#"{"error":"invalid_grant"}"# }), "grant"),
+        (json!({ "kind": "status", "status": 200, "body": r#"{"error":"invalid_grant"}"# }), "failed"),
+        (json!({ "kind": "status", "status": 400, "body": r#"{"error":"invalid_grant"}"# }), "grant"),
         (json!({ "kind": "status", "status": 401, "body": r#"{"error":"invalid_client"}"# }), "app"),
     ] {
         let before = intuit.calls("token").await;
         intuit.fault("token", fault.clone()).await;
 
-        let refreshed = intuit.endpoint.refresh(&tokens.refresh).await;
+        let refreshed = intuit.refresh(&tokens.refresh).await;
 
         assert_eq!(class(&refreshed), expected, "{fault}: {refreshed:?}");
         assert_eq!(intuit.calls("token").await, before + 1, "{fault}: sent again, or not at all");
@@ -223,7 +214,7 @@ async fn every_fault_of_the_token_endpoint_has_its_class_and_is_met_once() {
             assert_eq!(retry_after, Some(Duration::from_secs(9)));
         }
     }
-    assert_eq!(class(&intuit.endpoint.refresh(&tokens.refresh).await), "issued", "the faults are over");
+    assert_eq!(class(&intuit.refresh(&tokens.refresh).await), "issued", "the faults are over");
 }
 
 #[tokio::test]
@@ -350,7 +341,7 @@ async fn every_fault_of_the_api_leaves_the_page_unread_and_is_met_once() {
 async fn a_refresh_token_that_intuit_never_issued_is_refused() {
     let intuit = Intuit::start().await;
 
-    let refreshed = intuit.endpoint.refresh(&RefreshToken::new("RT1-1-H0-unknown")).await;
+    let refreshed = intuit.refresh(&RefreshToken::new("RT1-1-H0-unknown")).await;
 
     assert_eq!(class(&refreshed), "grant", "{refreshed:?}");
 }
