@@ -53,7 +53,7 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> int:
         lifecycle.down(stack)
     elif arguments.command == "demo":
         lifecycle.up(stack)
-        say("connecting a company of the simulator")
+        say("connecting new books on each provider")
         return 0 if run_demo(stack) else 1
     elif arguments.command == "status":
         return 0 if status.show_status(stack) else 1
