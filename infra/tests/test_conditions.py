@@ -1,4 +1,4 @@
-"""Conditions of policies name what the adapters really write: no local AWS enforces them, so nothing else would notice."""
+"""Conditions of policies name what the adapters really write; no local AWS enforces them, so only this would notice."""
 
 from __future__ import annotations
 
