@@ -16,7 +16,7 @@ use tests::sample;
 
 use crate::{
     connect::failure,
-    world::{REDIRECT_URI, World, company},
+    world::{REDIRECT_URI, World, company, invalid_grant},
 };
 
 async fn companies(world: &World, key: &ConnectionKey) -> Vec<String> {
@@ -48,10 +48,10 @@ async fn all_companies_of_a_grant_share_one_connection_and_each_is_synced_and_to
 }
 
 #[tokio::test]
-async fn a_reconnect_keeps_the_companies_that_the_new_tokens_reach_and_gives_up_the_others() {
+async fn a_reconnect_keeps_the_companies_that_the_new_tokens_reach() {
     let world = World::new();
     let tenant = sample::tenant();
-    world.companies.grant(Provider::Xero, &["a", "b", "c"], &[]);
+    world.companies.grant(Provider::Xero, &["a", "b"], &[]);
     let key = world.connect_xero(world.session(&tenant)).await.unwrap().key;
 
     world.companies.grant(Provider::Xero, &["a"], &["b"]);
@@ -59,7 +59,39 @@ async fn a_reconnect_keeps_the_companies_that_the_new_tokens_reach_and_gives_up_
 
     assert_eq!(again.key, key);
     assert_eq!(companies(&world, &key).await, ["a", "b"]);
-    assert_eq!(owners(&world, "c").await, [(tenant, true)], "another tenant may have it now");
+}
+
+#[tokio::test]
+async fn a_grant_of_somebody_else_takes_no_company_off_a_connection_that_works() {
+    let world = World::new();
+    let tenant = sample::tenant();
+    world.companies.grant(Provider::Xero, &["a", "b"], &[]);
+    let first = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+
+    world.companies.grant(Provider::Xero, &["a"], &[]);
+    let second = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+
+    assert_ne!(first, second);
+    assert_eq!(companies(&world, &first).await, ["b"], "its own tokens still reach it");
+    assert_eq!(companies(&world, &second).await, ["a"], "the newer grant has it");
+    assert_eq!(world.find(&first).await.state, ConnectionState::Active);
+}
+
+#[tokio::test]
+async fn a_dead_connection_comes_back_with_what_the_new_tokens_reach_and_gives_up_the_rest() {
+    let world = World::new();
+    let tenant = sample::tenant();
+    world.companies.grant(Provider::Xero, &["a", "b"], &[]);
+    let key = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+    world.provider.answer(Err(invalid_grant()));
+    world.refresh(&key, Trigger::Manual).await;
+
+    world.companies.grant(Provider::Xero, &["a"], &[]);
+    let again = world.connect_xero(world.session(&tenant)).await.unwrap();
+
+    assert_eq!(again.key, key);
+    assert_eq!(companies(&world, &key).await, ["a"]);
+    assert_eq!(owners(&world, "b").await, [(tenant, true)], "another tenant may have it now");
 }
 
 #[tokio::test]

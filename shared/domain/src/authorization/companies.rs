@@ -30,6 +30,14 @@ pub struct GrantedCompanies {
     pub reachable: Vec<ProviderCompanyId>,
 }
 
+impl GrantedCompanies {
+    /// Whether the tokens reach a company.
+    #[must_use]
+    pub fn reaches(&self, company: &ProviderCompanyId) -> bool {
+        self.reachable.contains(company) || self.chosen.iter().any(|chosen| chosen.provider_id == *company)
+    }
+}
+
 /// Why the companies of a grant are not known.
 #[derive(Debug, Error)]
 pub enum CompanyError {

@@ -49,7 +49,7 @@ impl Connector {
         correlation: &CorrelationId,
     ) -> Result<Placed, ConnectFailure> {
         for _ in 0..STORE_TRIES {
-            let plan = self.plan(request, &grant.companies.chosen).await?;
+            let plan = self.plan(request, &grant.companies).await?;
             self.audit_elsewhere(request, &plan, correlation).await;
             if plan.companies.is_empty() {
                 return Err(ConnectFailure::OwnedElsewhere);
@@ -69,7 +69,12 @@ impl Connector {
     }
 
     /// Reads who has the companies, and decides which connection they go to.
-    async fn plan(&self, request: &AuthorizationRequest, chosen: &[Company]) -> Result<Plan, ConnectFailure> {
+    async fn plan(
+        &self,
+        request: &AuthorizationRequest,
+        granted: &GrantedCompanies,
+    ) -> Result<Plan, ConnectFailure> {
+        let chosen = &granted.chosen;
         let routes =
             chosen.iter().map(|company| self.connections.find_routes(request.provider, &company.provider_id));
         let tenant = &request.session.tenant;
@@ -85,7 +90,7 @@ impl Connector {
                 elsewhere.push((company.clone(), others));
             }
         }
-        let connection = self.target(request, &ours)?;
+        let connection = self.target(request, &ours, granted).await?;
         let from = |route: &Route| {
             (route.key.connection != connection && !route.released).then(|| route.key.connection.clone())
         };
@@ -100,10 +105,13 @@ impl Connector {
     }
 
     /// The connection that is asked for, the oldest that the tenant has or had for one of the companies, or a new one.
-    fn target(
+    ///
+    /// A working connection keeps the companies that the new tokens do not reach: the others then go to a new one.
+    async fn target(
         &self,
         request: &AuthorizationRequest,
         ours: &[(Company, Option<Route>)],
+        granted: &GrantedCompanies,
     ) -> Result<ConnectionId, ConnectFailure> {
         let mut known = ours.iter().filter_map(|(_, route)| route.as_ref());
         if let Some(wanted) = &request.session.reconnects {
@@ -115,11 +123,23 @@ impl Connector {
             };
         }
         // Connection ids are time-ordered; one that still has the company goes before one that gave it up.
-        let oldest = known.min_by_key(|route| (route.released, &route.key.connection));
-        Ok(oldest.map_or_else(
-            || Ids::new(&*self.clock, &*self.entropy).connection(),
-            |route| route.key.connection.clone(),
-        ))
+        if let Some(oldest) = known.min_by_key(|route| (route.released, &route.key.connection))
+            && (oldest.released || !self.would_lose_companies(&oldest.key, granted).await?)
+        {
+            return Ok(oldest.key.connection.clone());
+        }
+        Ok(Ids::new(&*self.clock, &*self.entropy).connection())
+    }
+
+    /// Whether a connection works, and has a company that tokens of another grant do not reach.
+    async fn would_lose_companies(
+        &self,
+        key: &ConnectionKey,
+        granted: &GrantedCompanies,
+    ) -> Result<bool, StoreError> {
+        let works = self.connections.find(key).await?.is_some_and(|found| found.state.is_refreshable());
+        let companies = self.connections.list_companies(key).await?;
+        Ok(works && !companies.iter().all(|company| granted.reaches(&company.provider_id)))
     }
 
     async fn new_connection(
@@ -201,11 +221,9 @@ impl Connector {
 
     /// Takes companies off that the connection had and that its new tokens do not reach.
     async fn drop_unreachable(&self, grant: &Grant, connection: &Connection) -> Result<(), StoreError> {
-        let GrantedCompanies { chosen, reachable } = &grant.companies;
         for company in self.connections.list_companies(&connection.key).await? {
-            let id = &company.provider_id;
-            if !reachable.contains(id) && !chosen.iter().any(|chosen| chosen.provider_id == *id) {
-                let route = (connection.provider, id);
+            if !grant.companies.reaches(&company.provider_id) {
+                let route = (connection.provider, &company.provider_id);
                 self.connections.release_route(&connection.key, route, connection.fence).await?;
                 self.connections.delete_company(&connection.key, &company.id).await?;
             }
