@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn more_than_a_connection_can_have_is_refused_whole() {
-        let list = |count| Value::from_iter((0..count).map(|id| json!({ "tenantId": format!("t{id}") })));
+        let list = |count| (0..count).map(|id| json!({ "tenantId": format!("t{id}") })).collect::<Value>();
 
         assert_eq!(granted(&list(MAX_COMPANIES), &Event::Unsaid).unwrap().chosen.len(), MAX_COMPANIES);
         let granted = granted(&list(40), &Event::Unsaid);
