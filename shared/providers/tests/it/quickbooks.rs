@@ -8,10 +8,12 @@ use domain::{
     id::ProviderCompanyId,
     secret::{AccessToken, AuthorizationCode, ClientSecret, RefreshToken},
     sync::{Entity, Ledger as _, LedgerCall, LedgerError, LedgerPage, PageQuery},
-    token::{TokenEndpoint as _, TokenEndpointError, TokenSet},
+    token::{EndingGrant, Revocation as _, TokenEndpoint as _, TokenEndpointError, TokenSet},
 };
 use providers::{
-    quickbooks::{QuickBooksCompanies, QuickBooksLedger, QuickBooksTokenEndpoint, authorize_url},
+    quickbooks::{
+        QuickBooksCompanies, QuickBooksLedger, QuickBooksRevocation, QuickBooksTokenEndpoint, authorize_url,
+    },
     settings::QuickBooksSettings,
 };
 use serde_json::{Value, json};
@@ -344,4 +346,21 @@ async fn a_refresh_token_that_intuit_never_issued_is_refused() {
     let refreshed = intuit.refresh(&RefreshToken::new("RT1-1-H0-unknown")).await;
 
     assert_eq!(class(&refreshed), "grant", "{refreshed:?}");
+}
+
+#[tokio::test]
+async fn a_revoked_grant_is_dead_and_revoking_it_again_changes_nothing() {
+    let intuit = Intuit::start().await;
+    let tokens = intuit.connect().await;
+    let http = intuit.simulator.http.clone();
+    let revocation = QuickBooksRevocation::new(http, intuit.settings.clone(), Arc::new(SystemClock));
+    let grant =
+        EndingGrant { refresh: &tokens.refresh, access: None, location: None, companies: &[company()] };
+
+    revocation.revoke(grant).await.unwrap();
+    revocation.revoke(grant).await.unwrap();
+
+    assert_eq!(class(&intuit.refresh(&tokens.refresh).await), "grant");
+    let page = intuit.page(&tokens.access, invoices(0)).await;
+    assert!(matches!(page, Err(LedgerError::Unauthorized)), "{page:?}");
 }

@@ -1,13 +1,22 @@
 //! Revocation and lists of companies over sockets: what is sent, and that no failure tells a secret.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use domain::{
     authorization::{Companies as _, CompanyError, NewGrant},
+    clock::Clock,
     secret::{AccessToken, RefreshToken},
     store::chain,
     token::{EndingGrant, Revocation, RevocationError},
 };
+use jiff::Timestamp;
 use providers::{
     http,
     quickbooks::QuickBooksRevocation,
@@ -118,6 +127,35 @@ async fn a_wait_that_is_asked_for_is_passed_on() {
         };
         assert_eq!((refusal.status, retry_after), (Some(429), Some(Duration::from_secs(90))));
     }
+}
+
+/// A clock that is six seconds later whenever it is looked at.
+struct Hasty(AtomicU32);
+
+#[async_trait]
+impl Clock for Hasty {
+    fn now(&self) -> Timestamp {
+        now() + Duration::from_secs(6) * self.0.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+#[tokio::test]
+async fn many_organizations_do_not_outlast_the_time_for_one_end() {
+    let connections: Vec<_> =
+        (0..9).map(|id| format!(r#"{{"id":"c{id}","tenantId":"{}"}}"#, company())).collect();
+    let server = Responder::answering(200, &[], format!("[{}]", connections.join(","))).await;
+    let settings = xero_settings(&server.url("/"));
+    let clock = Arc::new(Hasty(AtomicU32::new(0)));
+    let revocation = XeroRevocation::new(http::client().unwrap(), settings, clock);
+
+    let revoked = revoke(&revocation).await;
+
+    assert!(matches!(revoked, Err(RevocationError::Unavailable { .. })), "{revoked:?}");
+    let asked: Vec<_> =
+        server.requests().iter().map(|request| request.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(asked, ["GET /connections HTTP/1.1", "DELETE /connections/c0 HTTP/1.1"]);
 }
 
 #[tokio::test]

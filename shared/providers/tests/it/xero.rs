@@ -261,4 +261,7 @@ async fn a_failure_in_between_leaves_the_token_set_for_the_next_try() {
 
     let failed = xero.revoke(&tokens, &[FIRST, SECOND]).await;
     assert!(matches!(failed, Err(RevocationError::Unavailable { .. })), "{failed:?}");
+
+    xero.revoke(&tokens, &[FIRST, SECOND]).await.unwrap();
+    assert_eq!(xero.simulator.calls("revoke").await, 2);
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     authorization::{Companies as _, CompanyError, GrantedCompanies, NewGrant},
-    clock::SystemClock,
+    clock::{Clock as _, SystemClock},
     id::Location,
     secret::{AuthorizationCode, ClientSecret, RefreshToken},
     token::{
@@ -122,13 +122,8 @@ async fn a_consent_becomes_tokens_for_every_organization_of_its_person() {
     assert_eq!(at.as_str(), "us");
     assert_eq!((granted.chosen.len(), granted.reachable.len()), (2, 2));
     assert_eq!(tokens.scopes, None, "Zoho does not say");
-    let left = tokens.access_expires_at.duration_since(jiff_now()).as_mins();
+    let left = tokens.access_expires_at.duration_since(SystemClock.now()).as_mins();
     assert!((58..=60).contains(&left), "{left}");
-}
-
-fn jiff_now() -> jiff::Timestamp {
-    use domain::clock::Clock as _;
-    SystemClock.now()
 }
 
 #[tokio::test]
@@ -279,7 +274,7 @@ async fn old_milliseconds_and_a_scope_member_are_understood() {
 
     let (tokens, _) = zoho.connect().await;
 
-    let left = tokens.access_expires_at.duration_since(jiff_now()).as_mins();
+    let left = tokens.access_expires_at.duration_since(SystemClock.now()).as_mins();
     assert!((58..=60).contains(&left), "{left}");
     let mut scopes = tokens.scopes.unwrap();
     scopes.sort();
