@@ -20,6 +20,8 @@ use crate::{
 
 /// How `DynamoDB` names a condition that was not met inside a transaction.
 const CONDITION_FAILED: &str = "ConditionalCheckFailed";
+/// How it names a write to the same item that it was doing for somebody else.
+const CONFLICT: &str = "TransactionConflict";
 
 impl DynamoConnections {
     /// Writes all items or none; the write id makes the same call again harmless (for ten minutes, says AWS).
@@ -99,5 +101,49 @@ fn refusal<R>(
             return Ok(Some(ConnectOutcome::OwnedElsewhere));
         }
     }
-    Ok((!failed.is_empty()).then_some(ConnectOutcome::Changed))
+    let met_another = cancelled.cancellation_reasons().iter().any(|reason| reason.code() == Some(CONFLICT));
+    Ok((met_another || !failed.is_empty()).then_some(ConnectOutcome::Changed))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+    use domain::{
+        connection::{AttemptCounters, Connection, ConnectionKey, ConnectionState},
+        provider::Provider,
+    };
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn cancelled(codes: &[&str]) -> Option<ConnectOutcome> {
+        let key = ConnectionKey { tenant: "acme".parse().unwrap(), connection: "conn_1".parse().unwrap() };
+        let connection = Connection {
+            key,
+            provider: Provider::QuickBooks,
+            state: ConnectionState::Active,
+            reason: None,
+            scopes: vec![],
+            location: None,
+            created_at: Timestamp::UNIX_EPOCH,
+            tokens: None,
+            fence: 0,
+            lease: None,
+            due_at: None,
+            attempts: AttemptCounters::default(),
+            write_id: "w_1".to_owned(),
+        };
+        let new = NewConnection { connection, companies: vec![], replaces: None, shared: false };
+        let reasons = codes.iter().map(|&code| CancellationReason::builder().code(code).build()).collect();
+        let error = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons)).build();
+        let error = TransactWriteItemsError::TransactionCanceledException(error);
+        refusal(&SdkError::service_error(error, ()), &new).unwrap()
+    }
+
+    #[test]
+    fn a_write_that_met_another_is_a_change_and_a_fault_of_the_table_is_none() {
+        assert_eq!(cancelled(&["None", CONFLICT]), Some(ConnectOutcome::Changed));
+        assert_eq!(cancelled(&[CONDITION_FAILED, "None"]), Some(ConnectOutcome::Changed));
+        assert_eq!(cancelled(&["ThrottlingError"]), None);
+    }
 }

@@ -1,6 +1,6 @@
 //! Placing the companies of a new grant: on a new connection, or on the one that the tenant has for them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::try_join_all;
 
@@ -21,7 +21,9 @@ use crate::{
 };
 
 /// How often a connection that changes under our hands is read and renewed again.
-const STORE_TRIES: usize = 3;
+const STORE_TRIES: u32 = 5;
+/// The wait before it is read again, longer each time: whoever changes it needs a moment.
+const STORE_RETRY: Duration = Duration::from_millis(50);
 
 /// A stored connection with the companies that came to it.
 pub(super) struct Placed {
@@ -48,7 +50,7 @@ impl Connector {
         grant: &Grant,
         correlation: &CorrelationId,
     ) -> Result<Placed, ConnectFailure> {
-        for _ in 0..STORE_TRIES {
+        for tried in 1..=STORE_TRIES {
             let plan = self.plan(request, &grant.companies).await?;
             self.audit_elsewhere(request, &plan, correlation).await;
             if plan.companies.is_empty() {
@@ -59,6 +61,7 @@ impl Connector {
                 ConnectOutcome::Stored => return Ok(self.placed(grant, new).await),
                 ConnectOutcome::OwnedElsewhere | ConnectOutcome::Changed => {
                     tracing::info!("Connection changed meanwhile, renewing it again");
+                    self.clock.sleep(STORE_RETRY * tried).await;
                 }
             }
         }
