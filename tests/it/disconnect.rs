@@ -215,6 +215,23 @@ async fn a_grant_that_is_dead_at_the_provider_ends_without_being_revoked() {
 }
 
 #[tokio::test]
+async fn a_token_that_the_provider_does_not_take_is_not_taken_for_the_end_of_its_grant() {
+    for (refresh, asked) in [(Err(invalid_grant()), 1), (Ok(()), 2)] {
+        let world = World::new();
+        let key = world.connected().await;
+        world.revocation.answer(Err(RevocationError::TokenRefused(Refusal::default())));
+        if let Err(error) = refresh {
+            world.provider.answer(Err(error));
+        }
+
+        assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
+
+        assert_eq!(world.refreshes(), 1, "the grant itself is asked");
+        assert_eq!(world.ended().len(), asked, "and is revoked with its new token where it lives");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_needs_a_reconnect_can_be_ended() {
     let world = World::new();
     let key = world.connected().await;

@@ -61,12 +61,11 @@ pub(crate) async fn handle(
 /// Whatever is wrong with the form of a callback is refused here, before its state is used up or anybody is asked.
 fn read(deps: &Deps, provider: Provider, query: &Query) -> Result<CallbackAnswer, ApiError> {
     let settings = &deps.providers;
-    if let Some(error) = query.get("error") {
-        provider::check_issuer(settings, (provider, None), query)?;
-        return Ok(CallbackAnswer::Refused { error: error.to_owned() });
-    }
     let location = provider::location(settings, provider, query)?;
     provider::check_issuer(settings, (provider, location.as_ref()), query)?;
+    if let Some(error) = query.get("error") {
+        return Ok(CallbackAnswer::Refused { error: error.to_owned() });
+    }
     Ok(CallbackAnswer::Granted { code: code(query)?, company: provider::company(provider, query)?, location })
 }
 

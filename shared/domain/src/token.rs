@@ -124,9 +124,10 @@ pub enum RevocationError {
     /// The provider does not accept our app's credentials or request.
     #[error("the provider refuses our app")]
     AppRefused(Refusal),
-    /// The provider does not accept the access token, which may only have ended.
-    #[error("the provider refuses the access token")]
-    Unauthorized(Refusal),
+    /// The provider does not accept the token that it was shown, without saying that the grant has ended: an access token
+    /// may only be too old, and what is true of the grant the next refresh tells.
+    #[error("the provider refuses the token")]
+    TokenRefused(Refusal),
     /// The provider failed, throttles or could not be reached; asking again is harmless.
     #[error("the provider did not end the grant")]
     Unavailable {

@@ -141,7 +141,7 @@ impl Refresher {
                 }
                 match self.revoke(held, (revocation, &opened, access.as_ref()), deadline).await? {
                     Ok(()) => return Ok(Round::Answered(self.finish(held, deadline).await?)),
-                    Err(RevokeFailure::Unauthorized) => return self.renew(held, tokens, deadline).await,
+                    Err(RevokeFailure::TokenRefused) => return self.renew(held, tokens, deadline).await,
                     Err(RevokeFailure::Other(error)) => error,
                 }
             }
@@ -251,8 +251,8 @@ impl Refresher {
 
 /// Why a grant did not end.
 pub(super) enum RevokeFailure {
-    /// For want of a good access token.
-    Unauthorized,
+    /// The provider does not accept the token; a refresh brings another, or the news that the grant is dead.
+    TokenRefused,
     /// For another reason, already judged.
     Other(AttemptError),
 }
@@ -261,7 +261,7 @@ impl RevokeFailure {
     pub(super) fn of(error: &RevocationError) -> Self {
         tracing::warn!(error = chain(error), "Provider did not end the grant");
         let (class, refusal, retry_after) = match error {
-            RevocationError::Unauthorized(_) => return Self::Unauthorized,
+            RevocationError::TokenRefused(_) => return Self::TokenRefused,
             RevocationError::AppRefused(refusal) => (FailureClass::Configuration, refusal, None),
             RevocationError::Unavailable { refusal, retry_after, .. } => {
                 (FailureClass::Transient, refusal, *retry_after)

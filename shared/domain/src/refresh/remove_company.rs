@@ -62,12 +62,12 @@ impl Refresher {
             }
             let removed = match &access {
                 Some(access) => revocation.remove_company(access, &company.provider_id).await,
-                None => Err(RevocationError::Unauthorized(Refusal::default())),
+                None => Err(RevocationError::TokenRefused(Refusal::default())),
             };
             match removed.map_err(|error| RevokeFailure::of(&error)) {
                 Ok(()) => return Ok(Ok(())),
                 Err(RevokeFailure::Other(error)) => return Ok(Err(error)),
-                Err(RevokeFailure::Unauthorized) => {}
+                Err(RevokeFailure::TokenRefused) => {}
             }
             let report = self.refresh(&connection.key, Trigger::Manual, deadline).await?;
             match report.outcome {

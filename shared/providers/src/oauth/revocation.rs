@@ -72,14 +72,18 @@ fn judge(answer: &Answer, dialect: &RevocationDialect, now: Timestamp) -> Result
     }
     let has_ended = (status.is_success()
         && (answer.body.is_empty() || members.is_some_and(|m| m.is_success())))
-        || (status != StatusCode::UNAUTHORIZED && is_verdict && says(dialect.gone))
-        || status == StatusCode::NOT_FOUND;
+        // In the provider's own words only: a 404 alone may be a wrong address, where nothing ends.
+        || (status != StatusCode::UNAUTHORIZED && is_verdict && says(dialect.gone));
     if has_ended {
         return Ok(());
     }
     // Only our app's credentials are checked there.
     if status == StatusCode::UNAUTHORIZED {
         return Err(RevocationError::AppRefused(refusal));
+    }
+    // How a token that is gone is told is published by nobody but RFC 7009: the grant itself is asked next.
+    if status == StatusCode::BAD_REQUEST {
+        return Err(RevocationError::TokenRefused(refusal));
     }
     let source = status.is_success().then(|| NotAsPromised.into());
     Err(RevocationError::Unavailable {
@@ -114,7 +118,7 @@ mod tests {
         match judge(&answer, &DIALECT, Timestamp::UNIX_EPOCH) {
             Ok(()) => "ended",
             Err(RevocationError::AppRefused(_)) => "app",
-            Err(RevocationError::Unauthorized(_)) => "unauthorized",
+            Err(RevocationError::TokenRefused(_)) => "token",
             Err(RevocationError::Unavailable { .. }) => "unavailable",
         }
     }
@@ -129,7 +133,6 @@ mod tests {
             (200, r#"{"error":"invalid_token"}"#, "ended"),
             (400, r#"{"error":"invalid_token"}"#, "ended"),
             (400, r#"{"error":"invalid_grant"}"#, "ended"),
-            (404, "", "ended"),
             (200, r#"{"error":"invalid_client"}"#, "app"),
             (400, r#"{"error":"invalid_client"}"#, "app"),
             (401, r#"{"error":"invalid_client"}"#, "app"),
@@ -139,7 +142,10 @@ mod tests {
             (200, "null", "unavailable"),
             (200, r#"{"status":"failure"}"#, "unavailable"),
             (200, r#"{"error":"general_error"}"#, "unavailable"),
-            (400, "", "unavailable"),
+            (400, "", "token"),
+            (400, "<html>", "token"),
+            (400, r#"{"error":"unsupported_token_type"}"#, "token"),
+            (404, "", "unavailable"),
             (403, r#"{"error":"invalid_token"}"#, "unavailable"),
             (302, "", "unavailable"),
             (429, r#"{"error":"invalid_token"}"#, "unavailable"),

@@ -105,7 +105,7 @@ impl Revocation for XeroRevocation {
     }
 
     async fn revoke(&self, grant: EndingGrant<'_>) -> Result<(), RevocationError> {
-        let access = grant.access.ok_or_else(|| RevocationError::Unauthorized(Refusal::default()))?;
+        let access = grant.access.ok_or_else(|| RevocationError::TokenRefused(Refusal::default()))?;
         let begun_at = self.clock.now();
         if self.remove(access, grant.companies, begun_at).await? {
             self.end(grant.refresh, begun_at).await?;
@@ -126,7 +126,7 @@ impl Revocation for XeroRevocation {
 fn refused(answer: &Answer, now: Timestamp) -> RevocationError {
     let refusal = refusal(answer);
     if answer.status == StatusCode::UNAUTHORIZED {
-        return RevocationError::Unauthorized(refusal);
+        return RevocationError::TokenRefused(refusal);
     }
     RevocationError::Unavailable {
         refusal,

@@ -103,7 +103,7 @@ async fn a_token_that_intuit_does_not_know_any_more_has_ended() {
     for (status, body, ended) in [
         (400, r#"{"error":"invalid_request"}"#, true),
         (400, r#"{"error":"invalid_grant"}"#, true),
-        (404, "", true),
+        (404, "", false),
         (401, r#"{"error":"invalid_client"}"#, false),
         (400, "", false),
         (302, "", false),

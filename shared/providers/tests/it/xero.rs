@@ -248,8 +248,8 @@ async fn a_grant_ends_only_with_a_good_access_token() {
     let without = EndingGrant { refresh, access: None, location: None, companies: &companies };
     let without = xero.revocation.revoke(without).await;
 
-    assert!(matches!(ended, Err(RevocationError::Unauthorized(_))), "{ended:?}");
-    assert!(matches!(without, Err(RevocationError::Unauthorized(_))), "{without:?}");
+    assert!(matches!(ended, Err(RevocationError::TokenRefused(_))), "{ended:?}");
+    assert!(matches!(without, Err(RevocationError::TokenRefused(_))), "{without:?}");
     assert_eq!(xero.connected().await, [FIRST]);
 }
 
