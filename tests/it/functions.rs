@@ -4,7 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws::{SqsSource, clients};
 use aws_lambda_events::sqs::SqsEvent;
-use domain::{api_key::Role, clock::Clock as _, connection::ConnectionKey, refresh::policy::later};
+use domain::{
+    api_key::Role,
+    clock::Clock as _,
+    connection::{ConnectionKey, ConnectionState, ConnectionStore as _},
+    refresh::policy::later,
+};
 use lambda_http::{Body, Request, http::StatusCode};
 use serde_json::{Value, json};
 use tests::memory::InMemorySweepLog;
@@ -131,6 +136,32 @@ async fn a_direct_invocation_answers_how_each_refresh_ended() {
     assert_eq!(answers[0]["result"], "refreshed");
     assert_eq!(answers[0]["connectionId"], key.connection.as_str());
     assert_eq!(world.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_direct_invocation_ends_a_connection_and_says_how_far_it_came() {
+    let (world, aws) = (World::new(), AwsEndpoint::start().await);
+    let deps = refresh_deps(&world, &aws).await;
+    let key = world.connected().await;
+
+    let answer = invoke(&world, &deps, about(&events::json("refresh-disconnect.json"), &key)).await;
+
+    assert_eq!(answer, json!({"result": "disconnected", "errorClass": null, "retryAt": null}));
+    assert_eq!(world.ended().len(), 1);
+}
+
+#[tokio::test]
+async fn the_queue_goes_on_with_a_connection_that_is_not_at_its_end() {
+    let (world, aws) = (World::new(), AwsEndpoint::start().await);
+    let deps = refresh_deps(&world, &aws).await;
+    let key = world.connected().await;
+    world.connections.mark_disconnecting(&key, world.clock.now(), "w").await.unwrap();
+
+    let batch = about(&events::json("refresh-queue.json"), &key);
+    let reply = invoke(&world, &deps, json!({"Records": [batch["Records"][0]]})).await;
+
+    assert_eq!(reply, json!({"batchItemFailures": []}));
+    assert_eq!(world.find(&key).await.state, ConnectionState::Disconnected);
 }
 
 #[tokio::test]

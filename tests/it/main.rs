@@ -14,6 +14,7 @@ mod disconnect;
 mod events;
 mod functions;
 mod ledger;
+mod oauth;
 mod recovery;
 mod refresh;
 mod retries;

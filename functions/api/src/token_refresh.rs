@@ -9,7 +9,7 @@ use axum::{
 };
 use domain::{
     api_key::Scope,
-    connection::{Connection, ConnectionKey, ConnectionState},
+    connection::{Connection, ConnectionKey},
     error::ErrorCode,
     id::{ConnectionId, TenantId},
     provider::Provider,
@@ -93,11 +93,11 @@ async fn find(
         return found.filter(|found| found.provider == provider).ok_or_else(|| missing().into());
     }
     let page = deps.connections.list(Some(&wanted.tenant_id), MAX_LIMIT, None).await?;
-    let is_meant =
-        |found: &Connection| found.provider == provider && found.state != ConnectionState::Disconnected;
-    let mut meant: Vec<_> = page.connections.into_iter().filter(is_meant).collect();
+    let of_provider = page.connections.into_iter().filter(|found| found.provider == provider);
+    let (mut ended, mut meant): (Vec<_>, Vec<_>) = of_provider.partition(|found| found.state.is_ended());
     match (meant.pop(), meant.as_slice()) {
-        (None, _) => Err(missing().into()),
+        // One that has ended is told as such, but stands in the way of no other.
+        (None, _) => ended.pop().ok_or_else(|| missing().into()),
         (Some(one), []) => Ok(one),
         (Some(last), others) => {
             let ids = others.iter().chain([&last]).map(|found| found.key.connection.to_string());

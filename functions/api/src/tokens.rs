@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
-    connection::{Connection, ConnectionState},
+    connection::Connection,
     error::ErrorCode,
     id::{ConnectionId, TenantId},
     provider::Provider,
@@ -98,7 +98,7 @@ impl Summary {
     }
 }
 
-/// `GET /api/tokens/status?tenantId=&limit=&cursor=`; disconnected connections have no tokens and are left out.
+/// `GET /api/tokens/status?tenantId=&limit=&cursor=`; connections that have ended have no tokens to use and are left out.
 pub(crate) async fn status(
     State(deps): State<Arc<Deps>>,
     Parameters(query): Parameters,
@@ -120,7 +120,7 @@ pub(crate) async fn status(
 }
 
 fn has_grant(connection: &Connection) -> bool {
-    connection.state != ConnectionState::Disconnected
+    !connection.state.is_ended()
 }
 
 fn token(connection: Connection, health: Health, now: Timestamp) -> TokenBody {

@@ -52,6 +52,12 @@ impl ConnectionState {
         self == Self::Active
     }
 
+    /// Whether it has ended, or is about to.
+    #[must_use]
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Disconnecting | Self::Disconnected)
+    }
+
     /// Whether tokens of a connection in this state are refreshed.
     #[must_use]
     pub fn is_refreshable(self) -> bool {
