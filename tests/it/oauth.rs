@@ -150,7 +150,7 @@ async fn a_callback_of_the_wrong_form_asks_nobody_and_uses_nothing_up() {
         .map(|server| format!("/auth/zoho/callback?state=zoho&code=c&location=us&accounts-server={server}"));
 
     for address in refused.iter().chain(&servers) {
-        let state = address.split("/").nth(2);
+        let state = address.split('/').nth(2);
         assert_eq!(open(&deps, address, state).await.status, 400, "{address}");
     }
 
