@@ -31,7 +31,7 @@ async fn others_hear_of_connections_and_refreshes() {
 async fn others_hear_when_a_customer_must_connect_again() {
     let bundle = Bundle::deployed().await;
     let connection = bundle.tenant().await.connect().await;
-    bundle.simulator.disconnect(&connection.realm).await;
+    bundle.simulator.disconnect(connection.realm()).await;
 
     let heard = bundle
         .overhear(&connection.tenant.id, &["token.refresh_failed", "connection.reconnect_required"], async {
@@ -41,4 +41,19 @@ async fn others_hear_when_a_customer_must_connect_again() {
 
     assert_eq!(heard.len(), 2, "{heard:#?}");
     assert!(heard.iter().all(|event| event["detail"]["errorCode"] == "dead"), "{heard:#?}");
+}
+
+#[tokio::test]
+async fn others_hear_when_a_connection_has_ended() {
+    let bundle = Bundle::deployed().await;
+    let connection = bundle.tenant().await.connect().await;
+
+    let heard = bundle
+        .overhear(&connection.tenant.id, &["connection.disconnected"], async {
+            connection.disconnect(None).await.expect(200);
+        })
+        .await;
+
+    assert_eq!(heard.len(), 1, "once: {heard:#?}");
+    assert_eq!(heard[0]["detail"]["connectionId"], connection.id.as_str());
 }

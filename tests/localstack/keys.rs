@@ -83,7 +83,7 @@ async fn a_viewer_looks_and_does_not_touch() {
         format!("{STATUS}?tenantId={tenant}"),
         format!("/api/tokens/history/quickbooks?tenantId={tenant}"),
         format!("/api/connections/{}", connection.id),
-        format!("/api/records/invoices?companyId={}", connection.realm),
+        format!("/api/records/invoices?companyId={}", connection.realm()),
     ] {
         bundle.get_as(&viewer, &path).await.expect(200);
     }
@@ -119,7 +119,7 @@ async fn a_key_of_one_tenant_cannot_tell_another_tenant_from_none() {
         ),
         (format!("/api/connections/{}", other.id), "/api/connections/conn_unknown".to_owned()),
         (
-            format!("/api/records/invoices?companyId={}", other.realm),
+            format!("/api/records/invoices?companyId={}", other.realm()),
             "/api/records/invoices?companyId=4620816365999999999".to_owned(),
         ),
     ] {

@@ -2,17 +2,25 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod broken_answers;
 mod bus;
 mod callback;
 mod connect;
 mod contracts;
+mod disconnect;
 mod driver;
 mod keys;
+mod killed;
+mod lifecycle;
+mod links;
 mod refresh;
 mod schedule;
 mod sealing;
 mod secrets;
 mod stack;
+mod states;
 mod token_api;
 mod webhook;
 mod workers;
+mod xero;
+mod zoho;

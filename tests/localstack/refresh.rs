@@ -4,7 +4,7 @@ use domain::refresh::Trigger;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::driver::{Bundle, Connected};
+use crate::driver::{Books, Bundle, Connected};
 
 async fn connected(bundle: &Bundle) -> Connected<'_> {
     bundle.tenant().await.connect().await
@@ -123,7 +123,7 @@ async fn a_grant_that_the_customer_ended_needs_a_reconnect_and_gets_one() {
     let bundle = Bundle::deployed().await;
     let connection = connected(&bundle).await;
     let (id, dead) = (connection.id.clone(), connection.refresh_token().await);
-    bundle.simulator.disconnect(&connection.realm).await;
+    bundle.simulator.disconnect(connection.realm()).await;
 
     let refused = connection.refresh().await;
     refused.expect_error(409, "AUTH_REFRESH_TOKEN_EXPIRED");
@@ -140,8 +140,8 @@ async fn a_grant_that_the_customer_ended_needs_a_reconnect_and_gets_one() {
     connection.refresh().await.expect_error(409, "AUTH_REFRESH_TOKEN_EXPIRED");
     assert_eq!(connection.spent(&dead).await, 1, "a verdict is not asked for twice");
 
-    let realm = connection.realm.clone();
-    let again = connection.tenant.connect_to(realm, false).await;
+    let realm = connection.realm().to_owned();
+    let again = connection.tenant.connect_to(&Books::realm(&realm), false).await;
     assert_eq!(again.id, id);
     assert_eq!(again.shown().await["state"], "active");
     assert_eq!(again.refresh().await.expect(200)["refreshed"], true);

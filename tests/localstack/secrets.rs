@@ -3,9 +3,13 @@
 use std::collections::HashSet;
 
 use aws_smithy_types::base64;
+use domain::provider::Provider;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use url::Url;
 
-use crate::driver::{Browser, Bundle, PATIENCE, eventually};
+use crate::driver::{Books, Browser, Bundle, PATIENCE, eventually, parameter};
 
 /// Twelve characters of a token are 72 bits: a piece of that length is nowhere by chance.
 const PIECE: usize = 12;
@@ -50,13 +54,63 @@ impl Hunt {
     }
 }
 
+/// The verifier of a request whose browser has a cookie: what the function derives, and sends to the token endpoint alone.
+fn verifier(state: &str, cookie: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(cookie.as_bytes()).unwrap();
+    mac.update(b"ledgerbridge code_verifier\0");
+    mac.update(state.as_bytes());
+    let digest = base64::encode(mac.finalize().into_bytes());
+    digest.trim_end_matches('=').replace('+', "-").replace('/', "_")
+}
+
+/// Whether a verifier is the one whose challenge the authorization request held (RFC 7636 section 4.2).
+fn is_verifier(verifier: &str, authorize: &Url) -> bool {
+    let challenge = base64::encode(Sha256::digest(verifier));
+    let challenge = challenge.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    authorize.query_pairs().any(|(name, value)| name == "code_challenge" && value == challenge)
+}
+
+/// Connects, fails, connects again, refreshes and disconnects at one provider; gives the secrets of the browsers.
+async fn live_at(bundle: &Bundle, provider: Provider) -> Vec<String> {
+    let mut secrets = vec![];
+    let books = bundle.simulator.books(provider).await;
+    let connection = bundle.tenant().await.connect_to(&books, false).await;
+    for fault in [Some(json!({ "endpoint": "token", "kind": "truncated" })), None] {
+        let link = connection.tenant.link(provider).await;
+        let mut browser = Browser::new(bundle);
+        let authorize = Url::parse(browser.open(&link).await.header("location")).unwrap();
+        let callback = bundle.simulator.consent(authorize.as_str(), "approve", &books).await;
+        let (cookie, state) =
+            (browser.cookies.values().next().unwrap().clone(), parameter(&authorize, "state"));
+        let verifier = verifier(&state, &cookie);
+        assert!(
+            provider != Provider::Xero || is_verifier(&verifier, &authorize),
+            "the verifier is found out"
+        );
+        secrets.extend([cookie, state, verifier, parameter(&Url::parse(&link).unwrap(), "session")]);
+        if let Some(fault) = fault.clone() {
+            bundle.simulator.fault(&bundle.simulator.code_of(&callback).await, fault).await;
+        }
+        let status = browser.open(callback.as_str()).await.status;
+        assert_eq!(status, if fault.is_some() { 400 } else { 200 });
+    }
+    assert_eq!(connection.refresh().await.status, 200);
+    let outage = bundle.simulator.refuse_to_end(&books).await;
+    connection.disconnect(None).await.expect(202);
+    for switch in outage {
+        bundle.simulator.mend(switch).await;
+    }
+    connection.disconnect(None).await.expect(200);
+    secrets
+}
+
 /// Goes through everything that handles a secret, its failures included.
 async fn live_through_everything(bundle: &Bundle) {
     let realm = bundle.simulator.company(1, 2).await;
-    let connection = bundle.tenant().await.connect_to(realm.clone(), true).await;
+    let connection = bundle.tenant().await.connect_to(&Books::realm(&realm), true).await;
     connection.synced("invoices", 2).await;
     let mut browser = Browser::new(bundle);
-    let (_, callback) = connection.tenant.approve(&realm).await;
+    let (_, callback) = connection.tenant.approve(&Books::realm(&realm)).await;
     browser.open(callback.as_str()).await.expect_page(400, "AUTH_STATE_INVALID");
     assert_eq!(connection.refresh().await.status, 200);
     let spent = connection.refresh_token().await;
@@ -70,8 +124,8 @@ async fn live_through_everything(bundle: &Bundle) {
 
     let other = bundle.tenant().await.connect().await;
     // The provider repeats a token that it no longer accepts in its answer.
-    bundle.simulator.disconnect(&other.realm).await;
-    let event = json!({ "realmId": other.realm, "entity": "Invoice", "id": "2", "operation": "updated" });
+    bundle.simulator.disconnect(other.realm()).await;
+    let event = json!({ "realmId": other.realm(), "entity": "Invoice", "id": "2", "operation": "updated" });
     let webhook = json!({ "url": bundle.url("/webhooks/quickbooks"), "events": [event] });
     assert_eq!(bundle.simulator.webhook(webhook).await["status"], 200);
     eventually("the ended grant is noticed", PATIENCE, async || {
@@ -104,10 +158,15 @@ fn hunt(tokens: &[String], others: &[String]) -> Hunt {
 async fn no_secret_is_in_any_table_or_log() {
     let bundle = Bundle::deployed().await;
     live_through_everything(&bundle).await;
+    let mut secrets = vec![];
+    for provider in Provider::ALL {
+        secrets.extend(live_at(&bundle, provider).await);
+    }
 
     let (tables, logs) = (bundle.tables().await, bundle.logs().await);
 
-    let hunt = hunt(&tokens(&bundle).await, &bundle.provider_secrets().await);
+    secrets.extend(tokens(&bundle).await);
+    let hunt = hunt(&secrets, &bundle.provider_secrets().await);
     for (table, values) in &tables {
         assert!(!values.is_empty(), "{table}: there was nothing to search");
         assert!(!values.iter().any(|value| hunt.finds(value)), "{table} holds a secret");

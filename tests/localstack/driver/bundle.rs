@@ -69,6 +69,14 @@ impl Bundle {
         self.post_as(self.admin_key(), path, body).await
     }
 
+    pub(crate) async fn delete_as(&self, key: &str, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path).header("x-api-key", key)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.delete_as(self.admin_key(), path).await
+    }
+
     /// Makes a tenant that no other test has.
     pub(crate) async fn tenant(&self) -> Tenant<'_> {
         let id = format!("e2e-{}", &one_time_value(&SystemEntropy)[..16]);

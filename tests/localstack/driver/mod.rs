@@ -1,8 +1,11 @@
 //! Drives the deployed bundle as its users do: the product's backend, a browser, the provider, an operator.
 
 mod audit;
+mod books;
 mod browser;
 mod bundle;
+mod callback;
+mod copy;
 mod http;
 mod observe;
 mod simulator;
@@ -15,11 +18,13 @@ use domain::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 
 pub(crate) use audit::{as_audited, audited};
+pub(crate) use books::Books;
 pub(crate) use browser::Browser;
 pub(crate) use bundle::Bundle;
+pub(crate) use callback::{parameter, with};
 pub(crate) use http::Answer;
 pub(crate) use simulator::Simulator;
-pub(crate) use tenant::{Connected, Tenant};
+pub(crate) use tenant::{Connected, Tenant, connection_of};
 
 /// Time for what takes seconds: a cold function of a development build on a machine that is busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

@@ -2,16 +2,17 @@
 
 use std::{fs::File, path::PathBuf};
 
+use domain::provider::Provider;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Answer, PATIENCE, eventually};
+use super::{Answer, PATIENCE, books::prefix, eventually};
 
 /// The provider simulator of the stack.
 pub(crate) struct Simulator {
-    http: Client,
-    url: String,
+    pub(super) http: Client,
+    pub(crate) url: String,
 }
 
 impl Simulator {
@@ -19,7 +20,7 @@ impl Simulator {
         Self { http, url: url.to_owned() }
     }
 
-    async fn control(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+    pub(super) async fn control(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let mut request = self.http.request(method, format!("{}/_control{path}", self.url));
         if let Some(body) = body {
             request = request.json(&body);
@@ -33,9 +34,10 @@ impl Simulator {
         self.control(Method::PATCH, "/intuit/settings", Some(settings)).await;
     }
 
-    /// The apps that the provider knows; ours is the first.
-    pub(crate) async fn apps(&self) -> Vec<Value> {
-        self.control(Method::GET, "/intuit/apps", None).await["apps"].as_array().unwrap().clone()
+    /// The apps that a provider knows; ours is the first.
+    pub(crate) async fn apps(&self, provider: Provider) -> Vec<Value> {
+        let path = format!("/{}/apps", prefix(provider));
+        self.control(Method::GET, &path, None).await["apps"].as_array().unwrap().clone()
     }
 
     /// Makes a company with that many objects; gives its realm id.
@@ -43,17 +45,6 @@ impl Simulator {
         let company = json!({ "name": "End & Sons <e2e>", "customers": customers, "invoices": invoices });
         let made = self.control(Method::POST, "/intuit/companies", Some(company)).await;
         made["realmId"].as_str().unwrap().to_owned()
-    }
-
-    /// A person says yes for `realm` on the page that `authorize` shows; gives where the browser is sent.
-    pub(crate) async fn consent(&self, authorize: &str, decision: &str, realm: &str) -> Url {
-        let authorize = Url::parse(authorize).unwrap();
-        let mut form: Vec<_> = authorize.query_pairs().into_owned().collect();
-        form.extend([("decision", decision), ("realmId", realm)].map(|(k, v)| (k.to_owned(), v.to_owned())));
-        let decide = format!("{}/intuit/connect/oauth2/decision", self.url);
-        let answer = Answer::of(self.http.post(decide).form(&form).send().await.unwrap()).await;
-        assert_eq!(answer.status, 302, "{}", answer.text());
-        Url::parse(answer.header("location")).unwrap()
     }
 
     /// Requests that the provider received, by a filter of its call log.
@@ -87,21 +78,23 @@ impl Simulator {
         found["fingerprint"].as_str().unwrap().to_owned()
     }
 
-    /// The fingerprint of the refresh token that a company's newest grant has now.
-    pub(crate) async fn refresh_token(&self, realm: &str) -> String {
-        let grants = self.control(Method::GET, "/intuit/grants", None).await;
-        let grants = grants["grants"].as_array().unwrap().clone();
-        let of_company: Vec<_> = grants.iter().filter(|grant| grant["realmId"] == realm).collect();
-        let newest = of_company.last().expect("the company has granted");
-        newest["refreshTokenFingerprint"].as_str().unwrap().to_owned()
+    /// Spoils what is next sent with a certain code or token, to whichever provider has made it; gives the switch's id.
+    pub(crate) async fn fault(&self, fingerprint: &str, mut fault: Value) -> u64 {
+        let issued = self.issued().await;
+        let made = issued.iter().find(|issued| issued["fingerprint"] == fingerprint);
+        fault["provider"] = made.expect("the provider issued it")["provider"].clone();
+        fault["tokenFingerprint"] = fingerprint.into();
+        self.switch(fault).await
     }
 
-    /// Spoils what is next sent with a certain token.
-    pub(crate) async fn fault(&self, fingerprint: &str, fault: Value) {
-        let mut fault = fault;
-        fault["provider"] = "intuit".into();
-        fault["tokenFingerprint"] = fingerprint.into();
-        self.control(Method::POST, "/faults", Some(fault)).await;
+    /// Sets a switch; gives its id.
+    pub(crate) async fn switch(&self, fault: Value) -> u64 {
+        self.control(Method::POST, "/faults", Some(fault)).await["id"].as_u64().unwrap()
+    }
+
+    /// Takes a switch back.
+    pub(crate) async fn mend(&self, switch: u64) {
+        self.control(Method::DELETE, &format!("/faults/{switch}"), None).await;
     }
 
     /// Lets the next refresh with a token wait at the provider until [`Held::release`].

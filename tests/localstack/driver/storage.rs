@@ -1,16 +1,20 @@
 //! What an operator with AWS credentials sees and does: invocations, stored connections, logs.
 
+use std::collections::HashMap;
+
 use aws::DynamoConnections;
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::primitives::Blob;
 use domain::{
     clock::{Clock as _, SystemClock},
     connection::{Connection, ConnectionKey, ConnectionStore as _, Lease, SealedTokens},
     entropy::SystemEntropy,
     id::Ids,
+    provider::Provider,
     refresh::{Ending, LeaseOutcome, LeasePurpose, RefreshMessage, RefreshStore as _, Settlement, Trigger},
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Bundle;
 
@@ -23,11 +27,17 @@ impl Bundle {
         DynamoConnections::new(aws::clients::dynamodb(&self.sdk), table, DUE_SHARDS)
     }
 
-    /// What the provider's portal gave us: the client secret and the verifier token, from where the functions read them.
+    /// What the providers' portals gave us: client secrets and webhook keys, from where the functions read them.
     pub(crate) async fn provider_secrets(&self) -> Vec<String> {
-        let apps = self.simulator.apps().await;
-        let app = &apps[0];
-        ["clientSecret", "verifierToken"].map(|name| app[name].as_str().unwrap().to_owned()).to_vec()
+        let mut secrets = vec![];
+        for provider in Provider::ALL {
+            let apps = self.simulator.apps(provider).await;
+            let members =
+                ["clientSecret", "webhookKey"].map(|name| apps[0][name].as_str().map(str::to_owned));
+            secrets.extend(members.into_iter().flatten());
+        }
+        assert!(secrets.len() > Provider::ALL.len(), "a client secret each, and webhook keys");
+        secrets
     }
 
     /// A connection as it is stored.
@@ -35,18 +45,50 @@ impl Bundle {
         self.connections().find(key).await.unwrap().expect("the connection is stored")
     }
 
+    /// How many bytes of sealed values a connection's item holds: nothing else in it is binary.
+    pub(crate) async fn sealed_bytes(&self, key: &ConnectionKey) -> usize {
+        let text = |text: String| AttributeValue::S(text);
+        let request = aws::clients::dynamodb(&self.sdk)
+            .get_item()
+            .table_name(self.stack.value("CONNECTIONS_TABLE"))
+            .key("pk", text(format!("TENANT#{}", key.tenant)))
+            .key("sk", text(format!("CONNECTION#{}", key.connection)))
+            .consistent_read(true);
+        let item = request.send().await.unwrap().item.expect("the connection is stored");
+        bytes(&AttributeValue::M(item))
+    }
+
+    /// How far each entity of a company is synced, as it is stored.
+    pub(crate) async fn cursors(&self, tenant: &str, company: &str) -> Vec<HashMap<String, AttributeValue>> {
+        let request = aws::clients::dynamodb(&self.sdk)
+            .query()
+            .table_name(self.stack.value("RECORDS_TABLE"))
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .expression_attribute_values(":pk", AttributeValue::S(format!("COMPANY#{tenant}#{company}")))
+            .expression_attribute_values(":sk", AttributeValue::S("CURSOR#".to_owned()));
+        request.send().await.unwrap().items.unwrap_or_default()
+    }
+
+    /// Invokes a function; gives its answer, or the error that it ended with.
+    pub(crate) async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, String> {
+        let request = aws::clients::lambda(&self.sdk)
+            .invoke()
+            .function_name(function)
+            .payload(Blob::new(payload.to_string()));
+        let output = request.send().await.expect("the function is invoked");
+        let answer = String::from_utf8(output.payload.unwrap().into_inner()).unwrap();
+        match output.function_error {
+            None => Ok(serde_json::from_str(&answer).unwrap()),
+            Some(_) => Err(answer),
+        }
+    }
+
     /// Invokes the refresh function directly, for one connection; gives its answer for it.
     pub(crate) async fn invoke_refresh(&self, key: &ConnectionKey, reason: Trigger) -> Value {
         let message = RefreshMessage::new(vec![key.clone()], reason);
-        let request = aws::clients::lambda(&self.sdk)
-            .invoke()
-            .function_name(self.stack.value("REFRESH_FUNCTION"))
-            .payload(Blob::new(serde_json::to_vec(&message).unwrap()));
-        let output = request.send().await.expect("the function is invoked");
-        let payload = String::from_utf8(output.payload.unwrap().into_inner()).unwrap();
-        assert_eq!(output.function_error, None, "{payload}");
-        let answers: Vec<Value> = serde_json::from_str(&payload).unwrap();
-        assert_eq!(answers.len(), 1, "{payload}");
+        let answer = self.invoke(self.stack.value("REFRESH_FUNCTION"), &json!(message)).await;
+        let answers: Vec<Value> = serde_json::from_value(answer.unwrap()).unwrap();
+        assert_eq!(answers.len(), 1, "{answers:?}");
         answers.into_iter().next().unwrap()
     }
 
@@ -68,9 +110,8 @@ impl Bundle {
             spends: String::new(),
             started_at: now,
         };
-        let LeaseOutcome::Taken { lease, before } =
-            store.take_lease(key, &lease, LeasePurpose::Refresh).await.unwrap()
-        else {
+        let taken = store.take_lease(key, &lease, LeasePurpose::Refresh).await.unwrap();
+        let LeaseOutcome::Taken { lease, before } = taken else {
             panic!("another worker is at the connection");
         };
         let tokens = replace(before.tokens.unwrap());
@@ -87,5 +128,15 @@ impl Bundle {
     pub(crate) async fn age(&self, key: &ConnectionKey, due_at: Option<Timestamp>) {
         let ended = SystemClock.now() - SignedDuration::from_secs(1);
         self.replace_tokens(key, due_at, |tokens| SealedTokens { access_expires_at: ended, ..tokens }).await;
+    }
+}
+
+/// The bytes of everything binary in a value.
+fn bytes(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::B(blob) => blob.as_ref().len(),
+        AttributeValue::M(members) => members.values().map(bytes).sum(),
+        AttributeValue::L(items) => items.iter().map(bytes).sum(),
+        _ => 0,
     }
 }

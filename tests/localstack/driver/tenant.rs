@@ -2,12 +2,13 @@
 
 use domain::{
     connection::{Connection, ConnectionKey},
+    provider::Provider,
     refresh::Trigger,
 };
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Answer, Browser, Bundle, PATIENCE, eventually};
+use super::{Answer, Books, Browser, Bundle, PATIENCE, audited, eventually};
 
 /// A tenant that no other test has.
 pub(crate) struct Tenant<'a> {
@@ -15,52 +16,84 @@ pub(crate) struct Tenant<'a> {
     pub(crate) id: String,
 }
 
-/// A tenant's connection to a company of its own.
+/// A tenant's connection to books of its own.
 pub(crate) struct Connected<'a> {
     pub(crate) tenant: Tenant<'a>,
     pub(crate) id: String,
-    pub(crate) realm: String,
+    pub(crate) books: Books,
 }
 
 impl<'a> Tenant<'a> {
     /// Asks for a connect link as the product's backend does.
-    pub(crate) async fn link(&self, sync: bool) -> String {
-        let session = json!({ "tenantId": self.id, "provider": "quickbooks", "sync": sync });
+    pub(crate) async fn link(&self, provider: Provider) -> String {
+        self.link_with(json!({ "provider": provider, "sync": false })).await
+    }
+
+    /// Asks for a connect link with more members than the tenant.
+    pub(crate) async fn link_with(&self, mut session: Value) -> String {
+        session["tenantId"] = self.id.as_str().into();
         let session = self.bundle.post("/api/connect-sessions", &session).await.expect(201);
         session["connectUrl"].as_str().unwrap().to_owned()
     }
 
-    /// Opens a link and decides at the provider; gives the browser and the callback that it is about to open.
-    pub(crate) async fn walk(&self, link: &str, decision: &str, realm: &str) -> (Browser<'a>, Url) {
-        let mut browser = Browser::new(self.bundle);
+    /// Opens a link in a browser and decides at the provider; gives the callback that the browser is about to open.
+    pub(crate) async fn decide(
+        &self,
+        (browser, link): (&mut Browser<'_>, &str),
+        (decision, books): (&str, &Books),
+    ) -> Url {
         let sent = browser.open(link).await;
         assert_eq!(sent.status, 302, "{}", sent.text());
-        let callback = self.bundle.simulator.consent(sent.header("location"), decision, realm).await;
+        self.bundle.simulator.consent(sent.header("location"), decision, books).await
+    }
+
+    /// Opens a link in a new browser and decides at the provider; gives both.
+    pub(crate) async fn walk(&self, link: &str, decision: &str, books: &Books) -> (Browser<'a>, Url) {
+        let mut browser = Browser::new(self.bundle);
+        let callback = self.decide((&mut browser, link), (decision, books)).await;
         (browser, callback)
     }
 
-    /// Says yes for a company and stops before the callback.
-    pub(crate) async fn approve(&self, realm: &str) -> (Browser<'a>, Url) {
-        let link = self.link(false).await;
-        self.walk(&link, "approve", realm).await
+    /// Says yes for some books and stops before the callback.
+    pub(crate) async fn approve(&self, books: &Books) -> (Browser<'a>, Url) {
+        let link = self.link(books.provider).await;
+        self.walk(&link, "approve", books).await
     }
 
-    /// Connects a new company, without the sync that usually follows.
+    /// Connects a new company at Intuit, without the sync that usually follows.
     pub(crate) async fn connect(self) -> Connected<'a> {
-        let realm = self.bundle.simulator.company(1, 2).await;
-        self.connect_to(realm, false).await
+        let books = Books::realm(&self.bundle.simulator.company(1, 2).await);
+        self.connect_to(&books, false).await
     }
 
-    /// Connects a company.
-    pub(crate) async fn connect_to(self, realm: String, sync: bool) -> Connected<'a> {
-        let link = self.link(sync).await;
-        let (mut browser, callback) = self.walk(&link, "approve", &realm).await;
+    /// Connects books, with the sync that usually follows or without it.
+    pub(crate) async fn connect_to(self, books: &Books, sync: bool) -> Connected<'a> {
+        let link = self.link_with(json!({ "provider": books.provider, "sync": sync })).await;
+        self.follow(&link, books).await
+    }
+
+    /// Follows a link to its end, saying yes.
+    pub(crate) async fn follow(self, link: &str, books: &Books) -> Connected<'a> {
+        let (mut browser, callback) = self.walk(link, "approve", books).await;
         let connected = browser.open(callback.as_str()).await;
         assert_eq!(connected.status, 200, "{}", connected.text());
-        let status = self.status().await;
-        assert_eq!(status["summary"]["total"], 1, "{status}");
-        let id = status["tokens"][0]["connectionId"].as_str().unwrap().to_owned();
-        Connected { tenant: self, id, realm }
+        let id = connection_of(&connected);
+        Connected { tenant: self, id, books: books.clone() }
+    }
+
+    /// `GET /api/connections`, of this tenant.
+    pub(crate) async fn connections(&self) -> Vec<Value> {
+        let path = format!("/api/connections?tenantId={}", self.id);
+        self.bundle.get(&path).await.expect(200)["connections"].as_array().unwrap().clone()
+    }
+
+    /// What the audit log says about the tenant: each act, and why.
+    pub(crate) async fn acts(&self) -> Vec<(String, Option<String>)> {
+        let entries = audited(&self.id.parse().unwrap()).await;
+        entries
+            .into_iter()
+            .map(|mut entry| (entry.remove("action").unwrap(), entry.remove("reason")))
+            .collect()
     }
 
     /// `GET /api/tokens/status`
@@ -70,14 +103,22 @@ impl<'a> Tenant<'a> {
 
     /// `GET /api/tokens/history/quickbooks`, newest first.
     pub(crate) async fn history(&self) -> Vec<Value> {
-        let path = format!("/api/tokens/history/quickbooks?tenantId={}", self.id);
-        self.bundle.get(&path).await.expect(200)["history"].as_array().unwrap().clone()
+        self.history_of(Provider::QuickBooks).await
     }
 
-    /// `POST /api/tokens/refresh/quickbooks`
-    pub(crate) async fn refresh(&self) -> Answer {
-        self.bundle.post("/api/tokens/refresh/quickbooks", &json!({ "tenantId": self.id })).await
+    /// `GET /api/tokens/history/{provider}`, newest first.
+    pub(crate) async fn history_of(&self, provider: Provider) -> Vec<Value> {
+        let path = format!("/api/tokens/history/{provider}?tenantId={}", self.id);
+        self.bundle.get(&path).await.expect(200)["history"].as_array().unwrap().clone()
     }
+}
+
+/// The connection that the page at the end of connecting names.
+pub(crate) fn connection_of(page: &Answer) -> String {
+    let text = page.text();
+    let from = text.find("conn_").unwrap_or_else(|| panic!("no connection is named: {text}"));
+    let is_id = |char: &char| char.is_ascii_alphanumeric() || *char == '_';
+    text[from..].chars().take_while(is_id).collect()
 }
 
 impl Connected<'_> {
@@ -94,13 +135,42 @@ impl Connected<'_> {
         self.bundle().get(&format!("/api/connections/{}", self.id)).await.expect(200)
     }
 
+    /// `GET /api/connections/{id}?tenantId=`, which finds it the moment it is made.
+    pub(crate) async fn found(&self) -> Value {
+        let path = format!("/api/connections/{}?tenantId={}", self.id, self.tenant.id);
+        self.bundle().get(&path).await.expect(200)
+    }
+
+    /// `POST /api/tokens/refresh/{provider}`, of this connection.
     pub(crate) async fn refresh(&self) -> Answer {
-        self.tenant.refresh().await
+        let path = format!("/api/tokens/refresh/{}", self.books.provider);
+        let body = json!({ "tenantId": self.tenant.id, "connectionId": self.id });
+        self.bundle().post(&path, &body).await
+    }
+
+    /// `DELETE /api/connections/{id}`, with a company where only that one is to go.
+    pub(crate) async fn disconnect(&self, company: Option<&str>) -> Answer {
+        let company = company.map(|company| format!("&companyId={company}")).unwrap_or_default();
+        let path = format!("/api/connections/{}?tenantId={}{company}", self.id, self.tenant.id);
+        self.bundle().delete(&path).await
+    }
+
+    /// Connects the same books again, in a browser of its own.
+    pub(crate) async fn reconnect(&self) {
+        let (mut browser, callback) = self.tenant.approve(&self.books).await;
+        let again = browser.open(callback.as_str()).await;
+        assert_eq!(again.status, 200, "{}", again.text());
+        assert_eq!(connection_of(&again), self.id, "it is the same connection");
+    }
+
+    /// The first company's id at the provider.
+    pub(crate) fn realm(&self) -> &str {
+        self.books.company()
     }
 
     /// The fingerprint, at the provider, of the refresh token that is good now.
     pub(crate) async fn refresh_token(&self) -> String {
-        self.bundle().simulator.refresh_token(&self.realm).await
+        self.bundle().simulator.refresh_token_of(&self.books).await
     }
 
     /// How often a refresh token was sent to the provider.
@@ -120,7 +190,7 @@ impl Connected<'_> {
 
     /// Every record of one entity, read in pages of `limit`.
     pub(crate) async fn records(&self, entity: &str, limit: usize) -> Vec<Value> {
-        let path = format!("/api/records/{entity}?companyId={}&limit={limit}", self.realm);
+        let path = format!("/api/records/{entity}?companyId={}&limit={limit}", self.realm());
         let mut records = Vec::new();
         let mut cursor = String::new();
         loop {

@@ -1,0 +1,73 @@
+//! A callback whose function dies in the middle: either nothing is connected, or one whole connection.
+
+use domain::provider::Provider;
+use rstest::rstest;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::driver::{Books, Browser, Bundle, PATIENCE, Tenant, eventually};
+
+/// Long enough to find the request on its way; what waits is left behind when the test ends.
+const HELD_MS: u64 = 25_000;
+
+/// Opens a callback with a function that is killed as soon as the provider has the request that `filter` finds.
+async fn dies(bundle: &Bundle, (browser, callback): (&Browser<'_>, &Url), filter: &[(&str, &str)]) {
+    let copy = bundle.copy_of("OAUTH_FUNCTION").await;
+    let killing = async {
+        eventually("the request arrives at the provider", PATIENCE, async || {
+            let calls = bundle.simulator.calls(filter).await;
+            calls.iter().any(|call| call["finished"] == false).then_some(())
+        })
+        .await;
+        copy.kill();
+    };
+
+    let (opened, ()) = tokio::join!(copy.open(browser, callback), killing);
+
+    let error = opened.expect_err("the function was killed");
+    assert!(error.contains("Runtime.ExitError"), "{error}");
+    copy.remove().await;
+}
+
+/// What must hold after the function died: the state is used up, nothing is connected, and a new link connects.
+async fn nothing_is_left(tenant: Tenant<'_>, (mut browser, callback): (Browser<'_>, Url), books: &Books) {
+    let simulator = &tenant.bundle.simulator;
+    assert!(tenant.connections().await.is_empty(), "nothing half-written");
+    browser.open(callback.as_str()).await.expect_page(409, "AUTH_STATE_USED");
+    assert_eq!(simulator.redeemed(&callback).await, 1, "the code is brought once");
+
+    let connection = tenant.connect_to(books, false).await;
+    assert_eq!(connection.found().await["state"], "active");
+    assert_eq!(connection.refresh().await.expect(200)["refreshed"], true);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_function_that_dies_before_it_has_the_tokens_connects_nothing(
+    #[values(Provider::QuickBooks, Provider::Xero, Provider::Zoho)] provider: Provider,
+) {
+    let bundle = Bundle::deployed().await;
+    let (tenant, books) = (bundle.tenant().await, bundle.simulator.books(provider).await);
+    let (browser, callback) = tenant.approve(&books).await;
+    let code = bundle.simulator.code_of(&callback).await;
+    let held = json!({ "endpoint": "token", "kind": "delay", "delayMs": HELD_MS });
+    bundle.simulator.fault(&code, held).await;
+
+    dies(&bundle, (&browser, &callback), &[("tokenFingerprint", &code)]).await;
+
+    nothing_is_left(tenant, (browser, callback), &books).await;
+}
+
+#[tokio::test]
+async fn a_function_that_dies_before_it_knows_the_company_connects_nothing() {
+    let bundle = Bundle::deployed().await;
+    let (tenant, books) = (bundle.tenant().await, bundle.simulator.books(Provider::QuickBooks).await);
+    let (browser, callback) = tenant.approve(&books).await;
+    let held: Value =
+        json!({ "provider": "intuit", "company": books.company(), "kind": "delay", "delayMs": HELD_MS });
+    bundle.simulator.switch(held).await;
+
+    dies(&bundle, (&browser, &callback), &[("company", books.company())]).await;
+
+    nothing_is_left(tenant, (browser, callback), &books).await;
+}
