@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::webhook::{self, Format};
 use crate::{
     guarded::Guarded,
+    kept::keep_newest,
     outbound::{Reply, Request, send},
     signing::signature,
     world::World,
@@ -132,10 +133,7 @@ impl Deliveries {
                     .unwrap_or_else(|| "application/json".to_owned()),
                 timeout_ms: subscription.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS),
             };
-            if state.list.len() >= MAX_KEPT {
-                state.list.remove(0);
-            }
-            state.list.push(delivery);
+            keep_newest(&mut state.list, delivery, MAX_KEPT);
         }
     }
 

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     guarded::Guarded,
+    kept::keep_newest,
     outbound::{self, Reply},
     world::World,
 };
@@ -92,10 +93,7 @@ impl Deliveries {
                 error: None,
                 message,
             };
-            if state.list.len() >= MAX_KEPT {
-                state.list.remove(0);
-            }
-            state.list.push(delivery);
+            keep_newest(&mut state.list, delivery, MAX_KEPT);
         }
     }
 
