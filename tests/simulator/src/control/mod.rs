@@ -1,5 +1,6 @@
 //! The control API under `/_control`: what a test or a person does that no provider offers.
 
+mod sending;
 mod settings;
 mod shared;
 
@@ -15,7 +16,10 @@ use axum::{
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-pub(crate) use self::settings::settings;
+pub(crate) use self::{
+    sending::{bounded, one, send_copies},
+    settings::settings,
+};
 
 use crate::{clock::ClockOutOfRange, faults::FaultRefused, intuit, world::World, xero, zoho};
 

@@ -219,7 +219,7 @@ impl Delivery {
         self.attempts += 1;
         self.last_status = reply.status;
         self.last_error.clone_from(&reply.error);
-        if reply.status.is_some_and(|status| (200..300).contains(&status)) {
+        if reply.is_success() {
             self.state = DeliveryState::Delivered;
             self.failing_since = None;
             return SubscriptionState::Ok;
