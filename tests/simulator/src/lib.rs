@@ -5,6 +5,7 @@ mod apps;
 mod calls;
 mod chance;
 mod clock;
+mod consent;
 mod control;
 mod faults;
 mod guarded;

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     control::{Body, ControlError, bounded, one, send_copies},
+    oauth::FORM,
     signing::Signing,
     world::World,
 };
@@ -115,7 +116,7 @@ fn message(world: &World, request: &WebhookRequest) -> Result<Message, ControlEr
         ("application/json", body.clone())
     } else if let Some(form) = &request.form {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        (signature::FORM, body)
+        (FORM, body)
     } else {
         ("application/json", default_payload(world, request)?)
     };
