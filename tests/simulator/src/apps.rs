@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 
-use crate::{oauth, options::AppOptions};
+use crate::{kept::put, oauth, options::AppOptions};
 
 /// The registered apps; the first one signs webhooks unless told otherwise.
 #[derive(Clone, Debug)]
@@ -15,10 +15,7 @@ impl Apps {
 
     /// Registers an app, replacing the one with the same client id.
     pub(crate) fn put(&mut self, app: AppOptions) {
-        match self.0.iter_mut().find(|known| known.client_id == app.client_id) {
-            Some(known) => *known = app,
-            None => self.0.push(app),
-        }
+        put(&mut self.0, app, |app| &app.client_id);
     }
 
     pub(crate) fn list(&self) -> &[AppOptions] {

@@ -1,6 +1,6 @@
 //! The virtual clock: every expiry and every rotation window of the simulator follows it.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 
 use crate::guarded::Guarded;
 
@@ -90,6 +90,16 @@ impl Setting {
 /// Returns the instant some seconds later.
 pub(crate) fn later(from: Timestamp, seconds: u32) -> Timestamp {
     from.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
+}
+
+/// Reads a time with an offset, or a date and time (or a date) of a zone.
+pub(crate) fn read(text: &str, zone: TimeZone) -> Option<Timestamp> {
+    if let Ok(at) = text.parse() {
+        return Some(at);
+    }
+    let midnight = || text.parse::<civil::Date>().map(|date| date.at(0, 0, 0, 0));
+    let local = text.parse::<civil::DateTime>().or_else(|_| midnight()).ok()?;
+    local.to_zoned(zone).ok().map(|zoned| zoned.timestamp())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where the simulator reads real time")]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{guarded::Guarded, provider::Provider};
+use crate::{guarded::Guarded, kept::keep_newest, provider::Provider};
 
 /// More secrets than any test run hands out; the oldest are dropped beyond it.
 const MAX_KEPT: usize = 200_000;
@@ -36,17 +36,14 @@ pub(crate) enum SecretKind {
 impl Issued {
     /// Remembers a secret that is about to be sent.
     pub(crate) fn add(&self, provider: Provider, kind: SecretKind, value: &str, issued_at: Timestamp) {
-        let mut list = self.0.lock();
-        if list.len() >= MAX_KEPT {
-            list.remove(0);
-        }
-        list.push(IssuedSecret {
+        let secret = IssuedSecret {
             provider,
             kind,
             value: value.to_owned(),
             fingerprint: fingerprint(value),
             issued_at,
-        });
+        };
+        keep_newest(&mut self.0.lock(), secret, MAX_KEPT);
     }
 
     /// Returns the whole list, oldest first.

@@ -1,28 +1,38 @@
-//! What the OAuth servers of all providers have in common: forms, client credentials, and ways back to the app.
+//! What the OAuth servers of all providers have in common: forms and credentials.
 
 use std::collections::HashMap;
 
-use axum::{
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use url::Url;
+
+/// The content type of forms.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Reads a query string or a form body.
 pub(crate) fn form(bytes: &[u8]) -> HashMap<String, String> {
     url::form_urlencoded::parse(bytes).into_owned().collect()
 }
 
+/// Reads a form body whose fields may stand in it several times.
+pub(crate) fn fields(bytes: &[u8]) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(bytes).into_owned().collect()
+}
+
+/// Returns the first value of a field that is not empty.
+pub(crate) fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut values = fields.iter().filter(|(key, value)| key == name && !value.is_empty());
+    values.next().map(|(_, value)| value.as_str())
+}
+
 /// Tells whether a request says that its body is a form.
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|value| {
-        value
-            .split(';')
-            .next()
-            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
-    })
+    content_type.is_some_and(names_form)
+}
+
+/// Tells whether a content type is that of forms, whatever its parameters.
+pub(crate) fn names_form(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM))
 }
 
 /// Returns the client id and secret that a request presents, by Basic authentication or by form fields.
@@ -33,36 +43,19 @@ pub(crate) fn client_credentials(headers: &HeaderMap, form: &[(String, String)])
 
 /// Returns the bearer token of a request.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    authorization(headers, "Bearer")
+}
+
+/// Returns what the `Authorization` header of a request has after the name of a scheme.
+pub(crate) fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// Tells whether an app may send users back to an address; without registered ones, every http(s) address is right.
-pub(crate) fn accepts_redirect(registered: &[String], redirect_uri: &str) -> bool {
-    if registered.is_empty() {
-        return Url::parse(redirect_uri).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    }
-    registered.iter().any(|registered| registered == redirect_uri)
-}
-
-/// Sends the browser elsewhere.
-pub(crate) fn redirect(to: &Url) -> Response {
-    (StatusCode::FOUND, [(header::LOCATION, to.as_str())]).into_response()
-}
-
-/// Writes text into a page.
-pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let (name, credentials) = value.split_once(' ')?;
+    name.eq_ignore_ascii_case(scheme).then(|| credentials.trim())
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let encoded = authorization(headers, "Basic")?;
+    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     let (client_id, client_secret) = text.split_once(':')?;
     Some((client_id.to_owned(), client_secret.to_owned()))
 }

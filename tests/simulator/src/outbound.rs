@@ -14,7 +14,9 @@ pub(crate) const MAX_TIMEOUT_MS: u64 = 60_000;
 pub struct ClientError(#[source] reqwest::Error);
 
 /// One webhook request, ready to send.
+#[derive(Clone)]
 pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
     pub(crate) url: &'a str,
     pub(crate) headers: Vec<(&'a str, String)>,
     pub(crate) body: String,
@@ -31,6 +33,13 @@ pub(crate) struct Reply {
     pub(crate) error: Option<String>,
 }
 
+impl Reply {
+    /// Tells whether the receiver took the request, as most providers see it.
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
 /// Builds the client: no redirects (providers do not follow them), no proxy, bounded time.
 pub(crate) fn client() -> Result<Client, ClientError> {
     // An error means that this process has installed a provider before, which is as good.
@@ -43,15 +52,10 @@ pub(crate) fn client() -> Result<Client, ClientError> {
         .map_err(ClientError)
 }
 
-/// Posts one webhook request and reads its answer.
+/// Sends one webhook request and reads its answer.
 pub(crate) async fn send(client: &Client, request: Request<'_>) -> Reply {
-    send_as(client, Method::POST, request).await
-}
-
-/// Sends one webhook request with any method and reads its answer.
-pub(crate) async fn send_as(client: &Client, method: Method, request: Request<'_>) -> Reply {
     let timeout = Duration::from_millis(request.timeout_ms.min(MAX_TIMEOUT_MS));
-    let mut builder = client.request(method, request.url).timeout(timeout);
+    let mut builder = client.request(request.method, request.url).timeout(timeout);
     for (name, value) in request.headers {
         builder = builder.header(name, value);
     }

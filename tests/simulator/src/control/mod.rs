@@ -1,5 +1,7 @@
 //! The control API under `/_control`: what a test or a person does that no provider offers.
 
+mod sending;
+mod settings;
 mod shared;
 
 use std::sync::Arc;
@@ -13,6 +15,11 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
+
+pub(crate) use self::{
+    sending::{bounded, one, send_copies},
+    settings::settings,
+};
 
 use crate::{clock::ClockOutOfRange, faults::FaultRefused, intuit, world::World, xero, zoho};
 

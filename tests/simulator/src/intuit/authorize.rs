@@ -5,8 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::{
     body::Bytes,
     extract::{RawQuery, State},
-    http::StatusCode,
-    response::{Html, IntoResponse, Response},
+    response::Response,
 };
 use url::Url;
 
@@ -15,8 +14,9 @@ use super::{
     grants::{Consent, Rules},
 };
 use crate::{
+    consent::{self, Refusal, redirect, refused},
     issued::SecretKind,
-    oauth::{accepts_redirect, form, redirect},
+    oauth::form,
     options::ConsentMode,
     provider::Provider,
     world::World,
@@ -48,20 +48,12 @@ pub(crate) struct AuthorizationRequest {
     callback: Url,
 }
 
-/// Why a request gets no code.
-enum Refusal {
-    /// The user sees the same page for every cause, and is not sent anywhere.
-    Page,
-    /// The app is told.
-    Callback(Url),
-}
-
 /// Serves `GET /connect/oauth2`.
 pub(crate) async fn begin(State(world): State<Arc<World>>, RawQuery(query): RawQuery) -> Response {
     let parameters = form(query.unwrap_or_default().as_bytes());
     let request = match checked(&world, &parameters) {
         Ok(request) => request,
-        Err(refusal) => return refusal.into_answer(),
+        Err(refusal) => return refusal.into_answer(consent_page::refuse),
     };
     let (mode, realm_id) = {
         let settings = world.intuit.settings.lock();
@@ -70,7 +62,7 @@ pub(crate) async fn begin(State(world): State<Arc<World>>, RawQuery(query): RawQ
     match mode {
         ConsentMode::Page => consent_page::show(&request, &world.intuit.books.lock()),
         ConsentMode::Approve => approve(&world, request, realm_id),
-        ConsentMode::Deny => redirect(&error(&request.callback, "access_denied", &request.state)),
+        ConsentMode::Deny => redirect(&refused(&request.callback, "access_denied", Some(&request.state))),
     }
 }
 
@@ -78,31 +70,29 @@ pub(crate) async fn begin(State(world): State<Arc<World>>, RawQuery(query): RawQ
 pub(crate) async fn decide(State(world): State<Arc<World>>, body: Bytes) -> Response {
     let parameters = form(&body);
     match checked(&world, &parameters) {
-        Err(refusal) => refusal.into_answer(),
+        Err(refusal) => refusal.into_answer(consent_page::refuse),
         Ok(request) if parameters.get("decision").is_some_and(|decision| decision == "approve") => {
             approve(&world, request, parameters.get("realmId").cloned())
         }
-        Ok(request) => redirect(&error(&request.callback, "access_denied", &request.state)),
+        Ok(request) => redirect(&refused(&request.callback, "access_denied", Some(&request.state))),
     }
 }
 
 fn checked(world: &World, parameters: &HashMap<String, String>) -> Result<AuthorizationRequest, Refusal> {
     let parameter = |name: &str| parameters.get(name).cloned().unwrap_or_default();
     let (client_id, redirect_uri) = (parameter("client_id"), parameter("redirect_uri"));
-    let accepted = world
-        .intuit
-        .apps
-        .lock()
-        .find(&client_id)
-        .is_some_and(|app| accepts_redirect(&app.redirect_uris, &redirect_uri));
-    let callback = Url::parse(&redirect_uri).ok().filter(|_| accepted).ok_or(Refusal::Page)?;
+    let callback = {
+        let apps = world.intuit.apps.lock();
+        apps.find(&client_id).and_then(|app| consent::callback(&app.redirect_uris, &redirect_uri))
+    };
+    let callback = callback.ok_or(Refusal::Page(consent_page::SORRY))?;
     let (state, scope) = (parameter("state"), parameter("scope"));
     if parameter("response_type") != "code" || state.is_empty() {
-        return Err(Refusal::Callback(error(&callback, "invalid_request", &state)));
+        return Err(Refusal::Callback(refused(&callback, "invalid_request", Some(&state))));
     }
     let mut scopes = scope.split_whitespace().peekable();
     if scopes.peek().is_none() || !scopes.all(|scope| SCOPES.contains(&scope)) {
-        return Err(Refusal::Callback(error(&callback, "invalid_scope", &state)));
+        return Err(Refusal::Callback(refused(&callback, "invalid_scope", Some(&state))));
     }
     Ok(AuthorizationRequest { client_id, redirect_uri, state, scope, callback })
 }
@@ -116,7 +106,7 @@ fn approve(world: &World, request: AuthorizationRequest, realm_id: Option<String
         }
     };
     let Some(realm_id) = realm_id else {
-        return Refusal::Page.into_answer();
+        return consent_page::refuse(consent_page::SORRY);
     };
     let consent = Consent {
         client_id: request.client_id,
@@ -136,19 +126,4 @@ fn approve(world: &World, request: AuthorizationRequest, realm_id: Option<String
         .append_pair("state", &request.state)
         .append_pair("realmId", &realm_id);
     redirect(&callback)
-}
-
-fn error(callback: &Url, code: &str, state: &str) -> Url {
-    let mut callback = callback.clone();
-    callback.query_pairs_mut().append_pair("error", code).append_pair("state", state);
-    callback
-}
-
-impl Refusal {
-    fn into_answer(self) -> Response {
-        match self {
-            Self::Page => (StatusCode::BAD_REQUEST, Html(consent_page::SORRY)).into_response(),
-            Self::Callback(callback) => redirect(&callback),
-        }
-    }
 }

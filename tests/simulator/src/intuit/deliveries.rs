@@ -1,11 +1,13 @@
 //! Webhooks that follow changes by themselves, with Intuit's retry schedule on the virtual clock.
 
 use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
 use super::webhook::{self, Format};
 use crate::{
     guarded::Guarded,
+    kept::keep_newest,
     outbound::{Reply, Request, send},
     signing::signature,
     world::World,
@@ -132,10 +134,7 @@ impl Deliveries {
                     .unwrap_or_else(|| "application/json".to_owned()),
                 timeout_ms: subscription.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS),
             };
-            if state.list.len() >= MAX_KEPT {
-                state.list.remove(0);
-            }
-            state.list.push(delivery);
+            keep_newest(&mut state.list, delivery, MAX_KEPT);
         }
     }
 
@@ -179,7 +178,7 @@ pub(crate) async fn deliver_due(world: &World) {
         let verifier_token = world.intuit.apps.lock().webhook_key();
         let signed = Some(signature(&verifier_token, delivery.body.as_bytes()));
         let Delivery { url, content_type, body, timeout_ms, .. } = &delivery;
-        let request = request(url, content_type, signed, body, *timeout_ms);
+        let request = request(url, content_type, signed, body.clone(), *timeout_ms);
         let reply = send(&world.client, request).await;
         deliveries.note(delivery.id, &reply, world.clock.now());
     }
@@ -190,7 +189,7 @@ pub(crate) fn request<'a>(
     url: &'a str,
     content_type: &str,
     signature: Option<String>,
-    body: &str,
+    body: String,
     timeout_ms: u64,
 ) -> Request<'a> {
     let mut headers = vec![
@@ -199,5 +198,5 @@ pub(crate) fn request<'a>(
         ("user-agent", "intuit_notification_server/0.1".to_owned()),
     ];
     headers.extend(signature.map(|signature| ("intuit-signature", signature)));
-    Request { url, headers, body: body.to_owned(), timeout_ms }
+    Request { method: Method::POST, url, headers, body, timeout_ms }
 }

@@ -6,15 +6,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::settings::Settings;
-use crate::{chance::Chance, clock::later, issued::fingerprint};
+use crate::{chance::Chance, clock::later, issued::fingerprint, kept::forget_expired};
 
 /// Size of the encrypted part of an access token; the whole comes to about 900 characters.
 const ACCESS_TOKEN_CIPHERTEXT: usize = 600;
 /// Header of every access token: `{"enc":"A128CBC-HS256","alg":"dir"}`, as Intuit's begin.
 const JWE_HEADER: &str = "eyJlbmMiOiJBMTI4Q0JDLUhTMjU2IiwiYWxnIjoiZGlyIn0";
-
-/// Codes or access tokens above which expired ones are forgotten.
-const MAX_REMEMBERED: usize = 100_000;
 
 /// All codes and tokens.
 #[derive(Debug, Default)]
@@ -136,9 +133,7 @@ pub(crate) struct GrantState {
 impl Grants {
     /// Makes a code for a consent that was just given.
     pub(crate) fn issue_code(&mut self, consent: Consent, rules: &Rules<'_>) -> String {
-        if self.codes.len() >= MAX_REMEMBERED {
-            self.codes.retain(|_, code| code.expires_at > rules.now);
-        }
+        forget_expired(&mut self.codes, rules.now, |code| code.expires_at);
         let code = format!("XAB1{}{}", rules.now.as_second(), rules.chance.alphanumeric(36));
         let expires_at = later(rules.now, rules.settings.code_seconds);
         self.codes.insert(code.clone(), Code { consent, expires_at, spent_on: None });
@@ -289,9 +284,7 @@ impl Grants {
     fn answer(&mut self, grant: usize, refresh_is_new: bool, rules: &Rules<'_>) -> TokenAnswer {
         let expires_in = rules.settings.access_token_seconds;
         let access_token = access_token(rules.chance);
-        if self.access.len() >= MAX_REMEMBERED {
-            self.access.retain(|_, access| access.expires_at > rules.now);
-        }
+        forget_expired(&mut self.access, rules.now, |access| access.expires_at);
         self.access
             .insert(access_token.clone(), AccessToken { grant, expires_at: later(rules.now, expires_in) });
         let grant = &self.chains[grant];

@@ -1,6 +1,8 @@
 //! Intuit writes times with the offset of its home on the Pacific coast.
 
-use jiff::{Timestamp, Zoned, civil, tz::TimeZone};
+use jiff::{Timestamp, Zoned, tz::TimeZone};
+
+use crate::clock;
 
 /// The Pacific zone as a rule, so that no time zone database is needed.
 const PACIFIC: &str = "PST8PDT,M3.2.0,M11.1.0";
@@ -22,14 +24,7 @@ pub(crate) fn pacific_date(at: Timestamp) -> String {
 
 /// Reads a time with an offset, or a date and time (or a date) of the Pacific coast.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
-    if let Ok(at) = text.parse() {
-        return Some(at);
-    }
-    let local = text
-        .parse::<civil::DateTime>()
-        .or_else(|_| text.parse::<civil::Date>().map(|date| date.at(0, 0, 0, 0)))
-        .ok()?;
-    local.to_zoned(zone()).ok().map(|zoned| zoned.timestamp())
+    clock::read(text, zone())
 }
 
 fn zoned(at: Timestamp) -> Zoned {

@@ -16,7 +16,13 @@ use super::{
     answers::{json_answer, with_tid},
     grants::{InvalidGrant, Rules, TokenAnswer},
 };
-use crate::{issued::SecretKind, oauth::is_form, provider::Provider, traffic::Pause, world::World};
+use crate::{
+    issued::SecretKind,
+    oauth::{field, fields, is_form},
+    provider::Provider,
+    traffic::Pause,
+    world::World,
+};
 
 /// With this request header the answer says when the grant ends for good.
 const HARD_EXPIRY_HEADER: &str = "x-include-refresh-token-hard-expires-in";
@@ -54,7 +60,7 @@ async fn tokens(
     body: &Bytes,
     pause: Pause,
 ) -> Result<TokenAnswer, Refusal> {
-    let form: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
+    let form = fields(body);
     let Some(client_id) = world.intuit.apps.lock().authenticate(headers, &form) else {
         pause.wait().await;
         return Err(Refusal::InvalidClient);
@@ -62,10 +68,7 @@ async fn tokens(
     if !is_form(headers) {
         return Err(Refusal::InvalidRequest);
     }
-    let field = |name: &str| {
-        let mut values = form.iter().filter(|(key, value)| key == name && !value.is_empty());
-        values.next().map(|(_, value)| value.as_str()).ok_or(Refusal::InvalidRequest)
-    };
+    let field = |name: &str| field(&form, name).ok_or(Refusal::InvalidRequest);
     let settings = world.intuit.settings.lock().clone();
     let rules = |now| Rules { settings: &settings, chance: &world.chance, now };
     match field("grant_type")? {

@@ -15,8 +15,9 @@ use super::{
     jwt, scopes,
 };
 use crate::{
+    consent::{self, Refusal, redirect, refused},
     issued::SecretKind,
-    oauth::{accepts_redirect, form, redirect},
+    oauth::form,
     options::ConsentMode,
     pkce::Challenge,
     provider::Provider,
@@ -37,20 +38,12 @@ struct AuthorizationRequest {
     callback: Url,
 }
 
-/// Why a request gets no code.
-enum Refusal {
-    /// The user reads what is wrong, and is not sent anywhere.
-    Page(&'static str),
-    /// The app is told.
-    Callback(Url),
-}
-
 /// Serves `GET /identity/connect/authorize`.
 pub(crate) async fn begin(State(world): State<Arc<World>>, RawQuery(query): RawQuery) -> Response {
     let parameters = form(query.unwrap_or_default().as_bytes());
     let request = match checked(&world, &parameters) {
         Ok(request) => request,
-        Err(refusal) => return refusal.into_answer(),
+        Err(refusal) => return refusal.into_answer(consent_page::refuse),
     };
     let settings = world.xero.settings.lock().clone();
     match settings.consent {
@@ -72,7 +65,7 @@ pub(crate) async fn decide(State(world): State<Arc<World>>, body: Bytes) -> Resp
     let parameters = form(&body);
     let request = match checked(&world, &parameters) {
         Ok(request) => request,
-        Err(refusal) => return refusal.into_answer(),
+        Err(refusal) => return refusal.into_answer(consent_page::refuse),
     };
     if parameters.get("decision").is_none_or(|decision| decision != "approve") {
         return redirect(&request.refused("access_denied"));
@@ -91,9 +84,7 @@ fn checked(world: &World, parameters: &Parameters) -> Result<AuthorizationReques
     let redirect_uri = parameter("redirect_uri").unwrap_or_default();
     let callback = match world.xero.apps.lock().find(&client_id) {
         None => return Err(Refusal::Page("unauthorized_client: Unknown client or client not enabled")),
-        Some(app) => Url::parse(&redirect_uri)
-            .ok()
-            .filter(|_| accepts_redirect(&app.redirect_uris, &redirect_uri))
+        Some(app) => consent::callback(&app.redirect_uris, &redirect_uri)
             .ok_or(Refusal::Page("unauthorized_client: Invalid redirect_uri"))?,
     };
     let scope = parameter("scope").unwrap_or_default();
@@ -185,20 +176,6 @@ fn approve(
 impl AuthorizationRequest {
     /// Returns where the browser goes when the app gets no code.
     fn refused(&self, error: &str) -> Url {
-        let mut callback = self.callback.clone();
-        callback
-            .query_pairs_mut()
-            .append_pair("error", error)
-            .extend_pairs(self.state.as_ref().map(|state| ("state", state)));
-        callback
-    }
-}
-
-impl Refusal {
-    fn into_answer(self) -> Response {
-        match self {
-            Self::Page(cause) => consent_page::refuse(cause),
-            Self::Callback(callback) => redirect(&callback),
-        }
+        refused(&self.callback, error, self.state.as_deref())
     }
 }

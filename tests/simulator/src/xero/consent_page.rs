@@ -3,12 +3,12 @@
 use std::{collections::HashMap, fmt::Write as _};
 
 use axum::{
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
 
 use super::{books::Organizations, options::XeroUserOptions};
-use crate::oauth::escaped;
+use crate::consent::{escaped, hidden_fields, page};
 
 /// Shows the page for a checked request; its parameters come back with the decision.
 pub(crate) fn show(
@@ -17,21 +17,11 @@ pub(crate) fn show(
     organizations: &Organizations,
     bulk: bool,
 ) -> Response {
-    let mut fields = String::new();
-    for (name, value) in parameters {
-        let (name, value) = (escaped(name), escaped(value));
-        // Writing to a String cannot fail.
-        write!(fields, r#"<input type="hidden" name="{name}" value="{value}">"#).ok();
-    }
-    let scope = parameters.get("scope").map(|scope| escaped(scope)).unwrap_or_default();
+    let fields = hidden_fields(parameters);
+    let scope = parameters.get("scope").map(String::as_str).unwrap_or_default();
     let forms: String =
         users.iter().map(|user| form(&fields, user, organizations, bulk)).collect::<Vec<_>>().join("<hr>");
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><title>Connect to Xero (simulated)</title>\
-         <h1>Connect an app to Xero</h1><p>The app asks for: {scope}</p>{forms}</html>",
-    );
-    // The real page cannot be shown in a frame either.
-    ([(header::X_FRAME_OPTIONS, "DENY")], Html(page)).into_response()
+    page("Xero", scope, &forms)
 }
 
 /// Shows what is wrong with a request that must not be answered at its callback address.
@@ -49,6 +39,7 @@ fn form(fields: &str, user: &XeroUserOptions, organizations: &Organizations, bul
     let kind = if bulk { "checkbox" } else { "radio" };
     for organization in user.tenant_ids.iter().filter_map(|id| organizations.find(id)) {
         let (id, name) = (escaped(&organization.tenant_id), escaped(&organization.name));
+        // Writing to a String cannot fail.
         write!(choices, r#"<label><input type="{kind}" name="tenantId" value="{id}">{name}</label> "#).ok();
     }
     format!(

@@ -12,7 +12,13 @@ use super::{
     time,
     webhook::{self, Event, Handshake},
 };
-use crate::{guarded::Guarded, outbound::send, signing::signature, world::World};
+use crate::{
+    guarded::Guarded,
+    kept::keep_newest,
+    outbound::{Reply, send},
+    signing::signature,
+    world::World,
+};
 
 /// Between the attempts after the one that is repeated at once.
 const RETRY_EVERY: SignedDuration = SignedDuration::from_mins(15);
@@ -167,10 +173,7 @@ impl Deliveries {
             due_at: now,
             failing_since: None,
         };
-        if state.list.len() >= MAX_KEPT {
-            state.list.remove(0);
-        }
-        state.list.push(delivery);
+        keep_newest(&mut state.list, delivery, MAX_KEPT);
         self.busy.store(true, Ordering::SeqCst);
     }
 
@@ -190,7 +193,7 @@ impl Deliveries {
         due.map(|delivery| (subscription, delivery.clone()))
     }
 
-    fn note(&self, id: u64, reply: &crate::outbound::Reply, now: Timestamp) {
+    fn note(&self, id: u64, reply: &Reply, now: Timestamp) {
         let mut state = self.state.lock();
         let Some(delivery) = state.list.iter_mut().find(|delivery| delivery.id == id) else {
             return;
@@ -212,11 +215,11 @@ impl State {
 
 impl Delivery {
     /// Notes an answer, and returns in which state it leaves the subscription.
-    fn note(&mut self, reply: &crate::outbound::Reply, now: Timestamp) -> SubscriptionState {
+    fn note(&mut self, reply: &Reply, now: Timestamp) -> SubscriptionState {
         self.attempts += 1;
         self.last_status = reply.status;
         self.last_error.clone_from(&reply.error);
-        if reply.status.is_some_and(|status| (200..300).contains(&status)) {
+        if reply.is_success() {
             self.state = DeliveryState::Delivered;
             self.failing_since = None;
             return SubscriptionState::Ok;

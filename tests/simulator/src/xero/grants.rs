@@ -12,10 +12,7 @@ use super::{
     scopes,
     settings::{GraceReuse, Settings},
 };
-use crate::{chance::Chance, clock::later, issued::fingerprint, pkce::Challenge};
-
-/// Codes or access tokens above which expired ones are forgotten.
-const MAX_REMEMBERED: usize = 100_000;
+use crate::{chance::Chance, clock::later, issued::fingerprint, kept::forget_expired, pkce::Challenge};
 
 /// All codes and tokens.
 #[derive(Debug, Default)]
@@ -141,9 +138,7 @@ impl Consent {
 impl Grants {
     /// Makes a code for a consent that was just given.
     pub(crate) fn issue_code(&mut self, consent: Consent, rules: &Rules<'_>) -> String {
-        if self.codes.len() >= MAX_REMEMBERED {
-            self.codes.retain(|_, code| code.expires_at > rules.now);
-        }
+        forget_expired(&mut self.codes, rules.now, |code| code.expires_at);
         let code = rules.chance.base64_url(32);
         let expires_at = later(rules.now, rules.settings.code_seconds);
         self.codes.insert(code.clone(), Code { consent, expires_at, spent: false });
@@ -253,9 +248,7 @@ impl Grants {
     }
 
     fn answer(&mut self, grant: usize, rules: &Rules<'_>) -> TokenAnswer {
-        if self.access.len() >= MAX_REMEMBERED {
-            self.access.retain(|_, access| access.expires_at > rules.now);
-        }
+        forget_expired(&mut self.access, rules.now, |access| access.expires_at);
         let consent = self.list[grant].consent.clone();
         let expires_in = rules.settings.access_token_seconds;
         let access_token = jwt::access_token(&consent, rules);

@@ -10,16 +10,19 @@ use axum::{
 };
 
 use super::token::{Refusal, authenticate};
-use crate::world::World;
+use crate::{
+    oauth::{field, fields},
+    world::World,
+};
 
 /// Serves `POST /connect/revocation`; a token that means nothing is as good as revoked.
 pub(crate) async fn revoke(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
-    let form: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
+    let form = fields(&body);
     let client_id = match authenticate(&world, &headers, &form) {
         Ok(client_id) => client_id,
         Err(refusal) => return refusal.into_answer(),
     };
-    let Some((_, token)) = form.iter().find(|(key, value)| key == "token" && !value.is_empty()) else {
+    let Some(token) = field(&form, "token") else {
         return Refusal::InvalidRequest.into_answer();
     };
     let ended = world.xero.grants.lock().revoke(token, &client_id);

@@ -1,6 +1,8 @@
 //! The ways in which Xero writes times.
 
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::clock;
 
 /// Writes a time with seven fraction digits and no zone, as connections have it.
 pub(crate) fn seven_digits(at: Timestamp) -> String {
@@ -44,14 +46,7 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
         let digits = inner.split('+').next()?;
         return Timestamp::from_millisecond(digits.parse().ok()?).ok();
     }
-    if let Ok(at) = text.parse() {
-        return Some(at);
-    }
-    let local = text
-        .parse::<civil::DateTime>()
-        .or_else(|_| text.parse::<civil::Date>().map(|date| date.at(0, 0, 0, 0)))
-        .ok()?;
-    local.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    clock::read(text, TimeZone::UTC)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     issued::SecretKind,
-    oauth::{client_credentials, is_form},
+    oauth::{client_credentials, field, fields, is_form},
     provider::Provider,
     traffic::Pause,
     world::World,
@@ -70,12 +70,9 @@ fn tokens(world: &World, headers: &HeaderMap, body: &Bytes) -> Result<TokenAnswe
     if !is_form(headers) {
         return Err(Refusal::InvalidRequest);
     }
-    let form: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
+    let form = fields(body);
     let client_id = authenticate(world, headers, &form)?;
-    let field = |name: &str| {
-        let mut values = form.iter().filter(|(key, value)| key == name && !value.is_empty());
-        values.next().map(|(_, value)| value.as_str())
-    };
+    let field = |name: &str| field(&form, name);
     let settings = world.xero.settings.lock().clone();
     let rules = Rules { settings: &settings, chance: &world.chance, now: world.clock.now() };
     let answer = match field("grant_type") {

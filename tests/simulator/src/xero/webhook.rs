@@ -1,6 +1,6 @@
 //! Webhook requests: their bodies and headers, and the handshake that a new address must pass.
 
-use reqwest::Client;
+use reqwest::{Client, Method};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -89,7 +89,7 @@ pub(crate) fn request(url: &str, signature: Option<String>, body: String, timeou
     let mut headers =
         vec![("content-type", "application/json; charset=utf-8".to_owned()), ("accept", "*/*".to_owned())];
     headers.extend(signature.map(|signature| ("x-xero-signature", signature)));
-    Request { url, headers, body, timeout_ms }
+    Request { method: Method::POST, url, headers, body, timeout_ms }
 }
 
 /// Asks an address whether it means to receive: right signatures and wrong ones take turns.

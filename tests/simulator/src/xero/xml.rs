@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::time;
-use crate::oauth::escaped;
+use crate::consent::escaped;
 
 /// Writes a document with a root element.
 pub(crate) fn document(root: &str, body: &Value) -> String {

@@ -1,6 +1,7 @@
 //! Registered clients: their secrets per data center, and where users may be sent back to.
 
 use super::{locations::Location, options::ZohoAppOptions};
+use crate::kept::put;
 
 /// The registered clients.
 #[derive(Clone, Debug)]
@@ -22,10 +23,7 @@ impl Apps {
 
     /// Registers a client, replacing the one with the same client id.
     pub(crate) fn put(&mut self, app: ZohoAppOptions) {
-        match self.0.iter_mut().find(|known| known.client_id == app.client_id) {
-            Some(known) => *known = app,
-            None => self.0.push(app),
-        }
+        put(&mut self.0, app, |app| &app.client_id);
     }
 
     pub(crate) fn list(&self) -> &[ZohoAppOptions] {

@@ -17,8 +17,9 @@ use super::{
     scopes,
 };
 use crate::{
+    consent::{self, Refusal, redirect, refused},
     issued::SecretKind,
-    oauth::{accepts_redirect, form, redirect},
+    oauth::form,
     options::ConsentMode,
     pkce::Challenge,
     provider::Provider,
@@ -39,14 +40,6 @@ struct AuthorizationRequest {
     callback: Url,
 }
 
-/// Why a request gets no code.
-enum Refusal {
-    /// The user reads what is wrong, and is not sent anywhere.
-    Page(&'static str),
-    /// The app is told.
-    Callback(Url),
-}
-
 /// Serves `GET /oauth/v2/auth`.
 pub(crate) async fn begin(
     State(world): State<Arc<World>>,
@@ -57,7 +50,7 @@ pub(crate) async fn begin(
     let parameters = form(query.unwrap_or_default().as_bytes());
     let request = match checked(&world, accounts, &parameters) {
         Ok(request) => request,
-        Err(refusal) => return refusal.into_answer(),
+        Err(refusal) => return refusal.into_answer(consent_page::refuse),
     };
     let settings = world.zoho.settings.lock().clone();
     match settings.consent {
@@ -69,7 +62,7 @@ pub(crate) async fn begin(
             let user = world.zoho.users.lock().consenting(accounts, &settings).cloned();
             approve(&world, request, user, &base)
         }
-        ConsentMode::Deny => redirect(&error(&request.callback, "access_denied", request.state.as_deref())),
+        ConsentMode::Deny => redirect(&refused(&request.callback, "access_denied", request.state.as_deref())),
     }
 }
 
@@ -83,10 +76,10 @@ pub(crate) async fn decide(
     let parameters = form(&body);
     let request = match checked(&world, accounts, &parameters) {
         Ok(request) => request,
-        Err(refusal) => return refusal.into_answer(),
+        Err(refusal) => return refusal.into_answer(consent_page::refuse),
     };
     if parameters.get("decision").is_none_or(|decision| decision != "approve") {
-        return redirect(&error(&request.callback, "access_denied", request.state.as_deref()));
+        return redirect(&refused(&request.callback, "access_denied", request.state.as_deref()));
     }
     let user = {
         let users = world.zoho.users.lock();
@@ -104,22 +97,20 @@ fn checked(
     let parameter = |name: &str| parameters.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let client_id = parameter("client_id").unwrap_or_default();
     let redirect_uri = parameter("redirect_uri").unwrap_or_default();
-    let accepted = {
+    let callback = {
         let apps = world.zoho.apps.lock();
         let app = apps.find(client_id, accounts).ok_or(Refusal::Page("invalid_client"))?;
-        accepts_redirect(&app.redirect_uris, redirect_uri)
+        consent::callback(&app.redirect_uris, redirect_uri).ok_or(Refusal::Page("invalid_redirect_uri"))?
     };
-    let callback = Url::parse(redirect_uri).ok().filter(|_| accepted);
-    let callback = callback.ok_or(Refusal::Page("invalid_redirect_uri"))?;
     let state = parameter("state");
     if parameter("response_type") != Some("code") {
         return Err(Refusal::Page("invalid_response_type"));
     }
     let Some(scopes) = scopes::parse(parameter("scope").unwrap_or_default()) else {
-        return Err(Refusal::Callback(error(&callback, "invalid_scope", state)));
+        return Err(Refusal::Callback(refused(&callback, "invalid_scope", state)));
     };
     let challenge = Challenge::of(parameter("code_challenge"), parameter("code_challenge_method"))
-        .map_err(|()| Refusal::Callback(error(&callback, "invalid_request", state)))?;
+        .map_err(|()| Refusal::Callback(refused(&callback, "invalid_request", state)))?;
     Ok(AuthorizationRequest {
         client_id: client_id.to_owned(),
         redirect_uri: redirect_uri.to_owned(),
@@ -139,7 +130,7 @@ fn approve(
     base: &BaseUrl,
 ) -> Response {
     let Some(user) = user else {
-        return Refusal::Page("user_does_not_exist").into_answer();
+        return consent_page::refuse("user_does_not_exist");
     };
     let consent = Consent {
         client_id: request.client_id,
@@ -155,7 +146,7 @@ fn approve(
     let now = world.clock.now();
     let rules = Rules { settings: &settings, chance: &world.chance, now };
     let Ok(code) = world.zoho.grants.lock().issue_code(consent, &rules) else {
-        return Refusal::Page("too_many_requests").into_answer();
+        return consent_page::refuse("too_many_requests");
     };
     world.issued.add(Provider::Zoho, SecretKind::AuthorizationCode, &code, now);
     let location = settings.callback_location.unwrap_or_else(|| user.location.name().to_owned());
@@ -170,19 +161,4 @@ fn approve(
     ];
     callback.query_pairs_mut().extend_pairs(members.iter().filter(|(_, value)| !value.is_empty()));
     redirect(&callback)
-}
-
-fn error(callback: &Url, code: &str, state: Option<&str>) -> Url {
-    let mut callback = callback.clone();
-    callback.query_pairs_mut().append_pair("error", code).extend_pairs(state.map(|state| ("state", state)));
-    callback
-}
-
-impl Refusal {
-    fn into_answer(self) -> Response {
-        match self {
-            Self::Page(cause) => consent_page::refuse(cause),
-            Self::Callback(callback) => redirect(&callback),
-        }
-    }
 }

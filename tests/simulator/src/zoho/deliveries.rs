@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     guarded::Guarded,
-    outbound::{self, Reply},
+    kept::keep_newest,
+    outbound::{Reply, Request, send},
     world::World,
 };
 
@@ -92,10 +93,7 @@ impl Deliveries {
                 error: None,
                 message,
             };
-            if state.list.len() >= MAX_KEPT {
-                state.list.remove(0);
-            }
-            state.list.push(delivery);
+            keep_newest(&mut state.list, delivery, MAX_KEPT);
         }
     }
 
@@ -107,8 +105,7 @@ impl Deliveries {
     fn note(&self, id: u64, reply: &Reply) {
         let mut state = self.state.lock();
         if let Some(delivery) = state.list.iter_mut().find(|delivery| delivery.id == id) {
-            let taken = reply.status.is_some_and(|status| (200..300).contains(&status));
-            delivery.state = if taken { DeliveryState::Delivered } else { DeliveryState::Lost };
+            delivery.state = if reply.is_success() { DeliveryState::Delivered } else { DeliveryState::Lost };
             delivery.status = reply.status;
             delivery.error.clone_from(&reply.error);
         }
@@ -120,23 +117,24 @@ pub(crate) async fn deliver(world: &World) {
     let deliveries = &world.zoho.deliveries;
     let _sending = deliveries.sending.lock().await;
     while let Some(delivery) = deliveries.waiting() {
-        let reply = send(world, &delivery.message, delivery.signature.as_deref(), TIMEOUT_MS).await;
+        let request = request(&delivery.message, delivery.signature.as_deref(), TIMEOUT_MS);
+        let reply = send(&world.client, request).await;
         deliveries.note(delivery.id, &reply);
     }
 }
 
-/// Sends one request and reads its answer.
-pub(crate) async fn send(
-    world: &World,
-    message: &Message,
-    signature: Option<&str>,
-    timeout_ms: u64,
-) -> Reply {
+/// Makes a webhook request as Zoho's servers send it.
+pub(crate) fn request<'a>(message: &'a Message, signature: Option<&str>, timeout_ms: u64) -> Request<'a> {
     let own = [("content-type", message.content_type), ("user-agent", "ZohoBooks")];
-    let mut headers: Vec<(&str, String)> =
+    let mut headers: Vec<(&'a str, String)> =
         own.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     headers.extend(signature.map(|signature| (signature::HEADER, signature.to_owned())));
     headers.extend(message.headers.iter().map(|(name, value)| (name.as_str(), value.clone())));
-    let request = outbound::Request { url: &message.url, headers, body: message.body.clone(), timeout_ms };
-    outbound::send_as(&world.client, message.method.clone(), request).await
+    Request {
+        method: message.method.clone(),
+        url: &message.url,
+        headers,
+        body: message.body.clone(),
+        timeout_ms,
+    }
 }

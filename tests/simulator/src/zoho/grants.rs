@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{locations::Location, settings::Settings};
-use crate::{chance::Chance, clock::later, issued::fingerprint, pkce::Challenge, window::Window};
+use crate::{
+    chance::Chance, clock::later, issued::fingerprint, kept::forget_expired, pkce::Challenge, window::Window,
+};
 
 /// Span in which Zoho counts codes and tokens.
 const SPAN: SignedDuration = SignedDuration::from_mins(10);
@@ -16,8 +18,6 @@ const PER_SPAN: usize = 10;
 const MAX_REFRESH_TOKENS: usize = 20;
 /// Access tokens of one refresh token that live at once; one more removes the oldest.
 const MAX_LIVE_ACCESS_TOKENS: usize = 15;
-/// Codes or access tokens above which expired ones are forgotten.
-const MAX_REMEMBERED: usize = 100_000;
 
 /// All codes and tokens.
 #[derive(Debug, Default)]
@@ -144,9 +144,7 @@ impl Grants {
             return Err(Refused::TooMany);
         }
         made.note(rules.now);
-        if self.codes.len() >= MAX_REMEMBERED {
-            self.codes.retain(|_, code| code.expires_at > rules.now);
-        }
+        forget_expired(&mut self.codes, rules.now, |code| code.expires_at);
         let code = token(rules.chance);
         let expires_at = later(rules.now, rules.settings.code_seconds);
         self.codes.insert(code.clone(), Code { consent, expires_at, spent: false });
@@ -251,9 +249,7 @@ impl Grants {
     }
 
     fn answer(&mut self, at: usize, rules: &Rules<'_>) -> TokenAnswer {
-        if self.access.len() >= MAX_REMEMBERED {
-            self.access.retain(|_, access| access.expires_at > rules.now);
-        }
+        forget_expired(&mut self.access, rules.now, |access| access.expires_at);
         let access_token = token(rules.chance);
         let expires_at = later(rules.now, rules.settings.access_token_seconds);
         self.access.insert(access_token.clone(), AccessToken { grant: at, expires_at });

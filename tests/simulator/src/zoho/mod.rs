@@ -32,13 +32,14 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Bytes,
-    http::{header, request::Parts},
+    http::request::Parts,
     routing::{any, get, post},
 };
 use jiff::Timestamp;
 
 use crate::{
     guarded::Guarded,
+    oauth::authorization,
     provider::{Endpoint, Presented},
     world::World,
 };
@@ -134,7 +135,5 @@ pub(crate) fn inspect(parts: &Parts, body: &Bytes) -> Presented {
 
 /// Returns the access token of a data request.
 fn access_token(parts: &Parts) -> Option<&str> {
-    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Zoho-oauthtoken").then(|| token.trim())
+    authorization(&parts.headers, "Zoho-oauthtoken")
 }

@@ -1,12 +1,9 @@
 //! The switches of the Zoho side; lifetimes are virtual seconds.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{locations::Location, options::ZohoOptions, signature::Encoding};
-use crate::{
-    options::{ConsentMode, Options},
-    patch::patched,
-};
+use crate::options::{ConsentMode, Options};
 
 /// Everything about Zoho that a test may switch.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -30,6 +27,7 @@ pub(crate) struct Settings {
     /// Instead of the true `api_domain` of token answers.
     pub(crate) api_domain_override: Option<String>,
     /// The HTTP status of every refusal of the token and revocation endpoints.
+    #[serde(deserialize_with = "status")]
     pub(crate) error_status: u16,
     pub(crate) code_seconds: u32,
     pub(crate) access_token_seconds: u32,
@@ -81,14 +79,13 @@ impl Settings {
             concurrent_requests: 10,
         }
     }
+}
 
-    /// Returns the settings with the given members replaced, if they make sense.
-    pub(crate) fn patched(&self, patch: serde_json::Value) -> Result<Self, String> {
-        let settings = patched(self, patch).map_err(|error| error.to_string())?;
-        if (200..600).contains(&settings.error_status) {
-            Ok(settings)
-        } else {
-            Err("errorStatus must be between 200 and 599".to_owned())
-        }
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let status = u16::deserialize(deserializer)?;
+    if (200..600).contains(&status) {
+        Ok(status)
+    } else {
+        Err(D::Error::custom("errorStatus must be between 200 and 599"))
     }
 }

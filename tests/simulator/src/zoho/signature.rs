@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::signing::{hex_signature, signature};
+use crate::{
+    oauth::{fields, names_form},
+    signing::{hex_signature, signature},
+};
 
 /// The header that carries it.
 pub(crate) const HEADER: &str = "x-zoho-webhook-signature";
-/// The content type whose fields are signed one by one, and not as they stand.
-pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// How the digest is written; Zoho's documentation does not say.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -31,12 +32,14 @@ impl Encoding {
 }
 
 /// Returns what is signed: decoded parameters in the order of their names, then a body that is no form.
+///
+/// The fields of a form are parameters, too: it is not signed as it stands.
 pub(crate) fn string_to_sign(url: &str, content_type: &str, body: &str) -> String {
     let mut parameters: Vec<(String, String)> =
         Url::parse(url).map(|url| url.query_pairs().into_owned().collect()).unwrap_or_default();
-    let is_form = content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM));
+    let is_form = names_form(content_type);
     if is_form {
-        parameters.extend(url::form_urlencoded::parse(body.as_bytes()).into_owned());
+        parameters.extend(fields(body.as_bytes()));
     }
     parameters.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut text: String = parameters.into_iter().flat_map(|(name, value)| [name, value]).collect();

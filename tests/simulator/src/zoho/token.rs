@@ -17,7 +17,13 @@ use super::{
     locations::{At, BaseUrl, Location},
     settings::Settings,
 };
-use crate::{issued::SecretKind, provider::Provider, traffic::Pause, world::World};
+use crate::{
+    issued::SecretKind,
+    oauth::{field, fields},
+    provider::Provider,
+    traffic::Pause,
+    world::World,
+};
 
 /// Parameters from the query string and the form body; Zoho takes either.
 pub(crate) struct Parameters(Vec<(String, String)>);
@@ -25,14 +31,12 @@ pub(crate) struct Parameters(Vec<(String, String)>);
 impl Parameters {
     pub(crate) fn of(query: Option<&str>, body: &[u8]) -> Self {
         let query = query.unwrap_or_default().as_bytes();
-        let pairs = |bytes| url::form_urlencoded::parse(bytes).into_owned();
-        Self(pairs(body).chain(pairs(query)).collect())
+        Self([fields(body), fields(query)].concat())
     }
 
     /// Returns a parameter that is not empty; the body goes before the query string.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let mut values = self.0.iter().filter(|(key, value)| key == name && !value.is_empty());
-        values.next().map(|(_, value)| value.as_str())
+        field(&self.0, name)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Users: each has an account in one data center and sees some organizations.
 
 use super::{locations::Location, options::ZohoUserOptions, settings::Settings};
+use crate::kept::put;
 
 /// All users, oldest first.
 #[derive(Clone, Debug)]
@@ -13,10 +14,7 @@ impl Users {
 
     /// Adds a user, or replaces the one of that name.
     pub(crate) fn put(&mut self, user: ZohoUserOptions) {
-        match self.0.iter_mut().find(|known| known.user_id == user.user_id) {
-            Some(known) => *known = user,
-            None => self.0.push(user),
-        }
+        put(&mut self.0, user, |user| &user.user_id);
     }
 
     pub(crate) fn list(&self) -> &[ZohoUserOptions] {

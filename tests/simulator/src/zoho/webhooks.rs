@@ -7,8 +7,8 @@ use url::{Url, form_urlencoded};
 use super::{
     answers::ApiFault,
     resources::{self, Resource},
-    signature::FORM,
 };
+use crate::oauth::FORM;
 
 const JSON: &str = "application/json";
 

@@ -49,6 +49,36 @@ async fn the_log_knows_every_call_and_no_secret() {
 }
 
 #[tokio::test]
+async fn the_calls_of_every_provider_are_counted() {
+    let sim = Sim::start().await;
+    let intuit = sim.connect().await;
+    sim.refresh(&intuit.refresh).await;
+    sim.company(&intuit.access, "customer/1").await;
+    let xero = sim.xero_connect().await;
+    sim.xero_refresh(&xero.refresh).await;
+    sim.xero_read(&xero.access, "Organisation").await;
+    let zoho = sim.zoho_connect("us").await;
+    sim.zoho_refresh("us", &zoho.refresh).await;
+    sim.zoho_get("us", &zoho.access, "organizations").await;
+
+    for provider in ["intuit", "xero", "zoho"] {
+        let counts = sim.inspect(&format!("calls/counts?provider={provider}")).await;
+        assert_eq!(counts["byEndpoint"], json!({ "authorize": 1, "token": 2, "api": 1 }), "{provider}");
+        assert_eq!(counts["byStatus"], json!({ "200": 3, "302": 1 }), "{provider}");
+        assert_eq!(
+            counts["byGrantType"],
+            json!({ "authorization_code": 1, "refresh_token": 1 }),
+            "{provider}"
+        );
+    }
+    let counts = sim.inspect("calls/counts").await;
+    let once = json!({ "now": 0, "max": 1, "total": 1 });
+    let refreshed = counts["refreshTokens"].as_object().unwrap();
+    assert_eq!(refreshed.len(), 3);
+    assert!(refreshed.values().all(|flights| *flights == once));
+}
+
+#[tokio::test]
 async fn refresh_tokens_are_told_apart_by_fingerprint() {
     let sim = Sim::start().await;
     let tokens = sim.connect().await;

@@ -7,6 +7,24 @@ use std::{
 
 use simulator::Options;
 
+/// What a client needs to know of a simulator that was started without arguments.
+const DEFAULTS: &[&str] = &[
+    Options::INTUIT_CLIENT_ID,
+    Options::INTUIT_CLIENT_SECRET,
+    Options::INTUIT_VERIFIER_TOKEN,
+    Options::INTUIT_REALM_ID,
+    Options::XERO_CLIENT_ID,
+    Options::XERO_CLIENT_SECRET,
+    Options::XERO_WEBHOOK_KEY,
+    Options::XERO_TENANT_ID,
+    Options::XERO_SECOND_TENANT_ID,
+    Options::ZOHO_CLIENT_ID,
+    Options::ZOHO_CLIENT_SECRET,
+    Options::ZOHO_US_ORGANIZATION_ID,
+    Options::ZOHO_SECOND_US_ORGANIZATION_ID,
+    Options::ZOHO_EU_ORGANIZATION_ID,
+];
+
 fn program(arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_simulator"))
         .args(arguments)
@@ -38,15 +56,7 @@ fn help_names_every_default_that_a_client_needs() {
 
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for default in [
-        Options::INTUIT_CLIENT_ID,
-        Options::INTUIT_CLIENT_SECRET,
-        Options::INTUIT_VERIFIER_TOKEN,
-        Options::INTUIT_REALM_ID,
-        Options::XERO_CLIENT_ID,
-        Options::XERO_CLIENT_SECRET,
-        Options::XERO_WEBHOOK_KEY,
-    ] {
+    for default in DEFAULTS {
         assert!(help.contains(default), "{default}");
     }
 }
@@ -63,15 +73,7 @@ fn a_taken_port_ends_it_with_an_error() {
 fn the_documentation_tells_the_default_credentials() {
     let readme = include_str!("../../README.md");
 
-    for default in [
-        Options::INTUIT_CLIENT_ID,
-        Options::INTUIT_CLIENT_SECRET,
-        Options::INTUIT_VERIFIER_TOKEN,
-        Options::INTUIT_REALM_ID,
-        Options::XERO_CLIENT_ID,
-        Options::XERO_CLIENT_SECRET,
-        Options::XERO_WEBHOOK_KEY,
-    ] {
+    for default in DEFAULTS {
         assert!(readme.contains(&format!("`{default}`")), "{default}");
     }
 }

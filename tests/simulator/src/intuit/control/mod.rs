@@ -12,11 +12,9 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::settings::Settings;
 use crate::{
-    control::{Body, ControlError},
+    control::{Body, settings},
     options::AppOptions,
-    patch::patched,
     world::World,
 };
 
@@ -25,7 +23,7 @@ type Shared = State<Arc<World>>;
 /// Returns the routes, to be served under `/_control/intuit`.
 pub(crate) fn router() -> Router<Arc<World>> {
     Router::new()
-        .route("/settings", get(show_settings).patch(patch_settings))
+        .route("/settings", settings(|world| &world.intuit.settings))
         .route("/apps", get(list_apps).post(put_app))
         .route("/grants", get(list_grants))
         .route("/companies", get(companies::list).post(companies::add))
@@ -37,19 +35,6 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/webhooks", post(webhooks::send))
         .route("/subscription", get(webhooks::show).put(webhooks::subscribe).delete(webhooks::unsubscribe))
         .route("/deliveries", get(webhooks::deliveries))
-}
-
-async fn show_settings(State(world): Shared) -> Json<Settings> {
-    Json(world.intuit.settings.lock().clone())
-}
-
-async fn patch_settings(
-    State(world): Shared,
-    Body(patch): Body<Value>,
-) -> Result<Json<Settings>, ControlError> {
-    let mut settings = world.intuit.settings.lock();
-    *settings = patched(&*settings, patch).map_err(|error| ControlError::Invalid(error.to_string()))?;
-    Ok(Json(settings.clone()))
 }
 
 async fn list_apps(State(world): Shared) -> Json<Value> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::{
@@ -12,16 +12,13 @@ use super::super::{
     webhook::{self, Format},
 };
 use crate::{
-    control::{Body, ControlError},
-    outbound::{Reply, send as send_out},
+    control::{Body, ControlError, bounded, one, send_copies},
     signing::{Signing, signature},
     world::World,
 };
 
 type Shared = State<Arc<World>>;
 
-/// Requests that one control call may send.
-const MAX_COPIES: usize = 100;
 /// Patience with the receiver: more than Intuit's 3 s, since a local stack starts functions slowly.
 const DEFAULT_TIMEOUT_MS: u64 = 30_000;
 
@@ -66,23 +63,11 @@ struct ToldEvent {
     deleted_id: Option<String>,
 }
 
-/// One request that was sent, and its answer.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Sent {
-    #[serde(flatten)]
-    reply: Reply,
-    signature: Option<String>,
-    request_body: String,
-}
-
 pub(super) async fn send(
     State(world): Shared,
     Body(request): Body<WebhookRequest>,
 ) -> Result<Json<Value>, ControlError> {
-    if request.copies > MAX_COPIES || request.duplicate_events > MAX_COPIES {
-        return Err(ControlError::Invalid(format!("at most {MAX_COPIES} copies can be sent")));
-    }
+    bounded(request.copies.max(request.duplicate_events))?;
     let body = match &request.raw_body {
         Some(body) => body.clone(),
         None => events_body(&world, &request),
@@ -92,12 +77,8 @@ pub(super) async fn send(
     let signature = request.signature.apply(signature(&verifier_token, body.as_bytes()));
     let content_type = request.content_type.as_deref().unwrap_or("application/json");
     let timeout_ms = request.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
-    let mut sent = Vec::new();
-    for _ in 0..request.copies {
-        let outgoing = deliveries::request(&request.url, content_type, signature.clone(), &body, timeout_ms);
-        let reply = send_out(&world.client, outgoing).await;
-        sent.push(Sent { reply, signature: signature.clone(), request_body: body.clone() });
-    }
+    let outgoing = deliveries::request(&request.url, content_type, signature.clone(), body, timeout_ms);
+    let sent = send_copies(&world, &outgoing, signature.as_deref(), request.copies).await;
     Ok(Json(json!({ "sent": sent })))
 }
 
@@ -147,8 +128,4 @@ fn events_body(world: &World, request: &WebhookRequest) -> String {
             webhook::legacy_body(&changes.into_iter().map(|(change, _)| change).collect::<Vec<_>>())
         }
     }
-}
-
-fn one() -> usize {
-    1
 }

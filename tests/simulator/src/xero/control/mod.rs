@@ -14,11 +14,11 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{options::XeroUserOptions, settings::Settings};
+use super::options::XeroUserOptions;
 use crate::{
-    control::{Body, ControlError},
+    control::{Body, ControlError, settings},
+    kept::put as put_in,
     options::AppOptions,
-    patch::patched,
     world::World,
 };
 
@@ -27,7 +27,7 @@ type Shared = State<Arc<World>>;
 /// Returns the routes, to be served under `/_control/xero`.
 pub(crate) fn router() -> Router<Arc<World>> {
     Router::new()
-        .route("/settings", get(show_settings).patch(patch_settings))
+        .route("/settings", settings(|world| &world.xero.settings))
         .route("/apps", get(list_apps).post(put_app))
         .route("/users", get(list_users).post(put_user))
         .route("/grants", get(list_grants))
@@ -41,19 +41,6 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/webhooks/handshake", post(webhooks::shake_hands))
         .route("/subscription", get(webhooks::show).put(webhooks::subscribe).delete(webhooks::unsubscribe))
         .route("/deliveries", get(webhooks::list))
-}
-
-async fn show_settings(State(world): Shared) -> Json<Settings> {
-    Json(world.xero.settings.lock().clone())
-}
-
-async fn patch_settings(
-    State(world): Shared,
-    Body(patch): Body<Value>,
-) -> Result<Json<Settings>, ControlError> {
-    let mut settings = world.xero.settings.lock();
-    *settings = patched(&*settings, patch).map_err(|error| ControlError::Invalid(error.to_string()))?;
-    Ok(Json(settings.clone()))
 }
 
 async fn list_apps(State(world): Shared) -> Json<Value> {
@@ -81,11 +68,7 @@ async fn put_user(
     if user.user_id.is_empty() {
         user.user_id = world.chance.uuid().to_string();
     }
-    let mut users = world.xero.users.lock();
-    match users.iter_mut().find(|known| known.user_id == user.user_id) {
-        Some(known) => known.clone_from(&user),
-        None => users.push(user.clone()),
-    }
+    put_in(&mut world.xero.users.lock(), user.clone(), |user| &user.user_id);
     (StatusCode::CREATED, Json(user))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::{
@@ -13,16 +13,12 @@ use super::super::{
     webhook::{self, Event, EventData, Handshake},
 };
 use crate::{
-    control::{Body, ControlError},
-    outbound::{Reply, send as send_out},
+    control::{Body, ControlError, bounded, one, send_copies},
     signing::{Signing, signature, with_slash_at},
     world::World,
 };
 
 type Shared = State<Arc<World>>;
-
-/// Requests that one control call may send.
-const MAX_COPIES: usize = 100;
 
 /// What to send.
 #[derive(Deserialize)]
@@ -83,16 +79,6 @@ pub(super) struct HandshakeRequest {
     timeout_ms: Option<u64>,
 }
 
-/// One request that was sent, and its answer.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Sent {
-    #[serde(flatten)]
-    reply: Reply,
-    signature: Option<String>,
-    request_body: String,
-}
-
 pub(super) async fn send(
     State(world): Shared,
     Body(request): Body<WebhookRequest>,
@@ -110,12 +96,8 @@ pub(super) async fn send(
         signing => signing.apply(right),
     };
     let timeout_ms = request.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
-    let mut sent = Vec::new();
-    for _ in 0..request.copies {
-        let outgoing = webhook::request(&request.url, signature.clone(), body.clone(), timeout_ms);
-        let reply = send_out(&world.client, outgoing).await;
-        sent.push(Sent { reply, signature: signature.clone(), request_body: body.clone() });
-    }
+    let outgoing = webhook::request(&request.url, signature.clone(), body, timeout_ms);
+    let sent = send_copies(&world, &outgoing, signature.as_deref(), request.copies).await;
     Ok(Json(json!({ "sent": sent })))
 }
 
@@ -151,13 +133,6 @@ pub(super) async fn unsubscribe(State(world): Shared) -> Json<Value> {
 
 pub(super) async fn list(State(world): Shared) -> Json<Value> {
     Json(json!({ "deliveries": world.xero.deliveries.list() }))
-}
-
-fn bounded(copies: usize) -> Result<(), ControlError> {
-    if copies > MAX_COPIES {
-        return Err(ControlError::Invalid(format!("at most {MAX_COPIES} copies can be sent")));
-    }
-    Ok(())
 }
 
 fn events_body(world: &World, request: &WebhookRequest) -> String {
@@ -197,10 +172,6 @@ impl ToldEvent {
             data: self.data.clone(),
         }
     }
-}
-
-fn one() -> usize {
-    1
 }
 
 fn two() -> usize {

@@ -13,12 +13,9 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    options::{ZohoAppOptions, ZohoUserOptions},
-    settings::Settings,
-};
+use super::options::{ZohoAppOptions, ZohoUserOptions};
 use crate::{
-    control::{Body, ControlError},
+    control::{Body, ControlError, settings},
     world::World,
 };
 
@@ -27,7 +24,7 @@ type Shared = State<Arc<World>>;
 /// Returns the routes, to be served under `/_control/zoho`.
 pub(crate) fn router() -> Router<Arc<World>> {
     Router::new()
-        .route("/settings", get(show_settings).patch(patch_settings))
+        .route("/settings", settings(|world| &world.zoho.settings))
         .route("/apps", get(list_apps).post(put_app))
         .route("/grants", get(list_grants))
         .route("/users", get(list_users).post(put_user))
@@ -44,19 +41,6 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/organizations/{organization}/records/{entity}/{id}/status/{status}", post(records::mark))
         .route("/webhooks", post(webhooks::send))
         .route("/deliveries", get(webhooks::deliveries))
-}
-
-async fn show_settings(State(world): Shared) -> Json<Settings> {
-    Json(world.zoho.settings.lock().clone())
-}
-
-async fn patch_settings(
-    State(world): Shared,
-    Body(patch): Body<Value>,
-) -> Result<Json<Settings>, ControlError> {
-    let mut settings = world.zoho.settings.lock();
-    *settings = settings.patched(patch).map_err(ControlError::Invalid)?;
-    Ok(Json(settings.clone()))
 }
 
 async fn list_apps(State(world): Shared) -> Json<Value> {

@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
@@ -18,14 +18,11 @@ use super::{
     Shared,
 };
 use crate::{
-    control::{Body, ControlError},
-    outbound::Reply,
+    control::{Body, ControlError, bounded, one, send_copies},
+    oauth::FORM,
     signing::Signing,
     world::World,
 };
-
-/// Requests that one control call may send.
-const MAX_COPIES: usize = 100;
 
 /// What to send: the body is `rawBody`, or `form`, or the default payload of a record.
 #[derive(Deserialize)]
@@ -56,25 +53,11 @@ pub(super) struct WebhookRequest {
     timeout_ms: Option<u64>,
 }
 
-/// One request that was sent, and its answer.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Sent {
-    #[serde(flatten)]
-    reply: Reply,
-    url: String,
-    signature: Option<String>,
-    string_to_sign: String,
-    request_body: String,
-}
-
 pub(super) async fn send(
     State(world): Shared,
     Body(request): Body<WebhookRequest>,
 ) -> Result<Json<Value>, ControlError> {
-    if request.copies > MAX_COPIES {
-        return Err(ControlError::Invalid(format!("at most {MAX_COPIES} copies can be sent")));
-    }
+    bounded(request.copies)?;
     let message = message(&world, &request)?;
     let settings = world.zoho.settings.lock().clone();
     let encoding = request.encoding.unwrap_or(settings.webhook_encoding);
@@ -82,15 +65,11 @@ pub(super) async fn send(
     let text = signature::string_to_sign(&message.url, message.content_type, &message.body);
     let signature = request.signature.apply(encoding.sign(secret, &text));
     let timeout_ms = request.timeout_ms.unwrap_or(deliveries::TIMEOUT_MS);
-    let mut sent = Vec::new();
-    for _ in 0..request.copies {
-        sent.push(Sent {
-            reply: deliveries::send(&world, &message, signature.as_deref(), timeout_ms).await,
-            url: message.url.clone(),
-            signature: signature.clone(),
-            string_to_sign: text.clone(),
-            request_body: message.body.clone(),
-        });
+    let outgoing = deliveries::request(&message, signature.as_deref(), timeout_ms);
+    let mut sent = send_copies(&world, &outgoing, signature.as_deref(), request.copies).await;
+    for sent in &mut sent {
+        sent["url"] = json!(message.url);
+        sent["stringToSign"] = json!(text);
     }
     Ok(Json(json!({ "sent": sent })))
 }
@@ -137,7 +116,7 @@ fn message(world: &World, request: &WebhookRequest) -> Result<Message, ControlEr
         ("application/json", body.clone())
     } else if let Some(form) = &request.form {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        (signature::FORM, body)
+        (FORM, body)
     } else {
         ("application/json", default_payload(world, request)?)
     };
@@ -162,8 +141,4 @@ fn default_payload(world: &World, request: &WebhookRequest) -> Result<String, Co
     let organization = organizations.find(organization).ok_or(ControlError::NotFound("organization"))?;
     let record = organization.find(resource, id).ok_or(ControlError::NotFound("record"))?;
     Ok(webhooks::default_payload(resource, &record.body))
-}
-
-fn one() -> usize {
-    1
 }
