@@ -10,8 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{
+    audit::{self, AuditAction, AuditEntry},
     error::ErrorCode,
-    id::{CorrelationId, Ids},
+    id::{CorrelationId, Ids, TenantId},
     store::StoreError,
 };
 use edge::{
@@ -104,6 +105,29 @@ impl<S: Sync> FromRequestParts<S> for Call {
 }
 
 impl Call {
+    /// The tenant that a request is about, as [`Caller::tenant`] decides; an attempt on another's things is audited.
+    pub(crate) async fn tenant(
+        &self,
+        deps: &Deps,
+        named: Option<TenantId>,
+    ) -> Result<Option<TenantId>, ApiError> {
+        let decided = self.caller.tenant(named);
+        if let (Err(_), Some(bound)) = (&decided, self.caller.bound_to()) {
+            let entry = self.audit_entry(deps, bound.clone(), AuditAction::AccessRefused);
+            audit::record(&*deps.audit, &entry).await;
+        }
+        decided
+    }
+
+    /// An entry of the audit log about what the caller did.
+    pub(crate) fn audit_entry(&self, deps: &Deps, tenant: TenantId, action: AuditAction) -> AuditEntry {
+        let id = Ids::new(&*deps.clock, &*deps.entropy).audit();
+        let mut entry = AuditEntry::new(id, deps.clock.now(), tenant, action);
+        entry.actor = Some(self.caller.key().clone());
+        entry.correlation = Some(self.correlation.clone());
+        entry
+    }
+
     /// A JSON answer.
     pub(crate) fn json<T: Serialize>(&self, status: StatusCode, body: &T) -> Response {
         json(status, body, &self.correlation).map(Body::from)

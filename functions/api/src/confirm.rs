@@ -6,7 +6,7 @@ use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
     audit::{self, AuditAction},
-    connection::{ConfirmOutcome, Connection, ConnectionState},
+    connection::{Company, ConfirmOutcome, Connection, ConnectionState},
     error::ErrorCode,
     id::{Ids, TenantId},
     store::chain,
@@ -17,8 +17,7 @@ use serde::Deserialize;
 
 use crate::{
     Deps,
-    call::{Call, JsonBody, Name, Outcome, Refusal},
-    connect_sessions::entry,
+    call::{Call, JsonBody, Name, Outcome},
     connections::{find, missing, shown},
 };
 
@@ -41,6 +40,8 @@ pub(crate) async fn confirm(
     call.caller.require(Scope::ConnectionsWrite)?;
     let connection = find(&deps, &call, &id, wanted.tenant_id).await?;
     let was_pending = connection.state == ConnectionState::Pending;
+    // Read before anything is changed: a confirmation that fails after it could not be repeated with its sync.
+    let companies = deps.connections.list_companies(&connection.key).await?;
     let write_id = Ids::new(&*deps.clock, &*deps.entropy).write();
     match deps.connections.confirm(&connection.key, &write_id).await? {
         ConfirmOutcome::Active => {}
@@ -48,12 +49,13 @@ pub(crate) async fn confirm(
         ConfirmOutcome::NotPending(state) => return Err(not_pending(state).into()),
     }
     if was_pending {
-        let mut entry = entry(&deps, &call, connection.key.tenant.clone(), AuditAction::ConnectionConfirmed);
+        let tenant = connection.key.tenant.clone();
+        let mut entry = call.audit_entry(&deps, tenant, AuditAction::ConnectionConfirmed);
         entry.provider = Some(connection.provider);
         entry.connection = Some(connection.key.connection.clone());
         audit::record(&*deps.audit, &entry).await;
         if wanted.sync.unwrap_or(true) {
-            start_sync(&deps, &call, &connection).await?;
+            start_sync(&deps, &call, (&connection, companies)).await;
         }
     }
     let confirmed = deps.connections.find(&connection.key).await?.ok_or_else(missing)?;
@@ -61,8 +63,8 @@ pub(crate) async fn confirm(
 }
 
 /// Asks for the first sync of each company; the connection stands whatever becomes of that.
-async fn start_sync(deps: &Deps, call: &Call, connection: &Connection) -> Result<(), Refusal> {
-    for company in deps.connections.list_companies(&connection.key).await? {
+async fn start_sync(deps: &Deps, call: &Call, (connection, companies): (&Connection, Vec<Company>)) {
+    for company in companies {
         let job = Ids::new(&*deps.clock, &*deps.entropy).job();
         let job = SyncJob {
             correlation_id: Some(call.correlation.clone()),
@@ -72,7 +74,6 @@ async fn start_sync(deps: &Deps, call: &Call, connection: &Connection) -> Result
             tracing::error!(error = chain(&error), "First sync is not queued");
         }
     }
-    Ok(())
 }
 
 fn not_pending(state: ConnectionState) -> ApiError {

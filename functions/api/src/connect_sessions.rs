@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
-    audit::{self, AuditAction, AuditEntry},
+    audit::{self, AuditAction},
     authorization::{SessionRequest, open_session},
     connection::ConnectionKey,
     error::ErrorCode,
-    id::{ConnectionId, Ids, TenantId},
+    id::{ConnectionId, TenantId},
     provider::Provider,
 };
 use edge::http::ApiError;
@@ -79,7 +79,7 @@ pub(crate) async fn open(
     };
     let (code, expires_at) =
         open_session(&*deps.authorizations, &*deps.entropy, deps.clock.now(), request).await?;
-    let mut entry = entry(&deps, &call, tenant, AuditAction::ConnectSessionOpened);
+    let mut entry = call.audit_entry(&deps, tenant, AuditAction::ConnectSessionOpened);
     entry.provider = provider;
     audit::record(&*deps.audit, &entry).await;
     let path = provider.map_or_else(|| "connect".to_owned(), |provider| format!("{provider}/connect"));
@@ -87,13 +87,9 @@ pub(crate) async fn open(
     Ok(call.json(StatusCode::CREATED, &SessionBody { connect_url, expires_at }))
 }
 
-/// The tenant of a request, where the caller may act for it and it exists; an attempt on another's is audited.
+/// The tenant of a request, where the caller may act for it and it exists.
 async fn admitted(deps: &Deps, call: &Call, tenant: &TenantId) -> Result<TenantId, Refusal> {
-    if let (Err(error), Some(bound)) = (call.caller.tenant(Some(tenant.clone())), call.caller.bound_to()) {
-        let entry = entry(deps, call, bound.clone(), AuditAction::AccessRefused);
-        audit::record(&*deps.audit, &entry).await;
-        return Err(error.into());
-    }
+    call.tenant(deps, Some(tenant.clone())).await?;
     match deps.tenants.find(tenant).await? {
         Some(tenant) => Ok(tenant.id),
         None => Err(ApiError::new(ErrorCode::TenantNotFound, "there is no such tenant").into()),
@@ -141,13 +137,4 @@ async fn check_rate(deps: &Deps, tenant: &TenantId) -> Result<(), Refusal> {
         .with("windowSeconds", MINUTE);
     error.retry_after = u64::try_from(MINUTE - now.as_second().rem_euclid(MINUTE)).ok();
     Err(error.into())
-}
-
-/// An entry of the audit log about what the caller did.
-pub(crate) fn entry(deps: &Deps, call: &Call, tenant: TenantId, action: AuditAction) -> AuditEntry {
-    let id = Ids::new(&*deps.clock, &*deps.entropy).audit();
-    let mut entry = AuditEntry::new(id, deps.clock.now(), tenant, action);
-    entry.actor = Some(call.caller.key().clone());
-    entry.correlation = Some(call.correlation.clone());
-    entry
 }

@@ -88,7 +88,7 @@ pub(crate) async fn find(
 ) -> Result<Connection, Refusal> {
     let id: ConnectionId = id.parse().map_err(|_| missing())?;
     // Where the tenant is known the connection is found the moment it is made; by its id alone a moment later.
-    let key = match call.caller.tenant(tenant)? {
+    let key = match call.tenant(deps, tenant).await? {
         Some(tenant) => ConnectionKey { tenant, connection: id },
         None => deps.connections.find_key(&id).await?.ok_or_else(missing)?,
     };

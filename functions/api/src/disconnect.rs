@@ -8,7 +8,7 @@ use axum::{
 };
 use domain::{
     api_key::Scope,
-    connection::{Connection, ConnectionState},
+    connection::{Company, Connection, ConnectionState},
     error::ErrorCode,
     id::CompanyId,
     refresh::{DisconnectAnswer, DisconnectMessage, DisconnectResult, FailureClass, MESSAGE_VERSION},
@@ -36,8 +36,12 @@ pub(crate) async fn disconnect(
     call.caller.require(Scope::ConnectionsWrite)?;
     let connection = find(&deps, &call, &id, query.parsed("tenantId")?).await?;
     let company = match query.get("companyId") {
-        Some(named) => Some(company(&deps, &connection, named).await?),
         None => None,
+        Some(named) => match company(&deps, &connection, named).await? {
+            Some(company) => Some(company),
+            // It was taken off before.
+            None => return shown(&deps, &call, StatusCode::OK, connection).await,
+        },
     };
     if connection.state == ConnectionState::Disconnected {
         return shown(&deps, &call, StatusCode::OK, connection).await;
@@ -76,14 +80,24 @@ pub(crate) async fn disconnect(
     }
 }
 
-/// The company of the connection with this id, ours or the provider's.
-async fn company(deps: &Deps, connection: &Connection, named: &str) -> Result<CompanyId, Refusal> {
+/// The company of the connection with this id, ours or the provider's; none where it was one before.
+async fn company(deps: &Deps, connection: &Connection, named: &str) -> Result<Option<CompanyId>, Refusal> {
     let companies = deps.connections.list_companies(&connection.key).await?;
-    let is_meant = |id: &str, provider_id: &str| id == named || provider_id == named;
-    let found =
-        companies.into_iter().find(|company| is_meant(company.id.as_str(), company.provider_id.as_str()));
+    let is_meant = |company: &&Company| company.id.as_str() == named || company.provider_id.as_str() == named;
+    if let Some(company) = companies.iter().find(is_meant) {
+        return Ok(Some(company.id.clone()));
+    }
+    let provider = connection.provider;
+    let ours = named.parse::<CompanyId>().ok().and_then(|id| id.parts());
+    let id = ours.filter(|(of, _)| *of == provider).map(|(_, id)| id).or_else(|| named.parse().ok());
+    if let Some(id) = id {
+        let routes = deps.connections.find_routes(provider, &id).await?;
+        if routes.iter().any(|route| route.key == connection.key) {
+            return Ok(None);
+        }
+    }
     let message = "companyId is none of the companies of this connection";
-    found.map(|company| company.id).ok_or_else(|| ApiError::invalid("companyId", message).into())
+    Err(ApiError::invalid("companyId", message).into())
 }
 
 /// One company of several stays, since the provider did not let it go.

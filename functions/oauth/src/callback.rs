@@ -142,8 +142,9 @@ fn explain_companies(error: &CompanyError) -> ApiError {
             ApiError::new(ErrorCode::CompanyNotChosen, "no company was chosen at the provider; start again")
         }
         CompanyError::TooMany { found } => {
-            let message =
-                format!("{found} companies were chosen, at most {MAX_COMPANIES} can be; start again");
+            let message = format!(
+                "the consent is for {found} companies, at most {MAX_COMPANIES} can be connected at once"
+            );
             ApiError::new(ErrorCode::CompanyNotChosen, message)
         }
         CompanyError::ScopeMissing { scope } => {

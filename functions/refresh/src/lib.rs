@@ -136,7 +136,7 @@ pub async fn handle(
         }
         Call::Disconnect(message) => {
             let message = message.checked().map_err(HandleError::Message)?;
-            let ended = disconnect::asked(&deps.refresher, &message, deadline).await;
+            let ended = Box::pin(disconnect::asked(&deps.refresher, &message, deadline)).await;
             ended.map(Reply::Disconnect).map_err(HandleError::Disconnect)
         }
     }
@@ -183,7 +183,7 @@ async fn refresh_one(
         ..
     }) = result
     {
-        disconnect::resumed(refresher, key, deadline).await?;
+        Box::pin(disconnect::resumed(refresher, key, deadline)).await?;
     }
     let (tenant, connection) = (key.tenant.as_str(), key.connection.as_str());
     match &result {

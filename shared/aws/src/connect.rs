@@ -70,7 +70,7 @@ impl DynamoConnections {
     }
 
     fn put_company(&self, new: &NewConnection, placed: &PlacedCompany) -> Result<PutItem, BuildError> {
-        let item = connection_item::write_company(&new.connection.key, &placed.company);
+        let item = connection_item::write_company(&new.connection, &placed.company);
         PutItem::builder().table_name(&self.table).set_item(Some(item)).build()
     }
 

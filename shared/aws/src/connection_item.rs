@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    connection::{AttemptCounters, Company, Connection, ConnectionKey, Lease, PreviousRefresh, SealedTokens},
+    connection::{AttemptCounters, Company, Connection, Lease, PreviousRefresh, SealedTokens},
     id::ConnectionId,
     store::StoreError,
 };
@@ -159,9 +159,10 @@ fn read_lease(
 }
 
 /// The item of a company.
-pub(crate) fn write_company(key: &ConnectionKey, company: &Company) -> Item {
-    Key::company(key, &company.id)
+pub(crate) fn write_company(connection: &Connection, company: &Company) -> Item {
+    Key::company(&connection.key, &company.id)
         .into_item()
+        .put(keys::FENCE, number(connection.fence))
         .put(COMPANY_PROVIDER_ID, text(company.provider_id.as_str()))
         .put(COMPANY_NAME, text(&company.name))
 }

@@ -1,7 +1,11 @@
 //! Connections in `DynamoDB`.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder, types::KeysAndAttributes};
+use aws_sdk_dynamodb::{
+    Client,
+    operation::query::builders::QueryFluentBuilder,
+    types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
+};
 use domain::{
     connection::{
         Company, ConfirmOutcome, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore,
@@ -15,9 +19,9 @@ use jiff::Timestamp;
 
 use crate::{
     connection_item, cursor,
-    failure::unavailable,
-    item::{Item, Put as _, Reader, names, text},
-    keys::{self, Key, LISTING, PK, SK},
+    failure::{conditional, unavailable},
+    item::{Item, Put as _, Reader, names, number, text},
+    keys::{self, FENCE, Key, LISTING, PK, SK},
 };
 
 /// What `BatchGetItem` takes at once.
@@ -197,10 +201,23 @@ impl ConnectionStore for DynamoConnections {
         self.release(key, of, fence).await
     }
 
-    async fn delete_company(&self, key: &ConnectionKey, company: &CompanyId) -> Result<(), StoreError> {
-        let request = self.client.delete_item().table_name(&self.table);
-        let request = request.set_key(Some(Key::company(key, company).into_item()));
-        request.send().await.map_err(unavailable("delete_company"))?;
+    async fn delete_company(
+        &self,
+        key: &ConnectionKey,
+        company: &CompanyId,
+        fence: u64,
+    ) -> Result<(), StoreError> {
+        let condition = format!("attribute_not_exists(#{FENCE}) OR #{FENCE} <= :fence");
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::company(key, company).into_item()))
+            .set_expression_attribute_names(Some(names([&condition])))
+            .condition_expression(condition)
+            .expression_attribute_values(":fence", number(fence))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        conditional("delete_company", request.send().await)?;
         Ok(())
     }
 

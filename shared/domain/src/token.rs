@@ -114,7 +114,8 @@ pub struct EndingGrant<'a> {
     pub access: Option<&'a AccessToken>,
     /// The data centre that issued them.
     pub location: Option<&'a Location>,
-    /// The companies of the connection.
+    /// The companies of the connection that no other connection has: where the provider ends a company rather than a grant,
+    /// only these may end.
     pub companies: &'a [ProviderCompanyId],
 }
 

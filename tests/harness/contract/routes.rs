@@ -24,6 +24,7 @@ pub(super) async fn contract(store: &dyn ConnectionStore) {
     a_shared_company_has_a_route_for_each_tenant(store).await;
     the_route_that_was_written_last_is_a_tenants(store).await;
     a_company_leaves_its_connection_and_keeps_its_route(store).await;
+    a_company_that_came_with_a_newer_grant_stays(store).await;
 }
 
 /// A connection of these companies, to be stored for the first time.
@@ -219,11 +220,21 @@ async fn a_company_leaves_its_connection_and_keeps_its_route(store: &dyn Connect
     let (key, [leaving, staying]) = (&new.connection.key, [&new.companies[0], &new.companies[1]]);
 
     for again in ["once", "twice"] {
-        store.delete_company(key, &leaving.company.id).await.unwrap();
+        store.delete_company(key, &leaving.company.id, new.connection.fence).await.unwrap();
         let left = store.list_companies(key).await.unwrap();
         assert_eq!(left, std::slice::from_ref(&staying.company), "{again}");
     }
 
     assert_eq!(routes(store, leaving).await, [route(key, leaving)]);
     assert_eq!(store.find(key).await.unwrap().as_ref(), Some(&new.connection));
+}
+
+async fn a_company_that_came_with_a_newer_grant_stays(store: &dyn ConnectionStore) {
+    let new = of(&sample::key(), vec![sample::placed(PROVIDER)]);
+    assert_eq!(connect(store, &new).await, ConnectOutcome::Stored);
+    let (key, company) = (&new.connection.key, &new.companies[0].company);
+
+    store.delete_company(key, &company.id, new.connection.fence - 1).await.unwrap();
+
+    assert_eq!(store.list_companies(key).await.unwrap(), std::slice::from_ref(company));
 }

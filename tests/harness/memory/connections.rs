@@ -29,7 +29,8 @@ pub struct InMemoryConnections {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) connections: BTreeMap<ConnectionKey, Stored>,
-    companies: BTreeMap<(ConnectionKey, CompanyId), Company>,
+    /// Companies, each with the fence with which it came.
+    companies: BTreeMap<(ConnectionKey, CompanyId), (Company, u64)>,
     routes: Routes,
     /// The write ids of what was stored, by which the same call again is known.
     connected: HashSet<String>,
@@ -113,7 +114,8 @@ impl ConnectionStore for InMemoryConnections {
                 let from = ConnectionKey { tenant: key.tenant.clone(), connection: from };
                 state.companies.remove(&(from, placed.company.id.clone()));
             }
-            state.companies.insert((key.clone(), placed.company.id.clone()), placed.company);
+            let place = (key.clone(), placed.company.id.clone());
+            state.companies.insert(place, (placed.company, connection.fence));
         }
         state.connections.insert(key, Stored { connection, former: None, settled: None });
         Ok(ConnectOutcome::Stored)
@@ -163,8 +165,14 @@ impl ConnectionStore for InMemoryConnections {
         Ok(())
     }
 
-    async fn delete_company(&self, key: &ConnectionKey, company: &CompanyId) -> Result<(), StoreError> {
-        self.state().companies.remove(&(key.clone(), company.clone()));
+    async fn delete_company(
+        &self,
+        key: &ConnectionKey,
+        company: &CompanyId,
+        fence: u64,
+    ) -> Result<(), StoreError> {
+        let is_it = |place: &(ConnectionKey, CompanyId)| place.0 == *key && place.1 == *company;
+        self.state().companies.retain(|place, (_, with)| !is_it(place) || *with > fence);
         Ok(())
     }
 
@@ -195,7 +203,7 @@ impl ConnectionStore for InMemoryConnections {
     async fn list_companies(&self, key: &ConnectionKey) -> Result<Vec<Company>, StoreError> {
         let state = self.state();
         let of_key = state.companies.iter().filter(|((of, _), _)| of == key);
-        Ok(of_key.map(|(_, company)| company.clone()).collect())
+        Ok(of_key.map(|(_, (company, _))| company.clone()).collect())
     }
 }
 

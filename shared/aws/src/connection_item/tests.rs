@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use domain::{connection::ConnectionState, provider::Provider};
+use domain::{
+    connection::{ConnectionKey, ConnectionState},
+    provider::Provider,
+};
 use jiff::Timestamp;
 
 use super::*;

@@ -55,8 +55,7 @@ pub struct AuthorizationEndpoint<'a> {
     pub request: RequestBuilder<'a>,
 }
 
-/// The redirect to the provider, and what the browser is to keep.
-#[derive(Debug)]
+/// The redirect to the provider, and what the browser is to keep; never shown, since the address holds the `state`.
 pub struct Begun {
     /// Where the browser goes.
     pub location: Url,

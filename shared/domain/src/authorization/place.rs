@@ -36,6 +36,10 @@ pub(super) struct Placed {
 struct Plan {
     key: ConnectionKey,
     companies: Vec<PlacedCompany>,
+    /// Whether a company comes to the connection that it does not have.
+    adds: bool,
+    /// Whether a company has, or may have, other tenants as well.
+    shared: bool,
     /// Companies that other tenants have, with those tenants.
     elsewhere: Vec<(Company, Vec<Route>)>,
 }
@@ -51,14 +55,18 @@ impl Connector {
         correlation: &CorrelationId,
     ) -> Result<Placed, ConnectFailure> {
         for tried in 1..=STORE_TRIES {
-            let plan = self.plan(request, &grant.companies).await?;
-            self.audit_elsewhere(request, &plan, correlation).await;
+            let mut plan = self.plan(request, &grant.companies).await?;
+            let elsewhere = std::mem::take(&mut plan.elsewhere);
             if plan.companies.is_empty() {
+                self.audit_elsewhere(request, &elsewhere, correlation).await;
                 return Err(ConnectFailure::OwnedElsewhere);
             }
             let new = self.new_connection(request, grant, plan).await?;
             match self.connections.connect(&new).await? {
-                ConnectOutcome::Stored => return Ok(self.placed(grant, new).await),
+                ConnectOutcome::Stored => {
+                    self.audit_elsewhere(request, &elsewhere, correlation).await;
+                    return Ok(self.placed(grant, new).await);
+                }
                 ConnectOutcome::OwnedElsewhere | ConnectOutcome::Changed => {
                     tracing::info!("Connection changed meanwhile, renewing it again");
                     self.clock.sleep(STORE_RETRY * tried).await;
@@ -83,17 +91,23 @@ impl Connector {
         let tenant = &request.session.tenant;
         let mut ours: Vec<(Company, Option<Route>)> = vec![];
         let mut elsewhere = vec![];
+        let mut shared = self.shared_companies;
         for (company, routes) in chosen.iter().zip(try_join_all(routes).await?) {
             let (own, others): (Vec<_>, Vec<_>) =
                 routes.into_iter().partition(|route| route.key.tenant == *tenant);
             let others: Vec<_> = others.into_iter().filter(|route| !route.released).collect();
-            if others.is_empty() || self.shared_companies {
+            // What a tenant has stays its own, also when it is shared and sharing is no longer allowed.
+            let is_ours = own.iter().any(|route| !route.released);
+            if others.is_empty() || self.shared_companies || is_ours {
+                shared |= !others.is_empty();
                 ours.push((company.clone(), own.into_iter().next()));
             } else {
                 elsewhere.push((company.clone(), others));
             }
         }
         let connection = self.target(request, &ours, granted).await?;
+        let has = |route: &Route| route.key.connection == connection && !route.released;
+        let adds = !ours.iter().all(|(_, route)| route.as_ref().is_some_and(has));
         let from = |route: &Route| {
             (route.key.connection != connection && !route.released).then(|| route.key.connection.clone())
         };
@@ -104,7 +118,13 @@ impl Connector {
                 from: route.as_ref().and_then(from),
             })
             .collect();
-        Ok(Plan { key: ConnectionKey { tenant: tenant.clone(), connection }, companies, elsewhere })
+        Ok(Plan {
+            key: ConnectionKey { tenant: tenant.clone(), connection },
+            companies,
+            adds,
+            shared,
+            elsewhere,
+        })
     }
 
     /// The connection that is asked for, the oldest that the tenant has or had for one of the companies, or a new one.
@@ -116,15 +136,20 @@ impl Connector {
         ours: &[(Company, Option<Route>)],
         granted: &GrantedCompanies,
     ) -> Result<ConnectionId, ConnectFailure> {
-        let mut known = ours.iter().filter_map(|(_, route)| route.as_ref());
         if let Some(wanted) = &request.session.reconnects {
-            let found = known.any(|route| route.key.connection == *wanted);
-            return if found || ours.is_empty() {
+            let key = ConnectionKey { tenant: request.session.tenant.clone(), connection: wanted.clone() };
+            let companies = self.connections.list_companies(&key).await?;
+            let is_its = |(company, route): &(Company, Option<Route>)| {
+                route.as_ref().is_some_and(|route| route.key == key)
+                    || companies.iter().any(|one| one.id == company.id)
+            };
+            return if ours.is_empty() || ours.iter().any(is_its) {
                 Ok(wanted.clone())
             } else {
                 Err(ConnectFailure::DifferentCompany)
             };
         }
+        let known = ours.iter().filter_map(|(_, route)| route.as_ref());
         // Connection ids are time-ordered; one that still has the company goes before one that gave it up.
         if let Some(oldest) = known.min_by_key(|route| (route.released, &route.key.connection))
             && (oldest.released || !self.would_lose_companies(&oldest.key, granted).await?)
@@ -151,24 +176,36 @@ impl Connector {
         grant: &Grant,
         plan: Plan,
     ) -> Result<NewConnection, ConnectFailure> {
-        let Plan { key, companies, .. } = plan;
+        let Plan { key, companies, adds, shared, .. } = plan;
         let former = self.connections.find(&key).await?;
-        let generation =
-            former.as_ref().and_then(|former| former.tokens.as_ref()).map_or(1, |old| old.generation + 1);
+        // Also where the former token set is gone, greater than any before: each of them took a lease or a connect.
+        let generation = former.as_ref().map_or(1, |former| match &former.tokens {
+            Some(old) => old.generation + 1,
+            None => former.fence + 2,
+        });
         let sealed =
             self.sealer.seal_under_new_keys((&key, request.provider), generation, &grant.tokens).await?;
+        // Whoever opens a forwarded link must not bring a working connection to a halt, only books that are not its own yet.
+        let works = former.as_ref().is_some_and(|former| former.state.is_usable());
+        let waits = request.session.confirm && (adds || !works);
+        let state = if waits { ConnectionState::Pending } else { ConnectionState::Active };
         Ok(NewConnection {
-            connection: self.connection(&key, former.as_ref(), (request, grant), (generation, sealed)),
+            connection: self.connection(
+                &key,
+                (former.as_ref(), state),
+                (request, grant),
+                (generation, sealed),
+            ),
             companies,
             replaces: former.map(|former| Replaces { fence: former.fence, write_id: former.write_id }),
-            shared: self.shared_companies,
+            shared,
         })
     }
 
     fn connection(
         &self,
         key: &ConnectionKey,
-        former: Option<&Connection>,
+        (former, state): (Option<&Connection>, ConnectionState),
         (request, grant): (&AuthorizationRequest, &Grant),
         (generation, pair): (u64, SealedPair),
     ) -> Connection {
@@ -178,7 +215,7 @@ impl Connector {
         Connection {
             key: key.clone(),
             provider: request.provider,
-            state: if request.session.confirm { ConnectionState::Pending } else { ConnectionState::Active },
+            state,
             reason: lacks_scope.then(|| scope::INSUFFICIENT.to_owned()),
             scopes: grant.scopes.clone(),
             location: grant.location.clone(),
@@ -200,7 +237,10 @@ impl Connector {
             fence: former.map_or(0, |former| former.fence + 1),
             lease: None,
             due_at: Some(self.policy.due_at(now, tokens.access_expires_at, &*self.entropy)),
-            attempts: former.map_or_else(AttemptCounters::default, |former| former.attempts),
+            attempts: former.map_or_else(AttemptCounters::default, |former| AttemptCounters {
+                failed_in_a_row: 0,
+                ..former.attempts
+            }),
             write_id: Ids::new(&*self.clock, &*self.entropy).write(),
         }
     }
@@ -208,8 +248,11 @@ impl Connector {
     /// Tidies up behind a stored connection, which stands whatever becomes of that.
     async fn placed(&self, grant: &Grant, new: NewConnection) -> Placed {
         let NewConnection { connection, companies, .. } = new;
-        if let Err(error) = self.drop_unreachable(grant, &connection).await {
-            tracing::error!(error = chain(&error), "A company that is no longer granted is still listed");
+        if let Err(error) = self.drop_former(grant, &connection).await {
+            tracing::error!(
+                error = chain(&error),
+                "A company that the connection has no longer is still listed"
+            );
         }
         let sources: BTreeSet<_> = companies.iter().filter_map(|placed| placed.from.clone()).collect();
         for from in sources {
@@ -222,13 +265,17 @@ impl Connector {
         Placed { key: connection.key, state: connection.state, companies }
     }
 
-    /// Takes companies off that the connection had and that its new tokens do not reach.
-    async fn drop_unreachable(&self, grant: &Grant, connection: &Connection) -> Result<(), StoreError> {
-        for company in self.connections.list_companies(&connection.key).await? {
-            if !grant.companies.reaches(&company.provider_id) {
+    /// Takes companies off that the connection had and has no longer: its new tokens do not reach them, or they were given
+    /// up and may belong to others since.
+    async fn drop_former(&self, grant: &Grant, connection: &Connection) -> Result<(), StoreError> {
+        let (key, fence) = (&connection.key, connection.fence);
+        for company in self.connections.list_companies(key).await? {
+            let routes = self.connections.find_routes(connection.provider, &company.provider_id).await?;
+            let is_its = routes.iter().any(|route| route.key == *key && !route.released);
+            if !is_its || !grant.companies.reaches(&company.provider_id) {
                 let route = (connection.provider, &company.provider_id);
-                self.connections.release_route(&connection.key, route, connection.fence).await?;
-                self.connections.delete_company(&connection.key, &company.id).await?;
+                self.connections.release_route(key, route, fence).await?;
+                self.connections.delete_company(key, &company.id, fence).await?;
             }
         }
         Ok(())
@@ -247,11 +294,11 @@ impl Connector {
     async fn audit_elsewhere(
         &self,
         request: &AuthorizationRequest,
-        plan: &Plan,
+        elsewhere: &[(Company, Vec<Route>)],
         correlation: &CorrelationId,
     ) {
         let asking = &request.session.tenant;
-        for (company, routes) in &plan.elsewhere {
+        for (company, routes) in elsewhere {
             let owners = routes.iter().map(|route| (&route.key.tenant, Some(&route.key.connection)));
             let sides: Vec<(&TenantId, Option<&ConnectionId>)> =
                 std::iter::once((asking, None)).chain(owners).collect();

@@ -144,8 +144,14 @@ pub trait ConnectionStore: Send + Sync {
         fence: u64,
     ) -> Result<(), StoreError>;
 
-    /// Takes a company off a connection; its route stays as it is. Again is harmless.
-    async fn delete_company(&self, key: &ConnectionKey, company: &CompanyId) -> Result<(), StoreError>;
+    /// Takes a company off a connection, unless it came there with a greater fence than `fence`; its route stays as it is.
+    /// Again is harmless.
+    async fn delete_company(
+        &self,
+        key: &ConnectionKey,
+        company: &CompanyId,
+        fence: u64,
+    ) -> Result<(), StoreError>;
 
     /// Lists connections of one tenant or of all, oldest first, from where the page before ended.
     async fn list(

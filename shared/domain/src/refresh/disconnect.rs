@@ -18,6 +18,7 @@ use crate::{
     audit::{self, AuditAction, AuditEntry},
     connection::{Connection, ConnectionKey, ConnectionState, MarkOutcome, SealedTokens},
     event::{Event, EventKind, announce},
+    id::ProviderCompanyId,
     sealing::OpenedRefresh,
     secret::AccessToken,
     store::{StoreError, chain},
@@ -28,7 +29,7 @@ use crate::{
 const JOIN_WAIT: Duration = Duration::from_secs(15);
 /// How often it looks.
 const JOIN_POLL: Duration = Duration::from_millis(250);
-/// How often ending goes back to the start: once with a new access token, and once more when that is refused too.
+/// How often ending goes back to the start: once with a new token set, and once more to finish what turned out dead.
 pub(super) const ROUNDS: usize = 3;
 
 /// What became of one round under a lease.
@@ -53,14 +54,17 @@ impl Refresher {
         entry.actor.clone_from(&message.actor);
         entry.correlation.clone_from(&message.correlation_id);
         if let Some(company) = &message.company_id {
+            let Some(connection) = self.connections.find(key).await? else {
+                return Ok(answer(DisconnectResult::Missing));
+            };
             let companies = self.connections.list_companies(key).await?;
             let Some(leaving) = companies.iter().find(|one| one.id == *company) else {
                 return Ok(answer(DisconnectResult::Missing));
             };
-            // The last company takes the connection with it.
-            if companies.len() > 1 {
+            // The last company takes the connection with it, and one that is ending already takes all of them.
+            if companies.len() > 1 && !connection.state.is_ended() {
                 entry.company = Some(leaving.provider_id.clone());
-                return self.remove_company(key, leaving, entry, deadline).await;
+                return self.remove_company(connection, leaving, entry, deadline).await;
             }
         }
         match self.connections.mark_disconnecting(key, self.clock.now(), &self.ids().write()).await? {
@@ -79,7 +83,7 @@ impl Refresher {
         key: &ConnectionKey,
         deadline: Timestamp,
     ) -> Result<DisconnectAnswer, StoreError> {
-        let mut is_dead = false;
+        let (mut is_dead, mut is_renewed) = (false, false);
         for _ in 0..ROUNDS {
             let held = match self.lease_to_end(key, deadline).await? {
                 Ok(held) => held,
@@ -88,11 +92,11 @@ impl Refresher {
             let round = if is_dead {
                 Round::Answered(self.finish(&held, deadline).await?)
             } else {
-                self.round(&held, deadline).await?
+                self.round(&held, is_renewed, deadline).await?
             };
             match round {
                 Round::Answered(answer) => return Ok(answer),
-                Round::Renewed => {}
+                Round::Renewed => is_renewed = true,
                 Round::Dead => is_dead = true,
             }
         }
@@ -128,57 +132,87 @@ impl Refresher {
     }
 
     /// Revokes and finishes, under a lease.
-    async fn round(&self, held: &Held, deadline: Timestamp) -> Result<Round, StoreError> {
+    async fn round(&self, held: &Held, is_renewed: bool, deadline: Timestamp) -> Result<Round, StoreError> {
         let connection = &held.before;
         let Some(tokens) = &connection.tokens else {
             return Ok(Round::Answered(self.finish(held, deadline).await?));
         };
-        let failed = match self.opened(connection, tokens).await {
-            Err(error) => error,
-            Ok((revocation, opened, access)) => {
-                if revocation.needs_access() && access.is_none() {
-                    return self.renew(held, tokens, deadline).await;
-                }
-                match self.revoke(held, (revocation, &opened, access.as_ref()), deadline).await? {
-                    Ok(()) => return Ok(Round::Answered(self.finish(held, deadline).await?)),
-                    Err(RevokeFailure::TokenRefused) => return self.renew(held, tokens, deadline).await,
-                    Err(RevokeFailure::Other(error)) => error,
-                }
+        let error = match self.revoke(held, tokens, deadline).await? {
+            Ok(()) => return Ok(Round::Answered(self.finish(held, deadline).await?)),
+            Err(RevokeFailure::TokenRefused) if !is_renewed => {
+                return self.renew(held, tokens, deadline).await;
             }
+            // One new token set tells a token that was too old from a provider that refuses for longer.
+            Err(RevokeFailure::TokenRefused) => AttemptError::passing("token_refused"),
+            Err(RevokeFailure::Other(error)) => error,
         };
-        Ok(Round::Answered(self.postpone(held, failed, deadline).await?))
+        Ok(Round::Answered(self.postpone(held, error, deadline).await?))
     }
 
-    /// What revoking takes: the provider, the refresh token, and an access token that is still good.
+    /// How the connection's provider ends grants.
+    pub(super) fn revocation(&self, connection: &Connection) -> Result<&dyn Revocation, AttemptError> {
+        let revocation = self.revocations.get(&connection.provider);
+        revocation.map(|revocation| &**revocation).ok_or_else(AttemptError::not_configured)
+    }
+
+    /// The tokens that revoking takes: the refresh token, and an access token that is still good.
     pub(super) async fn opened(
         &self,
         connection: &Connection,
         tokens: &SealedTokens,
-    ) -> Result<(&dyn Revocation, OpenedRefresh, Option<AccessToken>), AttemptError> {
-        let revocation =
-            self.revocations.get(&connection.provider).ok_or_else(AttemptError::not_configured)?;
+    ) -> Result<(OpenedRefresh, Option<AccessToken>), AttemptError> {
         let opened = self.sealer.open_refresh(connection, tokens).await;
         let opened = opened.map_err(|error| AttemptError::unseal(&error))?;
         let is_good = later(self.clock.now(), MIN_LEFT) < tokens.access_expires_at;
         let access = self.sealer.open_access_with(connection, tokens, &opened);
         let access = access.map_err(|error| AttemptError::unseal(&error.into()))?.filter(|_| is_good);
-        Ok((&**revocation, opened, access))
+        Ok((opened, access))
     }
 
     async fn revoke(
         &self,
         held: &Held,
-        (revocation, opened, access): (&dyn Revocation, &OpenedRefresh, Option<&AccessToken>),
+        tokens: &SealedTokens,
         deadline: Timestamp,
     ) -> Result<Result<(), RevokeFailure>, StoreError> {
-        if let Err(error) = self.has_time(held.until(deadline)) {
-            return Ok(Err(RevokeFailure::Other(error)));
+        let connection = &held.before;
+        let in_hand = match self.revocation(connection) {
+            Ok(revocation) => self.opened(connection, tokens).await.map(|opened| (revocation, opened)),
+            Err(error) => Err(error),
+        };
+        let in_time = in_hand.and_then(|in_hand| self.has_time(held.until(deadline)).map(|()| in_hand));
+        let (revocation, (opened, access)) = match in_time {
+            Ok(in_hand) => in_hand,
+            Err(error) => return Ok(Err(RevokeFailure::Other(error))),
+        };
+        if revocation.needs_access() && access.is_none() {
+            return Ok(Err(RevokeFailure::TokenRefused));
         }
-        let companies = self.connections.list_companies(&held.before.key).await?;
-        let companies: Vec<_> = companies.into_iter().map(|company| company.provider_id).collect();
-        let location = held.before.location.as_ref();
-        let grant = EndingGrant { refresh: &opened.token, access, location, companies: &companies };
+        let companies = self.own_companies(connection).await?;
+        let grant = EndingGrant {
+            refresh: &opened.token,
+            access: access.as_ref(),
+            location: connection.location.as_ref(),
+            companies: &companies,
+        };
         Ok(revocation.revoke(grant).await.map_err(|error| RevokeFailure::of(&error)))
+    }
+
+    /// The companies that are this connection's and nobody else's: what else is listed was given up, or is shared with a
+    /// tenant who keeps it.
+    pub(super) async fn own_companies(
+        &self,
+        connection: &Connection,
+    ) -> Result<Vec<ProviderCompanyId>, StoreError> {
+        let mut own = vec![];
+        for company in self.connections.list_companies(&connection.key).await? {
+            let routes = self.connections.find_routes(connection.provider, &company.provider_id).await?;
+            let mut live = routes.iter().filter(|route| !route.released);
+            if live.next().is_some_and(|route| route.key == connection.key) && live.next().is_none() {
+                own.push(company.provider_id);
+            }
+        }
+        Ok(own)
     }
 
     /// Gets a new token set for a provider that ends grants only with a good access token.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     audit::{self, AuditAction, AuditEntry},
-    connection::{Company, Connection, ConnectionKey},
+    connection::{Company, Connection},
     store::StoreError,
     token::{Refusal, RevocationError},
 };
@@ -18,31 +18,32 @@ impl Refresher {
     /// Takes one company of several off, at the provider first: when that fails, nothing has changed.
     pub(super) async fn remove_company(
         &self,
-        key: &ConnectionKey,
+        connection: Connection,
         company: &Company,
         mut entry: AuditEntry,
         deadline: Timestamp,
     ) -> Result<DisconnectAnswer, StoreError> {
-        let Some(connection) = self.connections.find(key).await? else {
-            return Ok(answer(DisconnectResult::Missing));
-        };
         entry.provider = Some(connection.provider);
-        if connection.state.is_refreshable()
+        // A company that another tenant is connected to stays at the provider, for that one.
+        let is_own = self.own_companies(&connection).await?.contains(&company.provider_id);
+        if is_own
+            && connection.state.is_refreshable()
             && let Err(error) = self.remove_at_provider(connection.clone(), company, deadline).await?
         {
             let result = DisconnectResult::CompanyKept;
             return Ok(DisconnectAnswer { result, ..waiting(&error.failure, None) });
         }
-        self.forget_company(&connection, company).await?;
+        let (key, fence) = (connection.key, connection.fence);
+        self.connections.release_route(&key, (connection.provider, &company.provider_id), fence).await?;
+        self.connections.delete_company(&key, &company.id, fence).await?;
         entry.action = AuditAction::CompanyRemoved;
         audit::record(&*self.audit, &entry).await;
+        // Somebody may have taken the others off at the same time.
+        if self.connections.list_companies(&key).await?.is_empty() {
+            self.connections.mark_disconnecting(&key, self.clock.now(), &self.ids().write()).await?;
+            return self.end(&key, deadline).await;
+        }
         Ok(answer(DisconnectResult::CompanyRemoved))
-    }
-
-    async fn forget_company(&self, connection: &Connection, company: &Company) -> Result<(), StoreError> {
-        let route = (connection.provider, &company.provider_id);
-        self.connections.release_route(&connection.key, route, connection.fence).await?;
-        self.connections.delete_company(&connection.key, &company.id).await
     }
 
     async fn remove_at_provider(
@@ -52,14 +53,17 @@ impl Refresher {
         deadline: Timestamp,
     ) -> Result<Result<(), AttemptError>, StoreError> {
         for _ in 0..ROUNDS {
-            let Some(tokens) = &connection.tokens else { return Ok(Ok(())) };
-            let (revocation, _, access) = match self.opened(&connection, tokens).await {
-                Ok(opened) => opened,
+            let revocation = match self.revocation(&connection) {
+                Ok(revocation) => revocation,
                 Err(error) => return Ok(Err(error)),
             };
-            if !revocation.needs_access() {
+            let Some(tokens) = connection.tokens.as_ref().filter(|_| revocation.needs_access()) else {
                 return Ok(Ok(()));
-            }
+            };
+            let access = match self.opened(&connection, tokens).await {
+                Ok((_, access)) => access,
+                Err(error) => return Ok(Err(error)),
+            };
             let removed = match &access {
                 Some(access) => revocation.remove_company(access, &company.provider_id).await,
                 None => Err(RevocationError::TokenRefused(Refusal::default())),

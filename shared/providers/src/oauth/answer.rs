@@ -16,9 +16,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-/// The longest life of an access token that is believed: those of all three providers live an hour at most, and more than
-/// a day is a mistaken unit.
+/// The longest life of an access token that is relied on: those of all three providers live an hour at most, and what
+/// another server promises for longer is renewed earlier.
 const ACCESS_LIFE_MAX: u64 = 24 * 60 * 60;
+/// The life of an access token of which nothing is said (RFC 6749 section 5.1 only recommends it): the shortest of the
+/// three providers'.
+const ACCESS_LIFE_UNSAID: u64 = 30 * 60;
 /// The longest life of a grant that is believed: Intuit's is five years.
 const GRANT_LIFE_MAX: u64 = 10 * 366 * 24 * 60 * 60;
 /// The longest error code that is kept: those of RFC 6749 have at most 25 characters.
@@ -96,7 +99,7 @@ pub(crate) struct Issued {
 pub(crate) enum Unusable {
     #[error("the answer has both tokens and an error")]
     Contradiction,
-    #[error("expires_in is missing or absurd")]
+    #[error("expires_in is absurd")]
     Expiry,
     #[error("the answer has no usable {0}")]
     Missing(&'static str),
@@ -266,12 +269,18 @@ fn token<'a>(text: Option<&'a str>, name: &'static str) -> Result<&'a str, Unusa
         .ok_or(Unusable::Missing(name))
 }
 
+/// The end of an access token; none where its life is no number of seconds, or an absurd one.
 fn access_ends(life: Option<&RawValue>, sent_at: Timestamp, unit: ExpiresIn) -> Option<Timestamp> {
-    let life = match seconds(life)? {
+    let life = match life {
+        None => ACCESS_LIFE_UNSAID,
+        Some(life) => seconds(Some(life))?,
+    };
+    let life = match life {
         long if long > ACCESS_LIFE_MAX && unit == ExpiresIn::SecondsOrMilliseconds => long / 1_000,
         life => life,
     };
-    ends(Some(life), sent_at, ACCESS_LIFE_MAX)
+    let believed = (1..=GRANT_LIFE_MAX).contains(&life);
+    ends(Some(life.min(ACCESS_LIFE_MAX)).filter(|_| believed), sent_at, ACCESS_LIFE_MAX)
 }
 
 fn seconds(raw: Option<&RawValue>) -> Option<u64> {

@@ -18,10 +18,10 @@ use crate::{
     settings::QuickBooksSettings,
 };
 
-/// A token that Intuit does not know (any more) is answered with `invalid_request`, like a malformed one; ours come from
-/// Intuit, so that it can only be gone.
+/// Intuit does not publish how it answers for a token that is gone: what it does not say in these words the next refresh
+/// tells.
 static DIALECT: RevocationDialect = RevocationDialect {
-    gone: &["invalid_grant", "invalid_token", "invalid_request"],
+    gone: &["invalid_grant", "invalid_token"],
     app_errors: &["invalid_client", "unauthorized_client"],
     trace: Some(TRACE_HEADER),
 };
@@ -54,6 +54,10 @@ impl Revocation for QuickBooksRevocation {
     }
 
     async fn revoke(&self, grant: EndingGrant<'_>) -> Result<(), RevocationError> {
+        // Revoking ends our app's access to the company, whoever else of ours is connected to it.
+        if grant.companies.is_empty() {
+            return Ok(());
+        }
         let settings = &self.settings;
         let request = self
             .http

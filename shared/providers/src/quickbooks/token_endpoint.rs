@@ -48,7 +48,11 @@ impl QuickBooksTokenEndpoint {
         Self { http, settings, clock }
     }
 
-    async fn grant(&self, form: &[(&str, &str)]) -> Result<TokenSet, TokenEndpointError> {
+    async fn grant(
+        &self,
+        form: &[(&str, &str)],
+        kept: Option<&RefreshToken>,
+    ) -> Result<TokenSet, TokenEndpointError> {
         let settings = &self.settings;
         let request = self
             .http
@@ -57,14 +61,14 @@ impl QuickBooksTokenEndpoint {
             .header(HARD_EXPIRY_HEADER, HeaderValue::from_static("true"))
             .timeout(settings.post_timeout)
             .form(form);
-        Ok(oauth::grant(request, &*self.clock, &DIALECT, None).await?.tokens)
+        Ok(oauth::grant(request, &*self.clock, &DIALECT, kept).await?.tokens)
     }
 }
 
 #[async_trait]
 impl TokenEndpoint for QuickBooksTokenEndpoint {
     async fn exchange(&self, grant: CodeGrant<'_>) -> Result<TokenSet, TokenEndpointError> {
-        self.grant(&oauth::exchange_form(&grant)).await
+        self.grant(&oauth::exchange_form(&grant), None).await
     }
 
     async fn refresh(
@@ -72,6 +76,7 @@ impl TokenEndpoint for QuickBooksTokenEndpoint {
         token: &RefreshToken,
         _location: Option<&Location>,
     ) -> Result<TokenSet, TokenEndpointError> {
-        self.grant(&oauth::refresh_form(token)).await
+        // A server that rotates says so; one that does not may leave the token out (RFC 6749 section 6).
+        self.grant(&oauth::refresh_form(token), Some(token)).await
     }
 }

@@ -28,7 +28,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
     trace: Some(TRACE_HEADER),
 };
 
-/// Xero's token endpoint over HTTP; each refresh brings a new refresh token, without which an answer is none.
+/// Xero's token endpoint over HTTP; each refresh brings a new refresh token.
 pub struct XeroTokenEndpoint {
     http: Client,
     settings: Arc<XeroSettings>,
@@ -42,7 +42,11 @@ impl XeroTokenEndpoint {
         Self { http, settings, clock }
     }
 
-    async fn grant(&self, form: &[(&str, &str)]) -> Result<TokenSet, TokenEndpointError> {
+    async fn grant(
+        &self,
+        form: &[(&str, &str)],
+        kept: Option<&RefreshToken>,
+    ) -> Result<TokenSet, TokenEndpointError> {
         let settings = &self.settings;
         let request = self
             .http
@@ -50,14 +54,14 @@ impl XeroTokenEndpoint {
             .basic_auth(&settings.client_id, Some(settings.client_secret.expose()))
             .timeout(settings.post_timeout)
             .form(form);
-        Ok(oauth::grant(request, &*self.clock, &DIALECT, None).await?.tokens)
+        Ok(oauth::grant(request, &*self.clock, &DIALECT, kept).await?.tokens)
     }
 }
 
 #[async_trait]
 impl TokenEndpoint for XeroTokenEndpoint {
     async fn exchange(&self, grant: CodeGrant<'_>) -> Result<TokenSet, TokenEndpointError> {
-        self.grant(&oauth::exchange_form(&grant)).await
+        self.grant(&oauth::exchange_form(&grant), None).await
     }
 
     async fn refresh(
@@ -65,6 +69,7 @@ impl TokenEndpoint for XeroTokenEndpoint {
         token: &RefreshToken,
         _location: Option<&Location>,
     ) -> Result<TokenSet, TokenEndpointError> {
-        self.grant(&oauth::refresh_form(token)).await
+        // A server that rotates says so; one that does not may leave the token out (RFC 6749 section 6).
+        self.grant(&oauth::refresh_form(token), Some(token)).await
     }
 }

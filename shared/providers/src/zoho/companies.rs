@@ -16,7 +16,7 @@ use reqwest::{
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::DataCentres;
+use super::{DataCentres, LIST_SCOPE};
 use crate::{
     company,
     http::OBJECT_BODY_MAX,
@@ -30,8 +30,6 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(8);
 const SUCCESS: i64 = 0;
 /// The code of an answer to a token without the right; a token that has just been issued lacks nothing but the scope.
 const NOT_AUTHORIZED: i64 = 57;
-/// The scope that the list takes.
-const LIST_SCOPE: &str = "ZohoBooks.settings.READ";
 
 /// Zoho's organizations over HTTP.
 pub struct ZohoCompanies {

@@ -12,5 +12,8 @@ pub use data_centres::{DataCentre, DataCentres, DataCentresError, LocationError}
 pub use revocation::ZohoRevocation;
 pub use token_endpoint::ZohoTokenEndpoint;
 
+/// The scope that listing organizations takes.
+const LIST_SCOPE: &str = "ZohoBooks.settings.READ";
+
 #[cfg(test)]
 pub(crate) use token_endpoint::DIALECT;

@@ -8,7 +8,9 @@ use domain::{
     id::ProviderCompanyId,
     secret::{AccessToken, AuthorizationCode, ClientSecret, RefreshToken},
     sync::{Entity, Ledger as _, LedgerCall, LedgerError, LedgerPage, PageQuery},
-    token::{EndingGrant, Revocation as _, TokenEndpoint as _, TokenEndpointError, TokenSet},
+    token::{
+        EndingGrant, Revocation as _, RevocationError, TokenEndpoint as _, TokenEndpointError, TokenSet,
+    },
 };
 use providers::{
     quickbooks::{
@@ -349,7 +351,7 @@ async fn a_refresh_token_that_intuit_never_issued_is_refused() {
 }
 
 #[tokio::test]
-async fn a_revoked_grant_is_dead_and_revoking_it_again_changes_nothing() {
+async fn a_revoked_grant_is_dead_and_its_tokens_are_refused() {
     let intuit = Intuit::start().await;
     let tokens = intuit.connect().await;
     let http = intuit.simulator.http.clone();
@@ -358,7 +360,12 @@ async fn a_revoked_grant_is_dead_and_revoking_it_again_changes_nothing() {
         EndingGrant { refresh: &tokens.refresh, access: None, location: None, companies: &[company()] };
 
     revocation.revoke(grant).await.unwrap();
-    revocation.revoke(grant).await.unwrap();
+    let again = revocation.revoke(grant).await;
+
+    assert!(
+        matches!(again, Err(RevocationError::TokenRefused(_))),
+        "what is true of it a refresh tells: {again:?}"
+    );
 
     assert_eq!(class(&intuit.refresh(&tokens.refresh).await), "grant");
     let page = intuit.page(&tokens.access, invoices(0)).await;

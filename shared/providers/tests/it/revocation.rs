@@ -101,7 +101,8 @@ async fn each_provider_is_told_in_its_own_way() {
 #[tokio::test]
 async fn a_token_that_intuit_does_not_know_any_more_has_ended() {
     for (status, body, ended) in [
-        (400, r#"{"error":"invalid_request"}"#, true),
+        (400, r#"{"error":"invalid_token"}"#, true),
+        (400, r#"{"error":"invalid_request"}"#, false),
         (400, r#"{"error":"invalid_grant"}"#, true),
         (404, "", false),
         (401, r#"{"error":"invalid_client"}"#, false),

@@ -173,17 +173,19 @@ fn too_many_requests_at_zoho_last_ten_minutes_at_least() {
 
 #[test]
 fn milliseconds_of_zoho_are_told_from_seconds() {
-    for (life, seconds) in
-        [("3600", 3_600), ("3600000", 3_600), ("86400", 86_400), ("86401", 86), ("86400000", 86_400)]
-    {
+    for (life, seconds) in [
+        ("3600", 3_600),
+        ("3600000", 3_600),
+        ("86400", 86_400),
+        ("86401", 86),
+        ("86400000", 86_400),
+        ("86401000", 86_400),
+    ] {
         let body = KEPT.replace("3600", life);
         let tokens = judged("zoho", (200, &body), Some(&RefreshToken::new("r1"))).unwrap();
 
         assert_eq!(tokens.access_expires_at.duration_since(sent_at()).as_secs(), seconds, "{life}");
-        assert_eq!(class(&judged("xero", (200, &ISSUED.replace("3600", "3600000")), None)), "unknown");
     }
-    let absurd = KEPT.replace("3600", "86401000");
-    assert_eq!(class(&judged("zoho", (200, &absurd), Some(&RefreshToken::new("r1")))), "unknown");
 }
 
 #[test]

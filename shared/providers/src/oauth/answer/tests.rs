@@ -118,7 +118,8 @@ fn a_success_that_is_not_what_was_promised_may_have_been_committed() {
         issued_with(&[("error", "invalid_grant".into()), ("refresh_token", null.clone())]),
         issued_with(&[("error", serde_json::json!({ "code": 1 }))]),
     ];
-    for name in ["access_token", "refresh_token", "expires_in", "token_type"] {
+    bodies.push(issued_with(&[("expires_in", "".into())]));
+    for name in ["access_token", "refresh_token", "token_type"] {
         bodies.push(issued_with(&[(name, null.clone())]));
         bodies.push(issued_with(&[(name, "".into())]));
     }
@@ -127,9 +128,7 @@ fn a_success_that_is_not_what_was_promised_may_have_been_committed() {
         bodies.push(issued_with(&[("refresh_token", token.into())]));
     }
     bodies.push(issued_with(&[("token_type", "mac".into())]));
-    for life in
-        ["0", "-1", "1e12", "1000000000000", "86401", "3600.5", "3600.0", "true", "\"3600\"", "[3600]"]
-    {
+    for life in ["0", "-1", "1e12", "1000000000000", "3600.5", "3600.0", "true", "\"3600\"", "[3600]"] {
         bodies.push(issued_with(&[("expires_in", serde_json::from_str(life).unwrap())]));
     }
     for body in bodies {
@@ -150,6 +149,17 @@ fn what_does_not_matter_is_tolerated() {
         assert_eq!(class(&judged(200, &issued_with(&changes))).0, "issued", "{changes:?}");
     }
     assert_eq!(class(&judged(201, &issued_with(&[]))).0, "issued");
+}
+
+#[test]
+fn a_life_that_is_not_said_or_long_is_relied_on_for_a_while() {
+    for (life, relied_on) in [("null", 1_800), ("86401", 86_400), ("604800", 86_400)] {
+        let body = issued_with(&[("expires_in", serde_json::from_str(life).unwrap())]);
+
+        let tokens = judged(200, &body).unwrap();
+
+        assert_eq!(tokens.access_expires_at.duration_since(sent_at()).as_secs(), relied_on, "{life}");
+    }
 }
 
 #[test]
