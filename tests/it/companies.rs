@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{
     audit::AuditAction,
-    authorization::{AuthorizationStore as _, CompleteError, ConnectFailure, ConnectSession, Connector},
+    authorization::{AuthorizationStore as _, CompleteError, ConnectFailure, ConnectSession},
     connection::{ConfirmOutcome, ConnectionKey, ConnectionState, ConnectionStore as _},
     event::EventKind,
     id::TenantId,
@@ -116,6 +116,25 @@ async fn a_company_moves_to_the_newer_grant_and_a_connection_left_without_any_is
 }
 
 #[tokio::test]
+async fn a_company_that_was_given_up_does_not_come_back_with_a_reconnect_once_others_have_it() {
+    let world = World::new();
+    let (tenant, other) = (sample::tenant(), sample::tenant());
+    world.companies.grant(Provider::Xero, &["a", "b"], &[]);
+    let key = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+    world.disconnect(&key, None).await;
+    world.companies.grant(Provider::Xero, &["a"], &[]);
+    world.connect_xero(world.session(&other)).await.unwrap();
+
+    // The same bookkeeper: the tokens of the reconnect reach the company of the other tenant, too.
+    world.companies.grant(Provider::Xero, &["b"], &["a"]);
+    let again = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+
+    assert_eq!(again, key);
+    assert_eq!(companies(&world, &key).await, ["b"]);
+    assert_eq!(owners(&world, "a").await, [(other, false)]);
+}
+
+#[tokio::test]
 async fn companies_of_other_tenants_are_left_out_and_both_sides_are_told_in_the_audit_log() {
     let world = World::new();
     let (owner, other) = (sample::tenant(), sample::tenant());
@@ -139,27 +158,6 @@ async fn companies_of_other_tenants_are_left_out_and_both_sides_are_told_in_the_
     world.companies.grant(Provider::Xero, &["a"], &[]);
     let refused = world.connect_xero(world.session(&other)).await;
     assert!(matches!(failure(refused), ConnectFailure::OwnedElsewhere));
-}
-
-#[tokio::test]
-async fn a_company_is_shared_where_the_configuration_says_so() {
-    let world = World::new();
-    let tenants = [sample::tenant(), sample::tenant()];
-    let mut keys = vec![];
-    for tenant in &tenants {
-        let state = format!("state of {tenant}");
-        world.begun(tenant, &state, "browser").await;
-        let connector = Connector { shared_companies: true, ..world.connector() };
-        let callback = World::callback(Provider::QuickBooks, &state, Some("browser"), Some("4711"));
-        keys.push(connector.complete(callback, REDIRECT_URI).await.unwrap().key);
-    }
-
-    let company = company(Provider::QuickBooks, "4711").provider_id;
-    let routes = world.connections.find_routes(Provider::QuickBooks, &company).await.unwrap();
-    let mut shared: Vec<_> = routes.into_iter().map(|route| route.key).collect();
-    shared.sort();
-    keys.sort();
-    assert_eq!(shared, keys);
 }
 
 #[tokio::test]
@@ -234,6 +232,19 @@ async fn a_connection_to_be_confirmed_is_kept_alive_and_used_by_nobody_before() 
     assert_eq!(world.connections.confirm(&key, "w1").await.unwrap(), ConfirmOutcome::Active);
     assert!(world.access().access_token(&key).await.is_ok());
     assert_eq!(world.connections.confirm(&key, "w2").await.unwrap(), ConfirmOutcome::Active);
+}
+
+#[tokio::test]
+async fn a_reconnect_to_be_confirmed_brings_no_working_connection_to_a_halt() {
+    let world = World::new();
+    let tenant = sample::tenant();
+    let key = world.connect(&tenant, "815").await;
+    let session = ConnectSession { confirm: true, ..world.session(&tenant) };
+    world.begun_with(session, "again", "browser").await;
+
+    assert_eq!(world.call_back("again", Some("browser"), "815").await.unwrap().key, key);
+
+    assert!(world.access().access_token(&key).await.is_ok());
 }
 
 #[tokio::test]

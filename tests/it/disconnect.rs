@@ -8,27 +8,12 @@ use domain::{
     connection::{ConnectionKey, ConnectionState, ConnectionStore as _},
     event::EventKind,
     provider::Provider,
-    refresh::{
-        DisconnectAnswer, DisconnectMessage, DisconnectResult, LeasePurpose, MESSAGE_VERSION, RefreshOutcome,
-        RefreshStore as _, Trigger, policy::later,
-    },
+    refresh::{DisconnectResult, LeasePurpose, RefreshOutcome, RefreshStore as _, Trigger, policy::later},
     token::{Refusal, RevocationError},
 };
-use tests::sample;
+use tests::{Revoked, sample};
 
 use crate::world::{FUNCTION_LIFE, World, company, invalid_grant};
-
-async fn disconnect(world: &World, key: &ConnectionKey, company: Option<&str>) -> DisconnectAnswer {
-    let message = DisconnectMessage {
-        v: MESSAGE_VERSION,
-        disconnect: key.clone(),
-        company_id: company.map(|id| company_of_xero(id).id),
-        actor: Some("key1".parse().unwrap()),
-        correlation_id: None,
-    };
-    let deadline = later(domain::clock::Clock::now(&*world.clock), FUNCTION_LIFE);
-    world.refresher.disconnect(&message, deadline).await.unwrap()
-}
 
 fn company_of_xero(id: &str) -> domain::connection::Company {
     company(Provider::Xero, id)
@@ -57,7 +42,7 @@ async fn a_disconnected_connection_is_revoked_and_nothing_of_its_grant_is_left()
     world.kinds();
     world.audit.take();
 
-    let answer = disconnect(&world, &key, None).await;
+    let answer = world.disconnect(&key, None).await;
 
     assert_eq!(answer.result, DisconnectResult::Disconnected);
     assert_eq!(world.ended(), [before.refresh_fingerprint]);
@@ -81,7 +66,7 @@ async fn disconnecting_twice_revokes_once() {
     let key = world.connected().await;
 
     for _ in 0..2 {
-        assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
+        assert_eq!(world.disconnect(&key, None).await.result, DisconnectResult::Disconnected);
     }
 
     assert_eq!(world.ended().len(), 1);
@@ -94,7 +79,7 @@ async fn an_outage_leaves_the_connection_disconnecting_unusable_and_due_until_th
     world.revocation.answer(Err(outage()));
     world.revocation.answer(Err(outage()));
 
-    let answer = disconnect(&world, &key, None).await;
+    let answer = world.disconnect(&key, None).await;
 
     assert_eq!(answer.result, DisconnectResult::Disconnecting);
     assert_eq!(answer.error_class.as_deref(), Some("transient"));
@@ -145,7 +130,7 @@ async fn a_refresh_under_way_is_waited_for_and_its_token_is_the_one_that_is_revo
     };
 
     // The envelope was moved to another generation, so that it does not open: what counts here is the state.
-    let (answer, ()) = tokio::join!(disconnect(&world, &key, None), settle);
+    let (answer, ()) = tokio::join!(world.disconnect(&key, None), settle);
 
     assert_eq!(answer.result, DisconnectResult::Disconnecting);
     assert_eq!(answer.error_class.as_deref(), Some("sealing"));
@@ -158,7 +143,7 @@ async fn a_real_refresh_and_a_disconnect_at_once_end_in_one_revoked_grant() {
     let key = world.connected().await;
 
     let (refreshed, answer) =
-        tokio::join!(world.refresh(&key, Trigger::Manual), disconnect(&world, &key, None));
+        tokio::join!(world.refresh(&key, Trigger::Manual), world.disconnect(&key, None));
 
     assert_eq!(answer.result, DisconnectResult::Disconnected, "{refreshed:?}");
     assert_eq!(
@@ -176,7 +161,7 @@ async fn a_worker_that_died_in_the_middle_is_taken_over_when_its_lease_has_ended
     let lease = sample::lease(sample::NOW);
     world.store.take_lease(&key, &lease, LeasePurpose::Disconnect).await.unwrap();
 
-    let waiting = disconnect(&world, &key, None).await;
+    let waiting = world.disconnect(&key, None).await;
 
     assert_eq!((waiting.result, waiting.retry_at), (DisconnectResult::Disconnecting, Some(lease.expires_at)));
     assert_eq!(world.find(&key).await.due_at.map(|at| at <= lease.expires_at), Some(true));
@@ -192,7 +177,7 @@ async fn a_provider_that_wants_an_access_token_gets_a_new_one_where_the_stored_o
     let key = world.connected().await;
     world.clock.advance(Duration::from_hours(2));
 
-    assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
+    assert_eq!(world.disconnect(&key, None).await.result, DisconnectResult::Disconnected);
 
     assert_eq!(world.refreshes(), 1);
     assert_eq!(world.ended(), [world.provider.newest()]);
@@ -207,7 +192,7 @@ async fn a_grant_that_is_dead_at_the_provider_ends_without_being_revoked() {
     world.kinds();
     world.provider.answer(Err(invalid_grant()));
 
-    assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
+    assert_eq!(world.disconnect(&key, None).await.result, DisconnectResult::Disconnected);
 
     assert_eq!(world.ended().len(), 0);
     let kinds = world.kinds();
@@ -224,7 +209,7 @@ async fn a_token_that_the_provider_does_not_take_is_not_taken_for_the_end_of_its
             world.provider.answer(Err(error));
         }
 
-        assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
+        assert_eq!(world.disconnect(&key, None).await.result, DisconnectResult::Disconnected);
 
         assert_eq!(world.refreshes(), 1, "the grant itself is asked");
         assert_eq!(world.ended().len(), asked, "and is revoked with its new token where it lives");
@@ -239,7 +224,7 @@ async fn a_connection_that_needs_a_reconnect_can_be_ended() {
     world.refresh(&key, Trigger::Manual).await;
     assert_eq!(world.find(&key).await.state, ConnectionState::ReconnectRequired);
 
-    assert_eq!(disconnect(&world, &key, None).await.result, DisconnectResult::Disconnected);
+    assert_eq!(world.disconnect(&key, None).await.result, DisconnectResult::Disconnected);
 }
 
 #[tokio::test]
@@ -250,7 +235,7 @@ async fn one_company_of_several_goes_and_the_others_stay() {
     world.companies.grant(Provider::Xero, &["a", "b"], &[]);
     let key = world.connect_xero(world.session(&tenant)).await.unwrap().key;
 
-    assert_eq!(disconnect(&world, &key, Some("a")).await.result, DisconnectResult::CompanyRemoved);
+    assert_eq!(world.disconnect(&key, Some("a")).await.result, DisconnectResult::CompanyRemoved);
 
     assert_eq!(world.taken_off(), ["a"]);
     assert_eq!(world.connections.list_companies(&key).await.unwrap(), [company_of_xero("b")]);
@@ -258,12 +243,57 @@ async fn one_company_of_several_goes_and_the_others_stay() {
     assert!(world.connections.find_routes(Provider::Xero, &route).await.unwrap()[0].released);
     assert!(world.access().access_token(&key).await.is_ok(), "the others work on");
 
-    assert_eq!(disconnect(&world, &key, Some("b")).await.result, DisconnectResult::Disconnected);
+    assert_eq!(world.disconnect(&key, Some("b")).await.result, DisconnectResult::Disconnected);
     assert_eq!(
         world.find(&key).await.state,
         ConnectionState::Disconnected,
         "the last takes the connection along"
     );
+}
+
+#[tokio::test]
+async fn companies_that_go_at_once_take_their_connection_along() {
+    let world = World::new();
+    let tenant = sample::tenant();
+    world.revocation.need_access(true);
+    world.companies.grant(Provider::Xero, &["a", "b"], &[]);
+    let key = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+
+    tokio::join!(world.disconnect(&key, Some("a")), world.disconnect(&key, Some("b")));
+
+    assert_eq!(world.connections.list_companies(&key).await.unwrap(), []);
+    assert_eq!(world.find(&key).await.state, ConnectionState::Disconnected);
+}
+
+#[tokio::test]
+async fn a_company_of_a_connection_that_is_ending_ends_with_it() {
+    let world = World::new();
+    let tenant = sample::tenant();
+    world.companies.grant(Provider::Xero, &["a", "b"], &[]);
+    let key = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+    world.revocation.answer(Err(outage()));
+    world.disconnect(&key, None).await;
+
+    assert_eq!(world.disconnect(&key, Some("a")).await.result, DisconnectResult::Disconnected);
+
+    let asked = world.revocation.asked();
+    let Some(Revoked::Grant { companies, .. }) = asked.last() else { panic!("{asked:?}") };
+    assert_eq!(companies.len(), 2, "both end at the provider");
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_every_token_is_asked_later_and_later() {
+    let world = World::new();
+    let key = world.connected().await;
+    for _ in 0..4 {
+        world.revocation.answer(Err(RevocationError::TokenRefused(Refusal::default())));
+    }
+
+    let first = world.disconnect(&key, None).await;
+
+    assert_eq!(first.error_class.as_deref(), Some("transient"));
+    assert_eq!(world.refreshes(), 1, "one new token set tells enough");
+    assert!(first.retry_at.is_some_and(|at| at <= sample::at(62)), "{first:?}");
 }
 
 #[tokio::test]
@@ -275,10 +305,10 @@ async fn one_company_of_several_stays_when_the_provider_does_not_let_it_go() {
     let key = world.connect_xero(world.session(&tenant)).await.unwrap().key;
     world.revocation.answer(Err(outage()));
 
-    assert_eq!(disconnect(&world, &key, Some("a")).await.result, DisconnectResult::CompanyKept);
+    assert_eq!(world.disconnect(&key, Some("a")).await.result, DisconnectResult::CompanyKept);
 
     assert_eq!(world.connections.list_companies(&key).await.unwrap().len(), 2);
-    assert_eq!(disconnect(&world, &key, Some("c")).await.result, DisconnectResult::Missing);
+    assert_eq!(world.disconnect(&key, Some("c")).await.result, DisconnectResult::Missing);
 }
 
 #[tokio::test]
@@ -286,12 +316,12 @@ async fn a_company_that_was_given_up_comes_back_to_its_connection_or_goes_to_ano
     let world = World::new();
     let (tenant, other) = (sample::tenant(), sample::tenant());
     let key = world.connect(&tenant, "815").await;
-    disconnect(&world, &key, None).await;
+    world.disconnect(&key, None).await;
 
     assert_eq!(world.connect(&tenant, "815").await, key, "id, history, cursors and records are found again");
     assert!(world.access().access_token(&key).await.is_ok());
 
-    disconnect(&world, &key, None).await;
+    world.disconnect(&key, None).await;
     let taken = world.connect(&other, "815").await;
     assert_eq!(taken.tenant, other);
 }
@@ -302,7 +332,7 @@ async fn a_reconnect_while_disconnecting_wins_and_its_company_stays() {
     let tenant = sample::tenant();
     let key = world.connect(&tenant, "815").await;
     world.revocation.answer(Err(outage()));
-    disconnect(&world, &key, None).await;
+    world.disconnect(&key, None).await;
 
     assert_eq!(world.connect(&tenant, "815").await, key);
 
@@ -317,5 +347,5 @@ async fn a_reconnect_while_disconnecting_wins_and_its_company_stays() {
 async fn a_connection_that_is_not_there_is_missing() {
     let world = World::new();
 
-    assert_eq!(disconnect(&world, &sample::key(), None).await.result, DisconnectResult::Missing);
+    assert_eq!(world.disconnect(&sample::key(), None).await.result, DisconnectResult::Missing);
 }

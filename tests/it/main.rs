@@ -18,6 +18,7 @@ mod oauth;
 mod recovery;
 mod refresh;
 mod retries;
+mod shared_companies;
 mod standards;
 mod start;
 mod sweep;

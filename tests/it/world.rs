@@ -19,7 +19,8 @@ use domain::{
     id::{CompanyId, ProviderCompanyId, TenantId},
     provider::Provider,
     refresh::{
-        FailureClass, RefreshOutcome, RefreshPolicy, RefreshReport, Refresher, Sweep, Trigger, policy::later,
+        DisconnectAnswer, DisconnectMessage, FailureClass, MESSAGE_VERSION, RefreshOutcome, RefreshPolicy,
+        RefreshReport, Refresher, Sweep, Trigger, policy::later,
     },
     sealing::{CachedDataKeys, TokenSealer},
     secret::{AuthorizationCode, OneTimeValue},
@@ -289,6 +290,23 @@ impl World {
     /// What was told on the bus since the last time it was asked.
     pub(crate) fn kinds(&self) -> Vec<EventKind> {
         self.bus.take().into_iter().map(|event| event.kind).collect()
+    }
+
+    /// Ends a connection, or takes one company of Xero off it, as an administrator asks for it.
+    pub(crate) async fn disconnect(
+        &self,
+        key: &ConnectionKey,
+        xero_company: Option<&str>,
+    ) -> DisconnectAnswer {
+        let message = DisconnectMessage {
+            v: MESSAGE_VERSION,
+            disconnect: key.clone(),
+            company_id: xero_company.map(|id| company(Provider::Xero, id).id),
+            actor: Some("key1".parse().unwrap()),
+            correlation_id: None,
+        };
+        let deadline = later(self.clock.now(), FUNCTION_LIFE);
+        self.refresher.disconnect(&message, deadline).await.unwrap()
     }
 
     /// The fingerprints of the refresh tokens whose grants the provider was asked to end.

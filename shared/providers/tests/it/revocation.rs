@@ -119,6 +119,18 @@ async fn a_token_that_intuit_does_not_know_any_more_has_ended() {
 }
 
 #[tokio::test]
+async fn intuit_is_not_asked_to_end_a_company_that_others_of_ours_are_connected_to() {
+    let server = Responder::answering(200, &[], "").await;
+    let [quickbooks, ..] = revocations(&server.url("/"));
+    let refresh = RefreshToken::new(REFRESH_TOKEN);
+    let grant = EndingGrant { refresh: &refresh, access: None, location: None, companies: &[] };
+
+    quickbooks.revoke(grant).await.unwrap();
+
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[tokio::test]
 async fn a_wait_that_is_asked_for_is_passed_on() {
     let server = Responder::answering(429, &[("retry-after", "90")], "").await;
     for revocation in revocations(&server.url("/")) {
