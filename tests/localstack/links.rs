@@ -10,6 +10,8 @@ use crate::driver::{Browser, Bundle, connection_of, parameter};
 const SESSIONS: &str = "/api/connect-sessions";
 /// `CONNECT_SESSIONS_PER_MINUTE`, where nobody has set it.
 const PER_MINUTE: usize = 60;
+/// The one of `RETURN_URLS` on a local stack.
+const RETURN_URL: &str = "http://localhost:3000/connected";
 
 #[tokio::test]
 async fn without_a_provider_a_page_names_the_tenant_and_lets_the_person_choose() {
@@ -41,6 +43,29 @@ async fn without_a_provider_a_page_names_the_tenant_and_lets_the_person_choose()
     let connected = browser.open(callback.as_str()).await;
     assert_eq!(tenant.connections().await[0]["connectionId"], connection_of(&connected).as_str());
     Browser::new(&bundle).open(&link).await.expect_page(410, "AUTH_SESSION_EXPIRED");
+}
+
+#[rstest]
+#[case("approve", "status=connected&connectionId=conn_")]
+#[case("deny", "status=failed&error=AUTH_ACCESS_DENIED")]
+#[tokio::test]
+async fn the_browser_ends_where_the_product_wants_it_with_the_outcome(
+    #[case] decision: &str,
+    #[case] outcome: &str,
+) {
+    let bundle = Bundle::deployed().await;
+    let tenant = bundle.tenant().await;
+    let books = bundle.simulator.books(Provider::Xero).await;
+    let wanted = json!({ "provider": "xero", "returnUrl": RETURN_URL, "sync": false });
+    let link = tenant.link_with(wanted).await;
+
+    let (mut browser, callback) = tenant.walk(&link, decision, &books).await;
+    let ended = browser.open(callback.as_str()).await;
+
+    assert_eq!(ended.status, 302, "{}", ended.text());
+    let location = ended.header("location");
+    assert!(location.starts_with(&format!("{RETURN_URL}?{outcome}")), "{location}");
+    assert!(browser.cookies.is_empty(), "the cookie has done its work");
 }
 
 #[tokio::test]

@@ -62,8 +62,9 @@ async fn one_organization_goes_and_the_other_stays_as_it_is() {
     );
     assert_eq!(organizations(&connection.found().await), std::slice::from_ref(&staying));
     works(&connection).await;
-    let again = connection.disconnect(Some(&going)).await;
-    again.expect_error(400, "VALIDATION_FAILED");
+    connection.disconnect(Some(&going)).await.expect(200);
+    let nobodys = connection.disconnect(Some("xero_00000000-0000-4000-8000-000000000000")).await;
+    nobodys.expect_error(400, "VALIDATION_FAILED");
 
     // The last one takes the connection with it.
     let ended = connection.disconnect(Some(&staying)).await.expect(200);

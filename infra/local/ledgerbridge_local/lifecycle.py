@@ -21,6 +21,9 @@ from .prerequisites import check
 from .python import find_python
 from .venvs import prepare_venv
 
+# A product's page on the developer's machine, so that `returnUrl` can be tried.
+RETURN_URL = "http://localhost:3000/connected"
+
 
 def up(stack: Stack) -> None:
     """Starts the stack, or brings a running one up to date."""
@@ -82,7 +85,8 @@ def _up(stack: Stack, overrides: dict[str, str]) -> None:
     deploy.bring_up_to_date(stack, aws)
     outputs = aws.stack_outputs(deploy.STACK_NAME)
     api_url = public_url(stack, outputs)
-    settings.apply(stack, aws, {"PUBLIC_URL": api_url, **simulator.addresses(stack), **overrides})
+    local = {"PUBLIC_URL": api_url, "RETURN_URLS": RETURN_URL, **simulator.addresses(stack)}
+    settings.apply(stack, aws, {**local, **overrides})
     _write_stack_env(stack, outputs, api_url)
     say(f"addresses and names are in {stack.stack_env}")
 
