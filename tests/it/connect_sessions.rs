@@ -189,7 +189,7 @@ async fn a_connection_is_confirmed_once_and_only_while_it_waits_for_it() {
     assert_eq!(confirm().await.0, StatusCode::OK);
     assert_eq!(world.sync_queue.take().len(), 0, "and only once");
 
-    world.connections.mark_disconnecting(&key, sample::NOW, "w").await.unwrap();
+    world.connections.mark_disconnecting(&world.find(&key).await, sample::NOW, "w").await.unwrap();
     assert_eq!(code(&confirm().await), (409, "CONNECTION_STATE_CONFLICT"));
 }
 

@@ -157,7 +157,7 @@ async fn a_real_refresh_and_a_disconnect_at_once_end_in_one_revoked_grant() {
 async fn a_worker_that_died_in_the_middle_is_taken_over_when_its_lease_has_ended() {
     let world = World::new();
     let key = world.connected().await;
-    world.connections.mark_disconnecting(&key, sample::NOW, "w").await.unwrap();
+    world.connections.mark_disconnecting(&world.find(&key).await, sample::NOW, "w").await.unwrap();
     let lease = sample::lease(sample::NOW);
     world.store.take_lease(&key, &lease, LeasePurpose::Disconnect).await.unwrap();
 

@@ -155,7 +155,7 @@ async fn the_queue_goes_on_with_a_connection_that_is_not_at_its_end() {
     let (world, aws) = (World::new(), AwsEndpoint::start().await);
     let deps = refresh_deps(&world, &aws).await;
     let key = world.connected().await;
-    world.connections.mark_disconnecting(&key, world.clock.now(), "w").await.unwrap();
+    world.connections.mark_disconnecting(&world.find(&key).await, world.clock.now(), "w").await.unwrap();
 
     let batch = about(&events::json("refresh-queue.json"), &key);
     let reply = invoke(&world, &deps, json!({"Records": [batch["Records"][0]]})).await;

@@ -185,11 +185,11 @@ impl ConnectionStore for DynamoConnections {
 
     async fn mark_disconnecting(
         &self,
-        key: &ConnectionKey,
+        seen: &Connection,
         now: Timestamp,
         write_id: &str,
     ) -> Result<MarkOutcome, StoreError> {
-        self.mark(key, now, write_id).await
+        self.mark(seen, now, write_id).await
     }
 
     async fn release_route(

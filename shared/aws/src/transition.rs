@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder, types::ReturnValuesOnConditionCheckFailure,
 };
 use domain::{
-    connection::{ConfirmOutcome, ConnectionKey, ConnectionState, MarkOutcome},
+    connection::{ConfirmOutcome, Connection, ConnectionKey, ConnectionState, MarkOutcome},
     store::StoreError,
 };
 use jiff::Timestamp;
@@ -65,25 +65,35 @@ impl DynamoConnections {
         })
     }
 
-    /// Marks a connection as disconnecting; to do so twice, after a lost answer too, only makes it due again.
+    /// Marks a connection as disconnecting; after a lost answer the second try knows the mark as its own.
     pub(crate) async fn mark(
         &self,
-        key: &ConnectionKey,
+        seen: &Connection,
         now: Timestamp,
         write_id: &str,
     ) -> Result<MarkOutcome, StoreError> {
+        let key = &seen.key;
         let also = format!(", #{DUE_AT} = :now, #{DUE_SHARD} = :shard REMOVE #{REASON}");
         let shard = connection_item::shard_of(&key.connection, self.due_shards);
         let to = (ConnectionState::Disconnecting, also.as_str());
+        let condition = format!("#{STATE} <> :ended AND #{WRITE_ID} = :seen");
         let request = self
-            .transition(key, to, &format!("#{STATE} <> :ended"), write_id)
+            .transition(key, to, &condition, write_id)
             .expression_attribute_values(":ended", text(ConnectionState::Disconnected.as_str()))
+            .expression_attribute_values(":seen", text(&seen.write_id))
             .expression_attribute_values(":now", instant(now))
             .expression_attribute_values(":shard", text(keys::due_shard(shard)));
         Ok(match conditional("mark_disconnecting", request.send().await)? {
             Conditional::Written(_) => MarkOutcome::Disconnecting,
             Conditional::Refused(item) if item.is_empty() => MarkOutcome::Missing,
-            Conditional::Refused(_) => MarkOutcome::Disconnected,
+            Conditional::Refused(item) => {
+                let found = connection_item::read(&item)?;
+                match found.state {
+                    ConnectionState::Disconnected => MarkOutcome::Disconnected,
+                    _ if found.write_id == write_id => MarkOutcome::Disconnecting,
+                    _ => MarkOutcome::Changed,
+                }
+            }
         })
     }
 }

@@ -28,7 +28,8 @@ pub(super) async fn contract(stores: Stores<'_>) {
 }
 
 async fn mark(stores: Stores<'_>, key: &ConnectionKey) -> Connection {
-    stores.connections.mark_disconnecting(key, at(2), &ids().write()).await.unwrap();
+    let seen = find(stores, key).await;
+    stores.connections.mark_disconnecting(&seen, at(2), &ids().write()).await.unwrap();
     find(stores, key).await
 }
 

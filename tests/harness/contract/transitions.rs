@@ -10,6 +10,7 @@ pub(super) async fn contract(store: &dyn ConnectionStore) {
     what_is_not_pending_is_not_confirmed(store).await;
     a_connection_in_any_state_but_the_last_is_marked_and_due_at_once(store).await;
     marking_again_is_harmless(store).await;
+    a_mark_for_what_changed_since_it_was_seen_is_refused(store).await;
     what_has_ended_stays_so(store).await;
 }
 
@@ -60,7 +61,7 @@ async fn a_connection_in_any_state_but_the_last_is_marked_and_due_at_once(store:
         let before = in_state(store, state).await;
         let (key, write_id) = (before.key.clone(), ids().write());
 
-        let outcome = store.mark_disconnecting(&key, at(3), &write_id).await.unwrap();
+        let outcome = store.mark_disconnecting(&before, at(3), &write_id).await.unwrap();
 
         assert_eq!(outcome, MarkOutcome::Disconnecting);
         let after = Connection {
@@ -75,26 +76,37 @@ async fn a_connection_in_any_state_but_the_last_is_marked_and_due_at_once(store:
 }
 
 async fn marking_again_is_harmless(store: &dyn ConnectionStore) {
-    let Connection { key, .. } = in_state(store, ConnectionState::Active).await;
+    let before = in_state(store, ConnectionState::Active).await;
     let write_id = ids().write();
-    store.mark_disconnecting(&key, at(3), &write_id).await.unwrap();
-    let after = store.find(&key).await.unwrap();
+    store.mark_disconnecting(&before, at(3), &write_id).await.unwrap();
+    let after = store.find(&before.key).await.unwrap();
 
-    let again = store.mark_disconnecting(&key, at(3), &write_id).await.unwrap();
+    let again = store.mark_disconnecting(&before, at(3), &write_id).await.unwrap();
 
     assert_eq!(again, MarkOutcome::Disconnecting);
-    assert_eq!(store.find(&key).await.unwrap(), after);
+    assert_eq!(store.find(&before.key).await.unwrap(), after);
+}
+
+async fn a_mark_for_what_changed_since_it_was_seen_is_refused(store: &dyn ConnectionStore) {
+    let seen = in_state(store, ConnectionState::Pending).await;
+    store.confirm(&seen.key, &ids().write()).await.unwrap();
+    let changed = store.find(&seen.key).await.unwrap();
+
+    let outcome = store.mark_disconnecting(&seen, at(3), &ids().write()).await.unwrap();
+
+    assert_eq!(outcome, MarkOutcome::Changed);
+    assert_eq!(store.find(&seen.key).await.unwrap(), changed);
 }
 
 async fn what_has_ended_stays_so(store: &dyn ConnectionStore) {
     let before = in_state(store, ConnectionState::Disconnected).await;
 
-    let outcome = store.mark_disconnecting(&before.key, at(3), &ids().write()).await.unwrap();
+    let outcome = store.mark_disconnecting(&before, at(3), &ids().write()).await.unwrap();
 
     assert_eq!(outcome, MarkOutcome::Disconnected);
     assert_eq!(store.find(&before.key).await.unwrap(), Some(before));
-    let missing = sample::key();
+    let missing = sample::connection(&sample::key());
     let outcome = store.mark_disconnecting(&missing, at(3), &ids().write()).await.unwrap();
     assert_eq!(outcome, MarkOutcome::Missing);
-    assert_eq!(store.find(&missing).await.unwrap(), None, "nothing is made up");
+    assert_eq!(store.find(&missing.key).await.unwrap(), None, "nothing is made up");
 }

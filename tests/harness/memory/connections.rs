@@ -138,15 +138,21 @@ impl ConnectionStore for InMemoryConnections {
 
     async fn mark_disconnecting(
         &self,
-        key: &ConnectionKey,
+        seen: &Connection,
         now: Timestamp,
         write_id: &str,
     ) -> Result<MarkOutcome, StoreError> {
         let mut state = self.state();
-        let Some(stored) = state.connections.get_mut(key) else { return Ok(MarkOutcome::Missing) };
+        let Some(stored) = state.connections.get_mut(&seen.key) else { return Ok(MarkOutcome::Missing) };
         let connection = &mut stored.connection;
         if connection.state == ConnectionState::Disconnected {
             return Ok(MarkOutcome::Disconnected);
+        }
+        if connection.write_id == write_id {
+            return Ok(MarkOutcome::Disconnecting);
+        }
+        if connection.write_id != seen.write_id {
+            return Ok(MarkOutcome::Changed);
         }
         connection.state = ConnectionState::Disconnecting;
         connection.reason = None;

@@ -192,7 +192,7 @@ async fn a_connection_is_marked_and_confirmed_although_nobody_hears_of_it() {
         way.lose_next_answer();
 
         let state = if is_marked {
-            let outcome = store.mark_disconnecting(key, at(3), &write_id).await.unwrap();
+            let outcome = store.mark_disconnecting(&connection, at(3), &write_id).await.unwrap();
             assert_eq!(outcome, MarkOutcome::Disconnecting);
             ConnectionState::Disconnecting
         } else {

@@ -283,9 +283,12 @@ impl Connector {
 
     /// Ends a connection of the same tenant whose last company went to a newer grant.
     async fn end_if_empty(&self, key: &ConnectionKey) -> Result<(), StoreError> {
-        if self.connections.list_companies(key).await?.is_empty() {
+        let read = self.connections.find(key).await?;
+        if let Some(emptied) = read
+            && self.connections.list_companies(key).await?.is_empty()
+        {
             let write_id = Ids::new(&*self.clock, &*self.entropy).write();
-            self.connections.mark_disconnecting(key, self.clock.now(), &write_id).await?;
+            self.connections.mark_disconnecting(&emptied, self.clock.now(), &write_id).await?;
         }
         Ok(())
     }

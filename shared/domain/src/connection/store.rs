@@ -88,6 +88,8 @@ pub enum MarkOutcome {
     Disconnecting,
     /// It was ended before.
     Disconnected,
+    /// It was connected again, or its token set was replaced, since it was read.
+    Changed,
     /// There is no such connection.
     Missing,
 }
@@ -125,12 +127,12 @@ pub trait ConnectionStore: Send + Sync {
     /// Makes a pending connection active.
     async fn confirm(&self, key: &ConnectionKey, write_id: &str) -> Result<ConfirmOutcome, StoreError>;
 
-    /// Marks a connection in any state but the last as disconnecting and due at `now`, whoever holds its lease: from then
-    /// on its tokens are not used, and a refresh under way may still store its token set, but change neither state nor due
-    /// time.
+    /// Marks a connection that still is as it was `seen`, in any state but the last, as disconnecting and due at `now`,
+    /// whoever holds its lease: from then on its tokens are not used, and a refresh under way may still store its token set,
+    /// but change neither state nor due time.
     async fn mark_disconnecting(
         &self,
-        key: &ConnectionKey,
+        seen: &Connection,
         now: Timestamp,
         write_id: &str,
     ) -> Result<MarkOutcome, StoreError>;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     access::MIN_LEFT,
     audit::{self, AuditAction, AuditEntry},
-    connection::{Connection, ConnectionKey, ConnectionState, MarkOutcome, SealedTokens},
+    connection::{Company, Connection, ConnectionKey, ConnectionState, MarkOutcome, SealedTokens},
     event::{Event, EventKind, announce},
     id::ProviderCompanyId,
     sealing::OpenedRefresh,
@@ -29,6 +29,8 @@ use crate::{
 const JOIN_WAIT: Duration = Duration::from_secs(15);
 /// How often it looks.
 const JOIN_POLL: Duration = Duration::from_millis(250);
+/// How often a connection that changes under our hands is read and marked again.
+const MARK_TRIES: usize = 5;
 /// How often ending goes back to the start: once with a new token set, and once more to finish what turned out dead.
 pub(super) const ROUNDS: usize = 3;
 
@@ -53,28 +55,41 @@ impl Refresher {
         let mut entry = self.entry(key, AuditAction::DisconnectRequested);
         entry.actor.clone_from(&message.actor);
         entry.correlation.clone_from(&message.correlation_id);
-        if let Some(company) = &message.company_id {
+        for _ in 0..MARK_TRIES {
             let Some(connection) = self.connections.find(key).await? else {
                 return Ok(answer(DisconnectResult::Missing));
             };
             let companies = self.connections.list_companies(key).await?;
-            let Some(leaving) = companies.iter().find(|one| one.id == *company) else {
-                return Ok(answer(DisconnectResult::Missing));
-            };
-            // The last company takes the connection with it, and one that is ending already takes all of them.
-            if companies.len() > 1 && !connection.state.is_ended() {
-                entry.company = Some(leaving.provider_id.clone());
-                return self.remove_company(connection, leaving, entry, deadline).await;
+            let is_it = |company: &&Company| message.company_id.as_ref().is_none_or(|id| *id == company.id);
+            let leaving = companies.iter().find(is_it);
+            match (connection.state, leaving) {
+                (ConnectionState::Disconnected, _) => return Ok(answer(DisconnectResult::Disconnected)),
+                (_, None) if message.company_id.is_some() => return Ok(answer(DisconnectResult::Missing)),
+                // One that is ending already takes all of its companies with it.
+                (ConnectionState::Disconnecting, _) => return self.end(key, deadline).await,
+                // As does the last company.
+                (_, Some(leaving)) if message.company_id.is_some() && companies.len() > 1 => {
+                    entry.company = Some(leaving.provider_id.clone());
+                    return self.remove_company(connection, leaving, entry, deadline).await;
+                }
+                _ => {}
+            }
+            match self
+                .connections
+                .mark_disconnecting(&connection, self.clock.now(), &self.ids().write())
+                .await?
+            {
+                MarkOutcome::Missing => return Ok(answer(DisconnectResult::Missing)),
+                MarkOutcome::Disconnected => return Ok(answer(DisconnectResult::Disconnected)),
+                MarkOutcome::Changed => {}
+                MarkOutcome::Disconnecting => {
+                    audit::record(&*self.audit, &entry).await;
+                    return self.end(key, deadline).await;
+                }
             }
         }
-        match self.connections.mark_disconnecting(key, self.clock.now(), &self.ids().write()).await? {
-            MarkOutcome::Missing => Ok(answer(DisconnectResult::Missing)),
-            MarkOutcome::Disconnected => Ok(answer(DisconnectResult::Disconnected)),
-            MarkOutcome::Disconnecting => {
-                audit::record(&*self.audit, &entry).await;
-                self.end(key, deadline).await
-            }
-        }
+        let source = "the connection changed each time that it was to be marked".into();
+        Err(StoreError::Unavailable { operation: "mark_disconnecting", source })
     }
 
     /// Ends a connection that is marked as disconnecting.

@@ -39,8 +39,11 @@ impl Refresher {
         entry.action = AuditAction::CompanyRemoved;
         audit::record(&*self.audit, &entry).await;
         // Somebody may have taken the others off at the same time.
-        if self.connections.list_companies(&key).await?.is_empty() {
-            self.connections.mark_disconnecting(&key, self.clock.now(), &self.ids().write()).await?;
+        let read = self.connections.find(&key).await?;
+        if let Some(emptied) = read
+            && self.connections.list_companies(&key).await?.is_empty()
+        {
+            self.connections.mark_disconnecting(&emptied, self.clock.now(), &self.ids().write()).await?;
             return self.end(&key, deadline).await;
         }
         Ok(answer(DisconnectResult::CompanyRemoved))
