@@ -78,6 +78,24 @@ async fn a_grant_of_somebody_else_takes_no_company_off_a_connection_that_works()
 }
 
 #[tokio::test]
+async fn nor_does_a_company_that_comes_back_after_it_was_taken_off() {
+    let world = World::new();
+    let tenant = sample::tenant();
+    world.companies.grant(Provider::Xero, &["a", "b"], &[]);
+    let first = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+    world.disconnect(&first, Some("a")).await;
+
+    world.companies.grant(Provider::Xero, &["a"], &[]);
+    let second = world.connect_xero(world.session(&tenant)).await.unwrap().key;
+
+    assert_ne!(first, second);
+    assert_eq!(
+        (companies(&world, &first).await, companies(&world, &second).await),
+        (vec!["b".to_owned()], vec!["a".to_owned()])
+    );
+}
+
+#[tokio::test]
 async fn a_dead_connection_comes_back_with_what_the_new_tokens_reach_and_gives_up_the_rest() {
     let world = World::new();
     let tenant = sample::tenant();

@@ -152,7 +152,7 @@ impl Connector {
         let known = ours.iter().filter_map(|(_, route)| route.as_ref());
         // Connection ids are time-ordered; one that still has the company goes before one that gave it up.
         if let Some(oldest) = known.min_by_key(|route| (route.released, &route.key.connection))
-            && (oldest.released || !self.would_lose_companies(&oldest.key, granted).await?)
+            && !self.would_lose_companies(&oldest.key, granted).await?
         {
             return Ok(oldest.key.connection.clone());
         }
