@@ -85,7 +85,7 @@ async fn an_outage_leaves_the_connection_disconnecting_unusable_and_due_until_th
     assert_eq!(answer.error_class.as_deref(), Some("transient"));
     let waiting = world.find(&key).await;
     assert_eq!(waiting.state, ConnectionState::Disconnecting);
-    assert_eq!(waiting.due_at, answer.retry_at);
+    assert_eq!((waiting.due_at, waiting.reason.as_deref()), (answer.retry_at, Some("http_503")));
     assert!(world.access().access_token(&key).await.is_err(), "never half alive");
 
     world.clock.advance(Duration::from_mins(1));

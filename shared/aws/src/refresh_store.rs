@@ -5,8 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use domain::{
     connection::{ConnectionKey, ConnectionState, Lease},
     refresh::{
-        DueConnection, Ending, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore, SettleError,
-        Settlement,
+        DueConnection, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore, SettleError, Settlement,
     },
     store::{StoreError, chain},
 };
@@ -193,7 +192,7 @@ impl RefreshStore for DynamoConnections {
 
     async fn settle(&self, lease: &RefreshLease, settlement: &Settlement) -> Result<(), SettleError> {
         let may_end = lease.purpose == LeasePurpose::Disconnect;
-        if matches!(settlement.ending, Ending::Disconnected) && !may_end {
+        if settlement.ending.is_of_disconnecting() && !may_end {
             return Err(SettleError::LeaseLost);
         }
         let mut settled = self.settle_in(lease.purpose.states(), lease, settlement).await?;

@@ -71,6 +71,10 @@ impl Clauses {
                 self.sets.push((STATE, text(ConnectionState::ReconnectRequired.as_str())));
                 self.sets.push((REASON, text(reason)));
             }
+            Ending::Postponed { reason } => {
+                self.sets.push((REASON, text(reason)));
+                self.adds.push((FAILED_IN_A_ROW, number(1)));
+            }
             Ending::Disconnected => {
                 self.sets.push((STATE, text(ConnectionState::Disconnected.as_str())));
                 // Both wrapped data keys lie inside the token set's envelopes and nowhere else, so this destroys them
@@ -114,7 +118,7 @@ fn due_at(settlement: &Settlement, disconnecting: bool) -> Option<jiff::Timestam
     let is_over = match settlement.ending {
         Ending::Dead { .. } => !disconnecting,
         Ending::Disconnected => true,
-        Ending::Rotated(_) | Ending::Unchanged | Ending::Unknown => false,
+        Ending::Rotated(_) | Ending::Unchanged | Ending::Unknown | Ending::Postponed { .. } => false,
     };
     settlement.due_at.filter(|_| !is_over)
 }

@@ -22,6 +22,7 @@ pub(super) async fn contract(stores: Stores<'_>) {
     a_settlement_that_a_mark_came_upon_knows_itself_again(stores).await;
     a_settlement_that_a_confirmation_came_upon_knows_itself_again(stores).await;
     whatever_a_lease_to_end_brings_it_stays_disconnecting_and_due(stores).await;
+    a_try_that_is_put_off_says_why_and_counts_as_no_attempt(stores).await;
     the_end_leaves_no_tokens_and_nothing_to_do(stores).await;
     only_a_lease_to_end_ends(stores).await;
     a_connection_that_was_connected_again_is_not_ended(stores).await;
@@ -166,6 +167,27 @@ async fn whatever_a_lease_to_end_brings_it_stays_disconnecting_and_due(stores: S
     }
 }
 
+async fn a_try_that_is_put_off_says_why_and_counts_as_no_attempt(stores: Stores<'_>) {
+    let (key, lease, before) = leased_to_end(stores).await;
+    let ending = Ending::Postponed { reason: "http_503".to_owned() };
+    let settlement = Settlement { duration_ms: None, ..settlement(ending) };
+
+    for again in ["once", "twice"] {
+        stores.refresh.settle(&lease, &settlement).await.unwrap();
+
+        let failed_in_a_row = before.attempts.failed_in_a_row + 1;
+        let expected = Connection {
+            reason: Some("http_503".to_owned()),
+            lease: None,
+            due_at: settlement.due_at,
+            attempts: AttemptCounters { failed_in_a_row, ..before.attempts },
+            write_id: settlement.write_id.clone(),
+            ..before.clone()
+        };
+        assert_eq!(find(stores, &key).await, expected, "{again}");
+    }
+}
+
 async fn the_end_leaves_no_tokens_and_nothing_to_do(stores: Stores<'_>) {
     let (key, lease, before) = leased_to_end(stores).await;
     let companies = stores.connections.list_companies(&key).await.unwrap();
@@ -200,10 +222,12 @@ async fn only_a_lease_to_end_ends(stores: Stores<'_>) {
         }
         let before = find(stores, &key).await;
 
-        let settled = stores.refresh.settle(&lease, &settlement(Ending::Disconnected)).await;
+        for ending in [Ending::Disconnected, Ending::Postponed { reason: "http_503".to_owned() }] {
+            let settled = stores.refresh.settle(&lease, &settlement(ending)).await;
 
-        assert!(is_lost(&settled), "{settled:?}");
-        assert_eq!(find(stores, &key).await, before);
+            assert!(is_lost(&settled), "{settled:?}");
+            assert_eq!(find(stores, &key).await, before);
+        }
     }
 }
 

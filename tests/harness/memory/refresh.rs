@@ -58,8 +58,7 @@ impl RefreshStore for InMemoryConnections {
         let is_open = lease.purpose.states().contains(&connection.state)
             || connection.state == ConnectionState::Disconnecting;
         let may_end = lease.purpose == LeasePurpose::Disconnect;
-        let is_end = matches!(settlement.ending, Ending::Disconnected);
-        if !holds || !is_open || (is_end && !may_end) {
+        if !holds || !is_open || (settlement.ending.is_of_disconnecting() && !may_end) {
             return Err(SettleError::LeaseLost);
         }
         apply(stored, lease.purpose, settlement);
@@ -118,6 +117,10 @@ fn apply(stored: &mut Stored, purpose: LeasePurpose, settlement: &Settlement) {
             connection.state = ConnectionState::ReconnectRequired;
             connection.reason = Some(reason.clone());
             connection.due_at = None;
+        }
+        Ending::Postponed { reason } => {
+            connection.reason = Some(reason.clone());
+            connection.attempts.failed_in_a_row += 1;
         }
         Ending::Disconnected => {
             connection.state = ConnectionState::Disconnected;

@@ -10,7 +10,7 @@ use super::{
     AttemptFailure, DisconnectAnswer, DisconnectMessage, DisconnectResult, Ending, FailureClass,
     LeasePurpose, RefreshOutcome, Refresher, SettleError, Settlement, Trigger,
     engine::{AttemptError, Held, Unleased},
-    policy::later,
+    policy::{self, later},
     verdict,
 };
 use crate::{
@@ -281,10 +281,11 @@ impl Refresher {
         deadline: Timestamp,
     ) -> Result<DisconnectAnswer, StoreError> {
         let AttemptError { failure, retry_after } = error;
-        let (ending, due_at, _) = self.failed(held, failure.clone(), retry_after);
-        let elapsed = self.clock.now().duration_since(held.started_at).as_millis();
-        let duration_ms = Some(u64::try_from(elapsed).unwrap_or_default());
-        let settlement = Settlement { ending, due_at, duration_ms, write_id: self.ids().write() };
+        let failures = held.before.attempts.failed_in_a_row.saturating_add(1);
+        let due_at = Some(policy::retry_at(self.clock.now(), failures, retry_after, &*self.entropy));
+        let reason = failure.code.clone().unwrap_or_else(|| failure.class.as_str().to_owned());
+        let ending = Ending::Postponed { reason };
+        let settlement = Settlement { ending, due_at, duration_ms: None, write_id: self.ids().write() };
         match self.settle(held, &settlement, held.until(deadline)).await {
             Ok(()) | Err(SettleError::LeaseLost) => Ok(waiting(&failure, due_at)),
             Err(SettleError::Store(error)) => Err(error),

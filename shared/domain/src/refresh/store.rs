@@ -96,9 +96,23 @@ pub enum Ending {
     },
     /// The outcome is unknown: the lease and its intent stay until the lease runs out.
     Unknown,
+    /// The grant has not ended at the provider yet, and why; the lease is released. It counts for the backoff, and as no
+    /// attempt to refresh. Only under a lease for [`LeasePurpose::Disconnect`].
+    Postponed {
+        /// A stable word.
+        reason: String,
+    },
     /// The grant has ended at the provider: token set and wrapped data keys are destroyed, and nothing is due any more.
     /// Only under a lease for [`LeasePurpose::Disconnect`].
     Disconnected,
+}
+
+impl Ending {
+    /// Whether only a lease for [`LeasePurpose::Disconnect`] may bring it.
+    #[must_use]
+    pub fn is_of_disconnecting(&self) -> bool {
+        matches!(self, Self::Postponed { .. } | Self::Disconnected)
+    }
 }
 
 /// Why a settlement was not stored.
