@@ -6,11 +6,10 @@ use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
     audit::{self, AuditAction},
-    connection::{Company, ConfirmOutcome, Connection, ConnectionState},
+    connection::{ConfirmOutcome, ConnectionState},
     error::ErrorCode,
     id::{Ids, TenantId},
-    store::chain,
-    sync::{Lane, SyncJob},
+    sync,
 };
 use edge::http::ApiError;
 use serde::Deserialize;
@@ -42,8 +41,8 @@ pub(crate) async fn confirm(
     let was_pending = connection.state == ConnectionState::Pending;
     // Read before anything is changed: a confirmation that fails after it could not be repeated with its sync.
     let companies = deps.connections.list_companies(&connection.key).await?;
-    let write_id = Ids::new(&*deps.clock, &*deps.entropy).write();
-    match deps.connections.confirm(&connection.key, &write_id).await? {
+    let ids = Ids::new(&*deps.clock, &*deps.entropy);
+    match deps.connections.confirm(&connection.key, &ids.write()).await? {
         ConfirmOutcome::Active => {}
         ConfirmOutcome::Missing => return Err(missing().into()),
         ConfirmOutcome::NotPending(state) => return Err(not_pending(state).into()),
@@ -55,25 +54,12 @@ pub(crate) async fn confirm(
         entry.connection = Some(connection.key.connection.clone());
         audit::record(&*deps.audit, &entry).await;
         if wanted.sync.unwrap_or(true) {
-            start_sync(&deps, &call, (&connection, companies)).await;
+            let of = (&connection.key, companies.as_slice());
+            sync::start_first(&*deps.sync_queue, ids, of, &call.correlation).await;
         }
     }
     let confirmed = deps.connections.find(&connection.key).await?.ok_or_else(missing)?;
     shown(&deps, &call, StatusCode::OK, confirmed).await
-}
-
-/// Asks for the first sync of each company; the connection stands whatever becomes of that.
-async fn start_sync(deps: &Deps, call: &Call, (connection, companies): (&Connection, Vec<Company>)) {
-    for company in companies {
-        let job = Ids::new(&*deps.clock, &*deps.entropy).job();
-        let job = SyncJob {
-            correlation_id: Some(call.correlation.clone()),
-            ..SyncJob::full(job, connection.key.clone(), company.id)
-        };
-        if let Err(error) = deps.sync_queue.send(Lane::Low, &job).await {
-            tracing::error!(error = chain(&error), "First sync is not queued");
-        }
-    }
 }
 
 fn not_pending(state: ConnectionState) -> ApiError {

@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-};
+use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
     connection::{Company, Connection, ConnectionState},
@@ -17,7 +14,7 @@ use edge::http::ApiError;
 
 use crate::{
     Deps,
-    call::{Call, Name, Outcome, Parameters, PublicUrl, Refusal},
+    call::{Call, Name, Outcome, Parameters, PublicUrl, Refusal, located},
     connections::{find, missing, shown},
 };
 
@@ -67,11 +64,7 @@ pub(crate) async fn disconnect(
         _ if is_company => shown(&deps, &call, StatusCode::OK, connection).await,
         ConnectionState::Disconnecting => {
             let status_url = format!("{public_url}/api/connections/{}", connection.key.connection);
-            let mut response = shown(&deps, &call, StatusCode::ACCEPTED, connection).await?;
-            if let Ok(location) = HeaderValue::from_str(&status_url) {
-                response.headers_mut().insert(header::LOCATION, location);
-            }
-            Ok(response)
+            Ok(located(shown(&deps, &call, StatusCode::ACCEPTED, connection).await?, &status_url))
         }
         _ => {
             let message = "the connection is not ended yet; try again";

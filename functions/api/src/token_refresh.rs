@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use domain::{
     api_key::Scope,
     connection::{Connection, ConnectionKey},
@@ -21,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Deps,
-    call::{Call, JsonBody, Name, Outcome, PublicUrl, Refusal},
+    call::{Call, JsonBody, Name, Outcome, PublicUrl, Refusal, located},
     tokens::{MAX_LIMIT, parse_provider},
 };
 
@@ -70,11 +66,11 @@ pub(crate) async fn refresh(
     match answer.as_ref().map(|answer| answer.result) {
         Some(RefreshResult::Refreshed) => Ok(call.json(StatusCode::OK, &done(true))),
         Some(RefreshResult::Fresh) => Ok(call.json(StatusCode::OK, &done(false))),
-        None | Some(RefreshResult::Running) => Ok(pending(&call, status_url, done(false))),
+        None | Some(RefreshResult::Running) => Ok(pending(&call, &status_url, done(false))),
         Some(RefreshResult::Dead) => Err(dead().into()),
         Some(RefreshResult::Missing) => Err(missing().into()),
         Some(RefreshResult::Throttled | RefreshResult::Failed) => {
-            failed(&deps, answer.as_ref(), || pending(&call, status_url, done(false)))
+            failed(&deps, answer.as_ref(), || pending(&call, &status_url, done(false)))
         }
     }
 }
@@ -109,14 +105,9 @@ async fn find(
 }
 
 /// The provider has not answered yet; the refresh goes on without its caller.
-fn pending(call: &Call, status_url: String, mut body: RefreshBody) -> Response {
-    let location = HeaderValue::from_str(&status_url);
-    body.status_url = Some(status_url);
-    let mut response = call.json(StatusCode::ACCEPTED, &body);
-    if let Ok(location) = location {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
+fn pending(call: &Call, status_url: &str, mut body: RefreshBody) -> Response {
+    body.status_url = Some(status_url.to_owned());
+    located(call.json(StatusCode::ACCEPTED, &body), status_url)
 }
 
 fn failed(deps: &Deps, answer: Option<&RefreshAnswer>, pending: impl FnOnce() -> Response) -> Outcome {

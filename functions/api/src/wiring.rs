@@ -21,7 +21,10 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
         authorizations: Arc::new(DynamoAuthorizations::new(dynamodb.clone(), control())),
         sweeps: Arc::new(DynamoSweepLog::new(dynamodb.clone(), control())),
-        connections: Arc::new(DynamoConnections::for_reading(dynamodb.clone(), config.connections_table)),
+        connections: Arc::new(DynamoConnections::without_due_index(
+            dynamodb.clone(),
+            config.connections_table,
+        )),
         attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), config.history_table.clone())),
         audit: Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table)),
         records: Arc::new(DynamoRecords::new(dynamodb, config.records_table)),

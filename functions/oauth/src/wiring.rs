@@ -7,19 +7,14 @@ use aws::{
     SdkConfig, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{
-    authorization::{AuthorizationServer, Connector},
+    authorization::{AuthorizationServer, Companies, Connector},
     clock::{Clock, SystemClock},
     entropy::{Entropy, SystemEntropy},
     provider::Provider,
     sealing::TokenSealer,
 };
-use edge::config::ProviderSettings;
-use providers::{
-    http,
-    quickbooks::{QuickBooksCompanies, QuickBooksTokenEndpoint},
-    xero::{XeroCompanies, XeroTokenEndpoint},
-    zoho::{ZohoCompanies, ZohoTokenEndpoint},
-};
+use edge::{config::ProviderSettings, token_endpoints};
+use providers::{http, quickbooks::QuickBooksCompanies, xero::XeroCompanies, zoho::ZohoCompanies};
 
 use crate::{Config, Deps};
 
@@ -61,24 +56,29 @@ fn servers(
     client: &http::Client,
     clock: &Arc<dyn Clock>,
 ) -> HashMap<Provider, AuthorizationServer> {
-    let mut servers = HashMap::new();
-    if let Some(app) = settings.quickbooks.clone().map(Arc::new) {
-        let companies = QuickBooksCompanies::new(client.clone(), app.api_base_url.clone());
-        let endpoint = QuickBooksTokenEndpoint::new(client.clone(), app, clock.clone());
-        let server = AuthorizationServer { endpoint: Arc::new(endpoint), companies: Arc::new(companies) };
-        servers.insert(Provider::QuickBooks, server);
-    }
-    if let Some(app) = settings.xero.clone().map(Arc::new) {
-        let companies = XeroCompanies::new(client.clone(), app.connections_url.clone());
-        let endpoint = XeroTokenEndpoint::new(client.clone(), app, clock.clone());
-        let server = AuthorizationServer { endpoint: Arc::new(endpoint), companies: Arc::new(companies) };
-        servers.insert(Provider::Xero, server);
-    }
-    if let Some(app) = settings.zoho.clone().map(Arc::new) {
-        let companies = ZohoCompanies::new(client.clone(), app.data_centres.clone());
-        let endpoint = ZohoTokenEndpoint::new(client.clone(), app, clock.clone());
-        let server = AuthorizationServer { endpoint: Arc::new(endpoint), companies: Arc::new(companies) };
-        servers.insert(Provider::Zoho, server);
-    }
-    servers
+    let endpoints = token_endpoints(settings, client, clock).into_iter();
+    let server = |(provider, endpoint)| {
+        let companies = companies(settings, client, provider)?;
+        Some((provider, AuthorizationServer { endpoint, companies }))
+    };
+    endpoints.filter_map(server).collect()
+}
+
+/// Who tells which companies a grant of this provider is for.
+fn companies(
+    settings: &ProviderSettings,
+    client: &http::Client,
+    provider: Provider,
+) -> Option<Arc<dyn Companies>> {
+    let client = client.clone();
+    Some(match provider {
+        Provider::QuickBooks => {
+            let app = settings.quickbooks.as_ref()?;
+            Arc::new(QuickBooksCompanies::new(client, app.api_base_url.clone()))
+        }
+        Provider::Xero => {
+            Arc::new(XeroCompanies::new(client, settings.xero.as_ref()?.connections_url.clone()))
+        }
+        Provider::Zoho => Arc::new(ZohoCompanies::new(client, settings.zoho.as_ref()?.data_centres.clone())),
+    })
 }

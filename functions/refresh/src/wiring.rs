@@ -13,15 +13,10 @@ use domain::{
     provider::Provider,
     refresh::{Refresher, Sweep},
     sealing::TokenSealer,
-    token::{Revocation, TokenEndpoint},
+    token::Revocation,
 };
-use edge::config::ProviderSettings;
-use providers::{
-    http,
-    quickbooks::{QuickBooksRevocation, QuickBooksTokenEndpoint},
-    xero::{XeroRevocation, XeroTokenEndpoint},
-    zoho::{ZohoRevocation, ZohoTokenEndpoint},
-};
+use edge::{config::ProviderSettings, token_endpoints};
+use providers::{http, quickbooks::QuickBooksRevocation, xero::XeroRevocation, zoho::ZohoRevocation};
 
 use crate::{Config, Deps};
 
@@ -34,13 +29,13 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let connections =
         Arc::new(DynamoConnections::new(dynamodb.clone(), config.connections_table, config.due_shards));
     let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));
-    let (endpoints, revocations) = servers(config.providers, &http::client()?, &clock);
+    let client = http::client()?;
     Ok(Deps {
         refresher: Arc::new(Refresher {
             store: connections.clone(),
             connections: connections.clone(),
-            endpoints,
-            revocations,
+            endpoints: token_endpoints(&config.providers, &client, &clock),
+            revocations: revocations(config.providers, &client, &clock),
             sealer: TokenSealer::new(config.environment, keys, entropy.clone()),
             attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), config.history_table.clone())),
             audit: Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table)),
@@ -61,33 +56,24 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     })
 }
 
-type Endpoints = HashMap<Provider, Arc<dyn TokenEndpoint>>;
-type Revocations = HashMap<Provider, Arc<dyn Revocation>>;
-
-/// Every provider that is configured, over one client.
-fn servers(
+/// How each provider that is configured ends a grant, over one client.
+fn revocations(
     settings: ProviderSettings,
     client: &http::Client,
     clock: &Arc<dyn Clock>,
-) -> (Endpoints, Revocations) {
-    let (mut endpoints, mut revocations) = (Endpoints::new(), Revocations::new());
+) -> HashMap<Provider, Arc<dyn Revocation>> {
+    let mut revocations: HashMap<_, Arc<dyn Revocation>> = HashMap::new();
     if let Some(app) = settings.quickbooks.map(Arc::new) {
-        let endpoint = QuickBooksTokenEndpoint::new(client.clone(), app.clone(), clock.clone());
-        endpoints.insert(Provider::QuickBooks, Arc::new(endpoint));
         let revocation = QuickBooksRevocation::new(client.clone(), app, clock.clone());
         revocations.insert(Provider::QuickBooks, Arc::new(revocation));
     }
     if let Some(app) = settings.xero.map(Arc::new) {
-        let endpoint = XeroTokenEndpoint::new(client.clone(), app.clone(), clock.clone());
-        endpoints.insert(Provider::Xero, Arc::new(endpoint));
         let revocation = XeroRevocation::new(client.clone(), app, clock.clone());
         revocations.insert(Provider::Xero, Arc::new(revocation));
     }
     if let Some(app) = settings.zoho.map(Arc::new) {
-        let endpoint = ZohoTokenEndpoint::new(client.clone(), app.clone(), clock.clone());
-        endpoints.insert(Provider::Zoho, Arc::new(endpoint));
         let revocation = ZohoRevocation::new(client.clone(), app, clock.clone());
         revocations.insert(Provider::Zoho, Arc::new(revocation));
     }
-    (endpoints, revocations)
+    revocations
 }

@@ -25,7 +25,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));
     let connections: Arc<dyn ConnectionStore> =
-        Arc::new(DynamoConnections::for_reading(dynamodb.clone(), config.connections_table));
+        Arc::new(DynamoConnections::without_due_index(dynamodb.clone(), config.connections_table));
     let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));
     let keys = Arc::new(CachedDataKeys::new(keys, clock.clone()));
     let access = Arc::new(AccessTokens {

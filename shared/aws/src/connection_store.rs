@@ -44,10 +44,9 @@ impl DynamoConnections {
         Self { client, table, due_shards }
     }
 
-    /// Uses `table` in a function that reads connections and writes none, to which it does not matter how the due index
-    /// is sharded.
+    /// Uses `table` in a function that makes no connection due, to which it does not matter how the due index is sharded.
     #[must_use]
-    pub fn for_reading(client: Client, table: String) -> Self {
+    pub fn without_due_index(client: Client, table: String) -> Self {
         Self::new(client, table, 1)
     }
 

@@ -61,8 +61,7 @@ impl Caller {
     }
 
     /// Whether the caller may see things of `tenant`; where not, they do not exist for it.
-    #[must_use]
-    pub fn may_see(&self, tenant: &TenantId) -> bool {
+    fn may_see(&self, tenant: &TenantId) -> bool {
         self.tenant.as_ref().is_none_or(|bound| bound == tenant)
     }
 

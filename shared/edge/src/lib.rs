@@ -3,6 +3,7 @@
 mod address;
 pub mod auth;
 pub mod config;
+mod endpoints;
 pub mod http;
 pub mod invocation;
 pub mod query;
@@ -11,3 +12,4 @@ pub mod start;
 pub mod telemetry;
 
 pub use address::public_url;
+pub use endpoints::token_endpoints;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     audit::{self, AuditAction, AuditEntry, AuditLog},
     clock::Clock,
-    connection::{Company, ConnectionKey, ConnectionState, ConnectionStore},
+    connection::{ConnectionKey, ConnectionState, ConnectionStore},
     entropy::Entropy,
     event::{Event, EventBus, EventKind, announce},
     id::{CorrelationId, Ids, Location, ProviderCompanyId, TenantId},
@@ -19,8 +19,8 @@ use crate::{
     refresh::RefreshPolicy,
     sealing::{SealTokensError, TokenSealer},
     secret::{AuthorizationCode, OneTimeValue},
-    store::{StoreError, chain},
-    sync::{Lane, SyncJob, SyncQueue},
+    store::StoreError,
+    sync::{self, SyncQueue},
     token::{CodeGrant, TokenEndpoint, TokenEndpointError, TokenSet},
 };
 
@@ -229,9 +229,8 @@ impl Connector {
     async fn tell(&self, request: &AuthorizationRequest, placed: &Placed, correlation: &CorrelationId) {
         let provider = request.provider;
         if request.session.sync && placed.state.is_usable() {
-            for company in &placed.companies {
-                self.start_sync(&placed.key, company, correlation).await;
-            }
+            let ids = Ids::new(&*self.clock, &*self.entropy);
+            sync::start_first(&*self.queue, ids, (&placed.key, &placed.companies), correlation).await;
         }
         for company in &placed.companies {
             let mut event = Event::new(EventKind::ConnectionCreated, &placed.key, provider, self.clock.now());
@@ -242,17 +241,6 @@ impl Connector {
             entry.connection = Some(placed.key.connection.clone());
             entry.company = Some(company.provider_id.clone());
             audit::record(&*self.audit, &entry).await;
-        }
-    }
-
-    async fn start_sync(&self, key: &ConnectionKey, company: &Company, correlation: &CorrelationId) {
-        let job = Ids::new(&*self.clock, &*self.entropy).job();
-        let job = SyncJob {
-            correlation_id: Some(correlation.clone()),
-            ..SyncJob::full(job, key.clone(), company.id.clone())
-        };
-        if let Err(error) = self.queue.send(Lane::Low, &job).await {
-            tracing::error!(error = chain(&error), "First sync is not queued");
         }
     }
 

@@ -165,9 +165,11 @@ impl Connector {
         key: &ConnectionKey,
         granted: &GrantedCompanies,
     ) -> Result<bool, StoreError> {
-        let works = self.connections.find(key).await?.is_some_and(|found| found.state.is_refreshable());
         let companies = self.connections.list_companies(key).await?;
-        Ok(works && !companies.iter().all(|company| granted.reaches(&company.provider_id)))
+        if companies.iter().all(|company| granted.reaches(&company.provider_id)) {
+            return Ok(false);
+        }
+        Ok(self.connections.find(key).await?.is_some_and(|found| found.state.is_refreshable()))
     }
 
     async fn new_connection(
@@ -248,7 +250,7 @@ impl Connector {
     /// Tidies up behind a stored connection, which stands whatever becomes of that.
     async fn placed(&self, grant: &Grant, new: NewConnection) -> Placed {
         let NewConnection { connection, companies, .. } = new;
-        if let Err(error) = self.drop_former(grant, &connection).await {
+        if let Err(error) = self.drop_former(grant, &connection, &companies).await {
             tracing::error!(
                 error = chain(&error),
                 "A company that the connection has no longer is still listed"
@@ -267,9 +269,17 @@ impl Connector {
 
     /// Takes companies off that the connection had and has no longer: its new tokens do not reach them, or they were given
     /// up and may belong to others since.
-    async fn drop_former(&self, grant: &Grant, connection: &Connection) -> Result<(), StoreError> {
+    async fn drop_former(
+        &self,
+        grant: &Grant,
+        connection: &Connection,
+        placed: &[PlacedCompany],
+    ) -> Result<(), StoreError> {
         let (key, fence) = (&connection.key, connection.fence);
-        for company in self.connections.list_companies(key).await? {
+        let mut former = self.connections.list_companies(key).await?;
+        // What has just come needs no second look.
+        former.retain(|company| !placed.iter().any(|placed| placed.company.id == company.id));
+        for company in former {
             let routes = self.connections.find_routes(connection.provider, &company.provider_id).await?;
             let is_its = routes.iter().any(|route| route.key == *key && !route.released);
             if !is_its || !grant.companies.reaches(&company.provider_id) {

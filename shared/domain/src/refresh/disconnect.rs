@@ -16,7 +16,7 @@ use super::{
 use crate::{
     access::MIN_LEFT,
     audit::{self, AuditAction, AuditEntry},
-    connection::{Company, Connection, ConnectionKey, ConnectionState, MarkOutcome, SealedTokens},
+    connection::{Connection, ConnectionKey, ConnectionState, MarkOutcome, SealedTokens},
     event::{Event, EventKind, announce},
     id::ProviderCompanyId,
     sealing::OpenedRefresh,
@@ -59,20 +59,23 @@ impl Refresher {
             let Some(connection) = self.connections.find(key).await? else {
                 return Ok(answer(DisconnectResult::Missing));
             };
-            let companies = self.connections.list_companies(key).await?;
-            let is_it = |company: &&Company| message.company_id.as_ref().is_none_or(|id| *id == company.id);
-            let leaving = companies.iter().find(is_it);
-            match (connection.state, leaving) {
-                (ConnectionState::Disconnected, _) => return Ok(answer(DisconnectResult::Disconnected)),
-                (_, None) if message.company_id.is_some() => return Ok(answer(DisconnectResult::Missing)),
-                // One that is ending already takes all of its companies with it.
-                (ConnectionState::Disconnecting, _) => return self.end(key, deadline).await,
-                // As does the last company.
-                (_, Some(leaving)) if message.company_id.is_some() && companies.len() > 1 => {
+            if connection.state == ConnectionState::Disconnected {
+                return Ok(answer(DisconnectResult::Disconnected));
+            }
+            let is_ending = connection.state == ConnectionState::Disconnecting;
+            if let Some(company) = &message.company_id {
+                let companies = self.connections.list_companies(key).await?;
+                let Some(leaving) = companies.iter().find(|one| one.id == *company) else {
+                    return Ok(answer(DisconnectResult::Missing));
+                };
+                // The last company takes the connection with it, and one that is ending already takes all of them.
+                if companies.len() > 1 && !is_ending {
                     entry.company = Some(leaving.provider_id.clone());
                     return self.remove_company(connection, leaving, entry, deadline).await;
                 }
-                _ => {}
+            }
+            if is_ending {
+                return self.end(key, deadline).await;
             }
             match self
                 .connections

@@ -6,9 +6,9 @@ use thiserror::Error;
 
 use super::Entity;
 use crate::{
-    connection::ConnectionKey,
-    id::{CompanyId, CorrelationId, JobId},
-    store::StoreError,
+    connection::{Company, ConnectionKey},
+    id::{CompanyId, CorrelationId, Ids, JobId},
+    store::{StoreError, chain},
 };
 
 /// The version of the message written here.
@@ -55,6 +55,25 @@ pub struct SyncJob {
     /// What ties its log lines to those of the request that asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<CorrelationId>,
+}
+
+/// Asks for the first sync of each of these companies of a connection, which stands whatever becomes of that: a failure is
+/// logged and no more.
+pub async fn start_first(
+    queue: &dyn SyncQueue,
+    ids: Ids<'_>,
+    (key, companies): (&ConnectionKey, &[Company]),
+    correlation: &CorrelationId,
+) {
+    for company in companies {
+        let job = SyncJob {
+            correlation_id: Some(correlation.clone()),
+            ..SyncJob::full(ids.job(), key.clone(), company.id.clone())
+        };
+        if let Err(error) = queue.send(Lane::Low, &job).await {
+            tracing::error!(error = chain(&error), "First sync is not queued");
+        }
+    }
 }
 
 /// Why a message is not understood; it goes to the dead-letter queue with these words.

@@ -8,7 +8,7 @@ mod run;
 mod store;
 
 pub use consume::{Consumed, EventConsumer};
-pub use job::{JOB_VERSION, Lane, SyncJob, SyncJobError, SyncMode, SyncQueue};
+pub use job::{JOB_VERSION, Lane, SyncJob, SyncJobError, SyncMode, SyncQueue, start_first};
 pub use ledger::{Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery};
 pub use record::{Entity, Record, RecordPlace, UnknownEntity};
 pub use run::{RunError, RunOutcome, SyncRunner};
