@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
@@ -18,6 +19,8 @@ const WAIT: Duration = Duration::from_secs(20);
 /// A token with more time left is used as it is: the sweep renews it meanwhile, and an outage of the provider then keeps
 /// nobody waiting who has a good token in hand.
 const RENEW_LEFT: Duration = Duration::from_mins(5);
+/// A use is noted this long after the one before: a connection that is used once a day or more stays warm.
+const USE_NOTED: Duration = Duration::from_hours(6);
 /// A token with less time left is not handed out: a request may take that long.
 pub(crate) const MIN_LEFT: Duration = Duration::from_mins(1);
 
@@ -64,11 +67,24 @@ impl AccessTokens {
             self.policy.needs_refresh(tokens, now) && later(now, RENEW_LEFT) >= tokens.access_expires_at
         });
         if !is_due {
-            return self.open(&connection).await;
+            let token = self.open(&connection).await?;
+            self.note_use(&connection, now).await;
+            return Ok(token);
         }
         self.renew(key, Trigger::OnDemand).await;
         let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
         self.open(&connection).await
+    }
+
+    /// Notes that the connection is used, which keeps it warm, a few times a day and not with each read; a refresh on
+    /// demand notes it by itself.
+    async fn note_use(&self, connection: &Connection, now: Timestamp) {
+        if now < later(connection.used_at, USE_NOTED) {
+            return;
+        }
+        if let Err(error) = self.connections.mark_used(&connection.key, now).await {
+            tracing::warn!(error = chain(&error), "Use of the connection is not noted");
+        }
     }
 
     /// Another access token in place of one that the provider just refused: the stored one, if somebody renewed it

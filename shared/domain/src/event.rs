@@ -11,7 +11,7 @@ use crate::{
     store::{StoreError, chain},
 };
 
-/// Something that happened to a connection.
+/// Something that happened to a connection, or to a provider as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
@@ -20,9 +20,9 @@ pub struct Event {
     pub kind: EventKind,
     /// When it happened.
     pub occurred_at: Timestamp,
-    /// Whose connection, and which.
+    /// Whose connection, and which; none where it is about the provider.
     #[serde(flatten)]
-    pub key: ConnectionKey,
+    pub key: Option<ConnectionKey>,
     /// The connection's provider.
     pub provider: Provider,
     /// When the new access token ends.
@@ -31,6 +31,15 @@ pub struct Event {
     /// The class of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
+    /// What is near its end: `refresh_token` or `grant`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<&'static str>,
+    /// When that ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Timestamp>,
+    /// When it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
     /// The company concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub company_id: Option<CompanyId>,
@@ -43,13 +52,22 @@ impl Event {
     /// An event with nothing but its place and time.
     #[must_use]
     pub fn new(kind: EventKind, key: &ConnectionKey, provider: Provider, occurred_at: Timestamp) -> Self {
+        Self { key: Some(key.clone()), ..Self::of_provider(kind, provider, occurred_at) }
+    }
+
+    /// An event about a provider as a whole.
+    #[must_use]
+    pub fn of_provider(kind: EventKind, provider: Provider, occurred_at: Timestamp) -> Self {
         Self {
             kind,
             occurred_at,
-            key: key.clone(),
+            key: None,
             provider,
             expires_at: None,
             error_code: None,
+            limit: None,
+            ends_at: None,
+            retry_at: None,
             company_id: None,
             records: None,
         }
@@ -59,6 +77,10 @@ impl Event {
 /// The names of events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EventKind {
+    /// A provider failed so often in a row that it is left in peace for a while.
+    CircuitBreakerOpened,
+    /// The provider answers again.
+    CircuitBreakerClosed,
     /// A tenant connected a company, for the first time or again.
     ConnectionCreated,
     /// A connection was ended: revoked at the provider, tokens and keys destroyed.
@@ -71,6 +93,10 @@ pub enum EventKind {
     SyncCompleted,
     /// A sync job ended without having read everything, and does not come again.
     SyncFailed,
+    /// An access token has ended and could not be replaced in time; at most once a day.
+    TokenExpired,
+    /// A refresh token, or the grant itself, comes near its end; 30 and 7 days before.
+    TokenNearExpiry,
     /// A new token set is stored.
     TokenRefreshed,
     /// An attempt to refresh failed.
@@ -82,12 +108,16 @@ impl EventKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::CircuitBreakerOpened => "circuit_breaker.opened",
+            Self::CircuitBreakerClosed => "circuit_breaker.closed",
             Self::ConnectionCreated => "connection.created",
             Self::ConnectionDisconnected => "connection.disconnected",
             Self::ConnectionReconnectRequired => "connection.reconnect_required",
             Self::RecordsChanged => "records.changed",
             Self::SyncCompleted => "sync.completed",
             Self::SyncFailed => "sync.failed",
+            Self::TokenExpired => "token.expired",
+            Self::TokenNearExpiry => "token.near_expiry",
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenRefreshFailed => "token.refresh_failed",
         }

@@ -90,6 +90,17 @@ pub enum TokenEndpointError {
     },
 }
 
+impl TokenEndpointError {
+    /// Whether the provider itself failed, rather than refused: only this opens its circuit breaker.
+    #[must_use]
+    pub fn is_of_provider(&self) -> bool {
+        match self {
+            Self::Failed(_) | Self::Unreached(_) | Self::Unknown { .. } => true,
+            Self::GrantRefused(_) | Self::AppRefused(_) | Self::Throttled { .. } => false,
+        }
+    }
+}
+
 /// A provider's token endpoint (RFC 6749 section 3.2).
 #[async_trait]
 pub trait TokenEndpoint: Send + Sync {

@@ -11,10 +11,11 @@ use super::{
 use crate::{
     audit::{self, AuditAction},
     connection::{
-        AttemptCounters, Company, ConnectOutcome, Connection, ConnectionKey, ConnectionState, NewConnection,
-        PlacedCompany, Replaces, Route, SealedTokens,
+        AttemptCounters, ChainHead, Company, ConnectOutcome, Connection, ConnectionKey, ConnectionState,
+        NewConnection, Notices, PlacedCompany, Replaces, Route, SealedTokens,
     },
     id::{ConnectionId, CorrelationId, Ids, TenantId},
+    refresh::Budget,
     scope,
     sealing::{SealedPair, fingerprint},
     store::{StoreError, chain},
@@ -213,6 +214,20 @@ impl Connector {
     ) -> Connection {
         let now = self.clock.now();
         let tokens = &grant.tokens;
+        let sealed = SealedTokens {
+            generation,
+            access: pair.access,
+            refresh: pair.refresh,
+            refresh_fingerprint: fingerprint(&tokens.refresh),
+            issued_at: now,
+            refreshed: false,
+            access_expires_at: tokens.access_expires_at,
+            refresh_expires_at: tokens.refresh_expires_at,
+            hard_expires_at: tokens.hard_expires_at,
+            keys_made_at: now,
+            previous: None,
+        };
+        let due = self.policy.next(&key.connection, &sealed, now, &*self.entropy);
         let lacks_scope = !scope::missing(&request.scopes, &grant.scopes).is_empty();
         Connection {
             key: key.clone(),
@@ -222,27 +237,21 @@ impl Connector {
             scopes: grant.scopes.clone(),
             location: grant.location.clone(),
             created_at: former.map_or(now, |former| former.created_at),
-            tokens: Some(SealedTokens {
-                generation,
-                access: pair.access,
-                refresh: pair.refresh,
-                refresh_fingerprint: fingerprint(&tokens.refresh),
-                issued_at: now,
-                refreshed: false,
-                access_expires_at: tokens.access_expires_at,
-                refresh_expires_at: tokens.refresh_expires_at,
-                hard_expires_at: tokens.hard_expires_at,
-                keys_made_at: now,
-                previous: None,
-            }),
+            tokens: Some(sealed),
             // A higher fence than any lease under way, so that its worker cannot put the former grant's tokens back.
             fence: former.map_or(0, |former| former.fence + 1),
             lease: None,
-            due_at: Some(self.policy.due_at(now, tokens.access_expires_at, &*self.entropy)),
+            due: Some(due),
+            used_at: now,
             attempts: former.map_or_else(AttemptCounters::default, |former| AttemptCounters {
                 failed_in_a_row: 0,
                 ..former.attempts
             }),
+            last: former.and_then(|former| former.last.clone()),
+            chain: former.map_or_else(ChainHead::default, |former| former.chain),
+            // The exchange brought an access token, too.
+            calls: Budget::of(request.provider).map(|_| now).into_iter().collect(),
+            notices: Notices::default(),
             write_id: Ids::new(&*self.clock, &*self.entropy).write(),
         }
     }

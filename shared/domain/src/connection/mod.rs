@@ -1,5 +1,6 @@
 //! Connections: one OAuth grant each, with its state, its sealed tokens and its companies.
 
+mod due;
 mod store;
 
 use std::fmt;
@@ -10,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{AttemptId, CompanyId, ConnectionId, Location, ProviderCompanyId, TenantId},
     provider::Provider,
+    refresh::AttemptFailure,
 };
 
+pub use due::{Due, DuePartition, Slot, WHEELS};
 pub use store::{
     ConfirmOutcome, ConnectOutcome, ConnectionPage, ConnectionStore, MAX_COMPANIES, MarkOutcome,
     NewConnection, PlacedCompany, Replaces, Route,
@@ -106,10 +109,20 @@ pub struct Connection {
     pub fence: u64,
     /// Who may refresh it now, and what they are about to do.
     pub lease: Option<Lease>,
-    /// When the sweep should look at it; none when nothing is to be done.
-    pub due_at: Option<Timestamp>,
+    /// When the sweep looks at it; none when nothing is to be done.
+    pub due: Option<Due>,
+    /// When its tokens were last used, as far as it was noted: a few hours late at most.
+    pub used_at: Timestamp,
     /// Counters of all attempts so far.
     pub attempts: AttemptCounters,
+    /// The newest attempt.
+    pub last: Option<LastAttempt>,
+    /// The head of its history's hash chain.
+    pub chain: ChainHead,
+    /// Calls to the token endpoint that still count against a budget; empty where the provider sets none.
+    pub calls: Vec<Timestamp>,
+    /// What its tenant was told of coming ends.
+    pub notices: Notices,
     /// The mark of the last conditional write, by which its writer knows it again.
     pub write_id: String,
 }
@@ -178,6 +191,37 @@ pub struct AttemptCounters {
     pub duration_ms: u64,
     /// Failures since the last success; the backoff grows with it.
     pub failed_in_a_row: u32,
+}
+
+/// The newest attempt of a connection, as far as its next one and an explanation need it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LastAttempt {
+    /// The attempt.
+    pub id: AttemptId,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How it failed; none when it succeeded.
+    pub failure: Option<AttemptFailure>,
+}
+
+/// The head of a connection's history: of how many entries it consists, and the hash of the newest, which covers all.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ChainHead {
+    /// The number of the newest entry; 0 before the first.
+    pub sequence: u64,
+    /// Its SHA-256; zeros before the first.
+    pub hash: [u8; 32],
+}
+
+/// When a tenant was last told of each end that comes near.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Notices {
+    /// That the refresh token will end.
+    pub refresh: Option<Timestamp>,
+    /// That the grant will end whatever is done.
+    pub grant: Option<Timestamp>,
+    /// That the access token has ended and could not be replaced.
+    pub expired: Option<Timestamp>,
 }
 
 /// The books behind a connection.

@@ -137,6 +137,9 @@ pub trait ConnectionStore: Send + Sync {
         write_id: &str,
     ) -> Result<MarkOutcome, StoreError>;
 
+    /// Notes that the tokens of a connection are used; one that is gone meanwhile is passed over.
+    async fn mark_used(&self, key: &ConnectionKey, at: Timestamp) -> Result<(), StoreError>;
+
     /// Gives a company up for others, if its route is this connection's and was written with no greater fence than
     /// `fence`: a route that was renewed since stays. Again is harmless.
     async fn release_route(

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::ChainLink;
 use crate::{connection::ConnectionKey, id::AttemptId, provider::Provider};
 
 /// What set an attempt off.
@@ -101,6 +102,9 @@ pub struct RefreshAttempt {
     pub failure: Option<AttemptFailure>,
     /// Failures in a row before this attempt.
     pub retry: u32,
+    /// Its place in the connection's hash chain; none for an attempt that lost its lease, and with it the right to add to
+    /// the chain.
+    pub link: Option<ChainLink>,
 }
 
 /// How an attempt failed, in forms safe to show.

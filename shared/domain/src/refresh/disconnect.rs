@@ -8,15 +8,16 @@ use jiff::Timestamp;
 
 use super::{
     AttemptFailure, DisconnectAnswer, DisconnectMessage, DisconnectResult, Ending, FailureClass,
-    LeasePurpose, RefreshOutcome, Refresher, SettleError, Settlement, Trigger,
-    engine::{AttemptError, Held, Unleased},
-    policy::{self, later},
+    LeasePurpose, RefreshOutcome, Refresher, SettleError, Trigger,
+    engine::{Held, Unleased},
+    policy::later,
+    spend::AttemptError,
     verdict,
 };
 use crate::{
     access::MIN_LEFT,
     audit::{self, AuditAction, AuditEntry},
-    connection::{Connection, ConnectionKey, ConnectionState, MarkOutcome, SealedTokens},
+    connection::{Connection, ConnectionKey, ConnectionState, Due, MarkOutcome, SealedTokens},
     event::{Event, EventKind, announce},
     id::ProviderCompanyId,
     sealing::OpenedRefresh,
@@ -180,10 +181,10 @@ impl Refresher {
         tokens: &SealedTokens,
     ) -> Result<(OpenedRefresh, Option<AccessToken>), AttemptError> {
         let opened = self.sealer.open_refresh(connection, tokens).await;
-        let opened = opened.map_err(|error| AttemptError::unseal(&error))?;
+        let opened = opened.map_err(AttemptError::unseal)?;
         let is_good = later(self.clock.now(), MIN_LEFT) < tokens.access_expires_at;
         let access = self.sealer.open_access_with(connection, tokens, &opened);
-        let access = access.map_err(|error| AttemptError::unseal(&error.into()))?.filter(|_| is_good);
+        let access = access.map_err(|error| AttemptError::unseal(error.into()))?.filter(|_| is_good);
         Ok((opened, access))
     }
 
@@ -198,7 +199,13 @@ impl Refresher {
             Ok(revocation) => self.opened(connection, tokens).await.map(|opened| (revocation, opened)),
             Err(error) => Err(error),
         };
-        let in_time = in_hand.and_then(|in_hand| self.has_time(held.until(deadline)).map(|()| in_hand));
+        let has_time = self.has_time(held.until(deadline));
+        let in_time =
+            in_hand.and_then(
+                |in_hand| {
+                    if has_time { Ok(in_hand) } else { Err(AttemptError::passing("no_time_left")) }
+                },
+            );
         let (revocation, (opened, access)) = match in_time {
             Ok(in_hand) => in_hand,
             Err(error) => return Ok(Err(RevokeFailure::Other(error))),
@@ -257,15 +264,12 @@ impl Refresher {
             let route = (*provider, &company.provider_id);
             self.connections.release_route(key, route, held.lease.fence).await?;
         }
-        let settlement = Settlement {
-            ending: Ending::Disconnected,
-            due_at: None,
-            duration_ms: None,
-            write_id: self.ids().write(),
-        };
+        let settlement = self.settlement(held, Ending::Disconnected, None);
         match self.settle(held, &settlement, held.until(deadline)).await {
             Ok(()) => {}
-            Err(SettleError::LeaseLost) => return Ok(answer(DisconnectResult::Disconnecting)),
+            Err(SettleError::LeaseLost | SettleError::Replaced) => {
+                return Ok(answer(DisconnectResult::Disconnecting));
+            }
             Err(SettleError::Store(error)) => return Err(error),
         }
         let now = self.clock.now();
@@ -284,13 +288,13 @@ impl Refresher {
         deadline: Timestamp,
     ) -> Result<DisconnectAnswer, StoreError> {
         let AttemptError { failure, retry_after } = error;
-        let failures = held.before.attempts.failed_in_a_row.saturating_add(1);
-        let due_at = Some(policy::retry_at(self.clock.now(), failures, retry_after, &*self.entropy));
+        let retry_at = self.retry_at(held, retry_after);
         let reason = failure.code.clone().unwrap_or_else(|| failure.class.as_str().to_owned());
-        let ending = Ending::Postponed { reason };
-        let settlement = Settlement { ending, due_at, duration_ms: None, write_id: self.ids().write() };
+        let settlement = self.settlement(held, Ending::Postponed { reason }, Some(Due::At(retry_at)));
         match self.settle(held, &settlement, held.until(deadline)).await {
-            Ok(()) | Err(SettleError::LeaseLost) => Ok(waiting(&failure, due_at)),
+            Ok(()) | Err(SettleError::LeaseLost | SettleError::Replaced) => {
+                Ok(waiting(&failure, Some(retry_at)))
+            }
             Err(SettleError::Store(error)) => Err(error),
         }
     }

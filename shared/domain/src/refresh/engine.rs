@@ -1,27 +1,25 @@
 //! One refresh, from lease to release.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::{
-    AttemptFailure, AttemptLog, Ending, FailureClass, LeaseOutcome, LeasePurpose, RefreshAttempt,
-    RefreshLease, RefreshOutcome, RefreshPolicy, RefreshReport, RefreshStore, SettleError, Settlement,
-    Trigger,
+    AttemptLog, Breakers, Budget, LeaseOutcome, LeasePurpose, RecoveryQueue, RefreshLease, RefreshOutcome,
+    RefreshPolicy, RefreshQueue, RefreshReport, RefreshStore, Trigger,
     policy::{JOIN, LEASE_MARGIN, earlier, later},
-    verdict,
 };
 use crate::{
     audit::AuditLog,
     clock::Clock,
-    connection::{Connection, ConnectionKey, ConnectionState, ConnectionStore, Lease, SealedTokens},
+    connection::{Connection, ConnectionKey, ConnectionState, ConnectionStore, Due, Lease, SealedTokens},
     entropy::Entropy,
-    event::{Event, EventBus, EventKind, announce},
+    event::EventBus,
     id::{AttemptId, Ids},
     provider::Provider,
-    sealing::{KeyError, MAX_KEY_AGE, OpenedRefresh, TokenSealer, UnsealError},
-    store::{StoreError, chain},
-    token::{Revocation, TokenEndpoint, TokenEndpointError, TokenSet},
+    sealing::TokenSealer,
+    store::StoreError,
+    token::{Revocation, TokenEndpoint},
 };
 
 /// Refreshes connections.
@@ -34,15 +32,21 @@ pub struct Refresher {
     pub endpoints: HashMap<Provider, Arc<dyn TokenEndpoint>>,
     /// How each provider that is configured ends a grant.
     pub revocations: HashMap<Provider, Arc<dyn Revocation>>,
+    /// What all workers know of each provider.
+    pub breakers: Breakers,
     /// Opens and seals.
     pub sealer: TokenSealer,
+    /// Where a message waits that comes back if this worker does not.
+    pub queue: Arc<dyn RefreshQueue>,
+    /// Where a token set goes that the table does not take.
+    pub recovery: Arc<dyn RecoveryQueue>,
     /// The history.
     pub attempts: Arc<dyn AttemptLog>,
     /// The bus.
     pub bus: Arc<dyn EventBus>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
-    /// Time.
+    /// Time, as near to the table's as can be: leases are judged by it.
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
@@ -58,7 +62,10 @@ pub(super) struct Held {
     pub(super) lease_ends: Timestamp,
     pub(super) attempt: AttemptId,
     pub(super) started_at: Timestamp,
+    /// What set the attempt off, as the history has it: whoever follows a worker that never ended recovers.
     pub(super) trigger: Trigger,
+    /// What the caller asked for.
+    pub(super) asked: Trigger,
     pub(super) before: Connection,
 }
 
@@ -84,17 +91,11 @@ impl Held {
         deadline.min(earlier(self.lease_ends, LEASE_MARGIN))
     }
 
-    /// The attempt as it goes into the history.
-    fn record(&self, completed_at: Timestamp, failure: Option<AttemptFailure>) -> RefreshAttempt {
-        RefreshAttempt {
-            id: self.attempt.clone(),
-            key: self.before.key.clone(),
-            provider: self.before.provider,
-            trigger: self.trigger,
-            started_at: self.started_at,
-            completed_at,
-            failure,
-            retry: self.before.attempts.failed_in_a_row,
+    /// When the tokens were last used, now that this refresh is wanted.
+    pub(super) fn used_at(&self) -> Timestamp {
+        match self.asked {
+            Trigger::OnDemand | Trigger::Manual => self.started_at,
+            Trigger::Scheduled | Trigger::Recovery => self.before.used_at,
         }
     }
 }
@@ -110,6 +111,12 @@ impl Refresher {
         deadline: Timestamp,
     ) -> Result<RefreshReport, StoreError> {
         let started_at = self.clock.now();
+        if trigger == Trigger::Recovery && !self.is_unfinished(key).await? {
+            return Ok(RefreshReport::new(key, None, RefreshOutcome::Fresh));
+        }
+        if !self.has_time(deadline) {
+            return Ok(RefreshReport::new(key, None, RefreshOutcome::NoTime));
+        }
         let held = match self.lease(key, trigger, LeasePurpose::Refresh).await? {
             Ok(held) => held,
             Err(Unleased::Held { until }) => return self.join(key, trigger, started_at, until).await,
@@ -118,15 +125,24 @@ impl Refresher {
             }
             Err(Unleased::Missing) => return Ok(RefreshReport::new(key, None, RefreshOutcome::Missing)),
         };
+        let report = |outcome| Ok(RefreshReport::new(key, Some(&held.before), outcome));
         let Some(tokens) = held.before.tokens.clone() else {
             self.release(&held, None, deadline).await?;
-            let state = held.before.state;
-            return Ok(RefreshReport::new(key, Some(&held.before), RefreshOutcome::NotRefreshable { state }));
+            return report(RefreshOutcome::NotRefreshable { state: held.before.state });
         };
-        if held.trigger != Trigger::Recovery && !self.is_wanted(trigger, &tokens, started_at) {
-            let due_at = self.policy.due_at(tokens.issued_at, tokens.access_expires_at, &*self.entropy);
-            self.release(&held, Some(due_at), deadline).await?;
-            return Ok(RefreshReport::new(key, Some(&held.before), RefreshOutcome::Fresh));
+        if !self.is_wanted(&held, &tokens) {
+            self.release(&held, self.due_unchanged(&held, &tokens), deadline).await?;
+            return report(RefreshOutcome::Fresh);
+        }
+        if let Some(until) = self.over_budget(&held) {
+            tracing::info!("Calls for this refresh token are spent for now");
+            self.release(&held, Some(Due::At(until)), deadline).await?;
+            return report(RefreshOutcome::HeldBack { until });
+        }
+        if let Some(until) = self.breakers.held_back(held.before.provider).await {
+            let retry_at = self.after_opening(until);
+            self.release(&held, Some(Due::At(retry_at)), deadline).await?;
+            return report(RefreshOutcome::HeldBack { until: retry_at });
         }
         self.attempt(&held, &tokens, deadline).await
     }
@@ -149,9 +165,10 @@ impl Refresher {
         Ok(match self.store.take_lease(key, &lease, purpose).await? {
             LeaseOutcome::Taken { lease: taken, before } => {
                 // A worker before us that wrote its intent and never ended may have spent its token, or not.
-                let trigger = if before.lease.is_some() { Trigger::Recovery } else { trigger };
+                let asked = trigger;
+                let trigger = if before.lease.is_some() { Trigger::Recovery } else { asked };
                 let (attempt, lease_ends) = (lease.attempt, lease.expires_at);
-                Ok(Held { lease: taken, lease_ends, attempt, started_at, trigger, before: *before })
+                Ok(Held { lease: taken, lease_ends, attempt, started_at, trigger, asked, before: *before })
             }
             LeaseOutcome::Held { until } => Err(Unleased::Held { until }),
             LeaseOutcome::NotRefreshable { state } => Err(Unleased::NotRefreshable { state }),
@@ -159,188 +176,52 @@ impl Refresher {
         })
     }
 
-    /// Opens, posts, saves; then tells of it.
-    pub(super) async fn attempt(
-        &self,
-        held: &Held,
-        tokens: &SealedTokens,
-        deadline: Timestamp,
-    ) -> Result<RefreshReport, StoreError> {
-        // Whatever is stored is stored before anybody else may take the lease.
-        let deadline = held.until(deadline);
-        let answer = self.spend(held, tokens, deadline).await;
-        // Nothing may come between the provider's answer and this write.
-        let (ending, due_at, failure) = match answer {
-            Ok((opened, answer)) => match self.rotated(held, tokens, &opened, &answer) {
-                Ok(rotated) => {
-                    let due =
-                        self.policy.due_at(rotated.issued_at, rotated.access_expires_at, &*self.entropy);
-                    (Ending::Rotated(Box::new(rotated)), Some(due), None)
-                }
-                Err(failure) => (Ending::Unknown, Some(held.lease_ends), Some(failure)),
-            },
-            Err(AttemptError { failure, retry_after }) => self.failed(held, failure, retry_after),
-        };
-        let completed_at = self.clock.now();
-        let record = held.record(completed_at, failure.clone());
-        let expires_at = match &ending {
-            Ending::Rotated(rotated) => rotated.access_expires_at,
-            _ => tokens.access_expires_at,
-        };
-        let settlement = Settlement {
-            ending,
-            due_at,
-            duration_ms: Some(record.duration_ms()),
-            write_id: self.ids().write(),
-        };
-        let settled = self.settle(held, &settlement, deadline).await;
-        let record = match settled {
-            Ok(()) => record,
-            Err(SettleError::LeaseLost) => RefreshAttempt {
-                failure: Some(AttemptFailure { class: FailureClass::LostRace, code: None, trace_id: None }),
-                ..record
-            },
-            Err(SettleError::Store(error)) => return Err(error),
-        };
-        self.tell(held, &record, expires_at).await;
-        Ok(RefreshReport {
-            key: held.before.key.clone(),
-            provider: Some(held.before.provider),
-            expires_at: Some(expires_at),
-            duration_ms: Some(record.duration_ms()),
-            outcome: match record.failure {
-                None => RefreshOutcome::Refreshed,
-                Some(failure) => RefreshOutcome::Failed { failure, retry_at: due_at },
-            },
-        })
+    /// Whether an attempt on the connection was begun and never ended: a read, so that the message that watches over a
+    /// refresh costs no write where all went well.
+    async fn is_unfinished(&self, key: &ConnectionKey) -> Result<bool, StoreError> {
+        Ok(self.connections.find(key).await?.is_some_and(|connection| connection.lease.is_some()))
     }
 
-    /// Spends the current refresh token; where it is refused, the previous one within its grace.
-    async fn spend(
-        &self,
-        held: &Held,
-        tokens: &SealedTokens,
-        deadline: Timestamp,
-    ) -> Result<(OpenedRefresh, TokenSet), AttemptError> {
-        let connection = &held.before;
-        let endpoint = self.endpoints.get(&connection.provider).ok_or_else(AttemptError::not_configured)?;
-        let mut opened = self
-            .sealer
-            .open_refresh(connection, tokens)
-            .await
-            .map_err(|error| AttemptError::unseal(&error))?;
-        if self.clock.now() >= later(tokens.keys_made_at, MAX_KEY_AGE) {
-            let renewed = self.sealer.renew_keys(connection, opened).await;
-            opened = renewed.map_err(|error| AttemptError::unseal(&UnsealError::Key(error)))?;
-        }
-        self.has_time(deadline)?;
-        let location = connection.location.as_ref();
-        let refused = match endpoint.refresh(&opened.token, location).await {
-            Ok(answer) => return Ok((opened, answer)),
-            Err(error) => error,
+    /// Whether the stored token set calls for a refresh, or a person's wish does.
+    fn is_wanted(&self, held: &Held, tokens: &SealedTokens) -> bool {
+        let (now, before) = (held.started_at, &held.before);
+        let wanted = match held.trigger {
+            Trigger::Recovery => true,
+            Trigger::Scheduled => self.policy.is_due(before.due, tokens, before.used_at, now),
+            Trigger::OnDemand => self.policy.needs_refresh(tokens, now),
+            Trigger::Manual => !tokens.refreshed || now >= later(tokens.issued_at, JOIN),
         };
-        let previous_usable =
-            tokens.previous.as_ref().is_some_and(|previous| self.clock.now() < previous.usable_until);
-        if !matches!(refused, TokenEndpointError::GrantRefused(_)) || !previous_usable {
-            return Err(AttemptError::provider(&refused));
-        }
-        // Without having tried `previous` a verdict would lack evidence.
-        self.has_time(deadline)?;
-        let Some(previous) = self
-            .sealer
-            .open_previous(connection, tokens)
-            .await
-            .map_err(|error| AttemptError::unseal(&error))?
-        else {
-            return Err(AttemptError::provider(&refused));
-        };
-        match endpoint.refresh(&previous.token, location).await {
-            Ok(answer) => Ok((previous, answer)),
-            Err(TokenEndpointError::GrantRefused(_)) => Err(AttemptError::provider(&refused)),
-            Err(error) => Err(AttemptError::provider(&error)),
+        tracing::debug!(wanted, trigger = held.trigger.as_str(), "Refresh decision");
+        wanted
+    }
+
+    /// Where a connection is found next that needed nothing: where it was, unless nobody uses it any more, or nothing says
+    /// when.
+    fn due_unchanged(&self, held: &Held, tokens: &SealedTokens) -> Option<Due> {
+        let before = &held.before;
+        let is_warm = self.policy.is_warm(held.used_at(), held.started_at);
+        match before.due {
+            Some(Due::Slot(_)) if !is_warm => {
+                let at = self.policy.keep_alive_at(tokens, &*self.entropy);
+                // One that fell idle long after its last refresh is not kept waiting for the past.
+                Some(Due::At(at.max(later(held.started_at, JOIN))))
+            }
+            Some(due) => Some(due),
+            None => Some(self.policy.next(&before.key.connection, tokens, held.used_at(), &*self.entropy)),
         }
     }
 
-    /// Refuses to send what there is no time left to hear the answer of.
-    pub(super) fn has_time(&self, deadline: Timestamp) -> Result<(), AttemptError> {
-        if later(self.clock.now(), self.policy.post_timeout) <= deadline {
-            return Ok(());
-        }
-        tracing::warn!("No time is left for a request to the provider");
-        Err(AttemptError::passing("no_time_left"))
+    /// When the next call is within the provider's budget for one refresh token; none when it is now.
+    fn over_budget(&self, held: &Held) -> Option<Timestamp> {
+        Budget::of(held.before.provider)?.free_at(&held.before.calls, held.started_at)
     }
 
-    /// Whether a stored token set calls for a refresh, or a person's wish does.
-    fn is_wanted(&self, trigger: Trigger, tokens: &SealedTokens, now: Timestamp) -> bool {
-        let needs_refresh = match trigger {
-            Trigger::Scheduled => self.policy.is_due(tokens, now),
-            _ => self.policy.needs_refresh(tokens, now),
-        };
-        let just_refreshed = tokens.refreshed && now < later(tokens.issued_at, JOIN);
-        tracing::debug!(needs_refresh, just_refreshed, trigger = trigger.as_str(), "Refresh decision");
-        needs_refresh || (trigger == Trigger::Manual && !just_refreshed)
-    }
-
-    /// History and events, after everything that matters is stored; their failure is logged and nothing more.
-    async fn tell(&self, held: &Held, record: &RefreshAttempt, expires_at: Timestamp) {
-        if let Err(error) = self.attempts.record(record).await {
-            tracing::error!(error = chain(&error), "Attempt is not in the history");
-        }
-        let class = record.failure.as_ref().map(|failure| failure.class);
-        let mut kinds = vec![match class {
-            None => EventKind::TokenRefreshed,
-            Some(_) => EventKind::TokenRefreshFailed,
-        }];
-        // Nobody is asked to connect again what is being ended.
-        if class == Some(FailureClass::Dead) && held.lease.purpose == LeasePurpose::Refresh {
-            kinds.push(EventKind::ConnectionReconnectRequired);
-        }
-        for kind in kinds {
-            let mut event = Event::new(kind, &record.key, record.provider, record.completed_at);
-            event.expires_at = class.is_none().then_some(expires_at);
-            event.error_code = class.map(|class| class.as_str().to_owned());
-            announce(&*self.bus, &event).await;
-        }
+    /// Whether there is time to hear the answer of what is sent now.
+    pub(super) fn has_time(&self, deadline: Timestamp) -> bool {
+        later(self.clock.now(), self.policy.post_timeout) <= deadline
     }
 
     pub(super) fn ids(&self) -> Ids<'_> {
         Ids::new(&*self.clock, &*self.entropy)
-    }
-}
-
-/// Why no token set was had, already judged.
-pub(super) struct AttemptError {
-    pub(super) failure: AttemptFailure,
-    pub(super) retry_after: Option<Duration>,
-}
-
-impl AttemptError {
-    fn provider(error: &TokenEndpointError) -> Self {
-        tracing::warn!(error = chain(error), "Provider gave no token set");
-        let (failure, retry_after) = verdict::of(error);
-        Self { failure, retry_after }
-    }
-
-    pub(super) fn unseal(error: &UnsealError) -> Self {
-        if let UnsealError::Key(KeyError::Unavailable(_)) = error {
-            tracing::warn!(error = chain(error), "Key service did not answer");
-            return Self::passing("key_service_unavailable");
-        }
-        Self { failure: verdict::own(FailureClass::Sealing, error), retry_after: None }
-    }
-
-    /// A failure of our own side that will pass; nothing was sent.
-    pub(super) fn passing(code: &str) -> Self {
-        Self::ours(FailureClass::Transient, code)
-    }
-
-    /// The provider is not configured here, which says nothing about its grants.
-    pub(super) fn not_configured() -> Self {
-        Self::ours(FailureClass::Configuration, "provider_not_configured")
-    }
-
-    fn ours(class: FailureClass, code: &str) -> Self {
-        let failure = AttemptFailure { class, code: Some(code.to_owned()), trace_id: None };
-        Self { failure, retry_after: None }
     }
 }

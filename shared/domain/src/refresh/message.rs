@@ -17,8 +17,9 @@ use crate::{
 
 /// The version of the message written here.
 pub const MESSAGE_VERSION: u32 = 1;
-/// Connections in one message: a worker refreshes as many at once, which is what one invocation has time for.
-pub const MAX_CONNECTIONS: usize = 50;
+/// Connections in one message: a worker refreshes them in two rounds, so that a million cost ten thousand messages, in a
+/// thousand calls to SQS.
+pub const MAX_CONNECTIONS: usize = 100;
 
 /// Asks for connections to be refreshed; the body on the refresh queue and of a direct invocation.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -86,6 +87,8 @@ pub enum RefreshResult {
     Dead,
     /// The provider asks for patience.
     Throttled,
+    /// The provider failed so often that it is left in peace for a while; nothing was sent.
+    CircuitOpen,
     /// Something failed that may pass.
     Failed,
     /// There is no such connection.
@@ -137,6 +140,10 @@ impl From<&RefreshReport> for RefreshAnswer {
                 (RefreshResult::Dead, Some(state.as_str().to_owned()), None)
             }
             RefreshOutcome::Missing => (RefreshResult::Missing, None, None),
+            RefreshOutcome::HeldBack { until } => {
+                (RefreshResult::CircuitOpen, Some("circuit_open".to_owned()), Some(*until))
+            }
+            RefreshOutcome::NoTime => (RefreshResult::Failed, Some("no_time_left".to_owned()), None),
             RefreshOutcome::Failed { failure, retry_at } => {
                 let result = match failure.class {
                     super::FailureClass::Dead => RefreshResult::Dead,

@@ -5,13 +5,28 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
-    connection::SealedTokens,
+    connection::{Due, SealedTokens, Slot, WHEELS},
     entropy::{self, Entropy},
+    id::ConnectionId,
 };
+
+/// Which connections are kept warm, that is with an access token that is good at any time (`REFRESH_POLICY`).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Warmth {
+    /// `adaptive`: those that were used within a day; the others are kept alive and refreshed when they are used.
+    #[default]
+    Adaptive,
+    /// `always`: all.
+    Always,
+}
 
 /// The times that govern refreshing; checked against each other when the configuration is read.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshPolicy {
+    /// Which connections are kept warm.
+    pub warmth: Warmth,
+    /// How often a connection is refreshed that nobody uses (`KEEP_ALIVE_HOURS`).
+    pub keep_alive: Duration,
     /// How long before its end an access token is refreshed (`REFRESH_LEAD_SECONDS`).
     pub lead: Duration,
     /// How long a POST to a token endpoint may take (`REFRESH_POST_TIMEOUT_SECONDS`).
@@ -28,8 +43,20 @@ pub const DEFAULT_POST_TIMEOUT: Duration = Duration::from_secs(45);
 /// Above the function's hard timeout of 75 s, with room for clocks that differ.
 pub const DEFAULT_LEASE: Duration = Duration::from_secs(105);
 
-/// A claimed connection whose message is lost is due again after this time; above SQS's usual delivery, below any lead.
-pub const CLAIM: Duration = Duration::from_mins(5);
+/// Once a day: far inside the 60 days of Xero's refresh tokens and the 100 of Intuit's, so that weeks of failures cost no
+/// connection.
+pub const DEFAULT_KEEP_ALIVE: Duration = Duration::from_hours(24);
+/// A connection that was used within this time is kept warm.
+pub const USED_KEEPS_WARM: Duration = Duration::from_hours(24);
+/// A keep-alive never waits for more than this share of a refresh token's life.
+const KEEP_ALIVE_SHARE: u32 = 4;
+/// Between the sweep that comes by and the refresh may pass this much: the queue's waiting and the spread over a minute.
+/// A token that would not outlast the next turn of its wheel by as much is refreshed in this one.
+const VISIT_SLACK: Duration = Duration::from_mins(5);
+/// By how much a token's life may fall short of whole minutes.
+const ROUNDING: Duration = Duration::from_secs(30);
+/// A connection is looked at a little before its time by a clock that is a little behind.
+const EARLY: Duration = Duration::from_secs(10);
 /// A manual refresh joins one that succeeded this recently.
 pub const JOIN: Duration = Duration::from_secs(10);
 /// Our own backoff never grows beyond this.
@@ -45,7 +72,13 @@ const JITTER_SHARE: u32 = 10;
 
 impl Default for RefreshPolicy {
     fn default() -> Self {
-        Self { lead: DEFAULT_LEAD, post_timeout: DEFAULT_POST_TIMEOUT, lease: DEFAULT_LEASE }
+        Self {
+            warmth: Warmth::Adaptive,
+            keep_alive: DEFAULT_KEEP_ALIVE,
+            lead: DEFAULT_LEAD,
+            post_timeout: DEFAULT_POST_TIMEOUT,
+            lease: DEFAULT_LEASE,
+        }
     }
 }
 
@@ -65,20 +98,81 @@ impl RefreshPolicy {
         now >= earlier(tokens.access_expires_at, lead)
     }
 
-    /// Whether the sweep was right to look at a token set: due times are spread ahead of the lead.
+    /// Whether a connection that was last used at `used_at` is kept warm.
     #[must_use]
-    pub fn is_due(&self, tokens: &SealedTokens, now: Timestamp) -> bool {
-        let lead = self.lead_for(tokens.issued_at, tokens.access_expires_at);
-        now >= earlier(tokens.access_expires_at, lead + lead / JITTER_SHARE)
+    pub fn is_warm(&self, used_at: Timestamp, now: Timestamp) -> bool {
+        self.warmth == Warmth::Always || now < later(used_at, USED_KEEPS_WARM)
     }
 
-    /// When the sweep should look at a token set again.
+    /// Whether a visit of the sweep, which found the connection at `due`, is the moment to refresh it.
     #[must_use]
-    pub fn due_at(&self, issued_at: Timestamp, expires_at: Timestamp, entropy: &dyn Entropy) -> Timestamp {
-        let lead = self.lead_for(issued_at, expires_at);
-        let jitter = u64::try_from((lead / JITTER_SHARE).as_millis()).unwrap_or_default();
-        earlier(expires_at, lead + Duration::from_millis(entropy::up_to(entropy, jitter)))
+    pub fn is_due(
+        &self,
+        due: Option<Due>,
+        tokens: &SealedTokens,
+        used_at: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        match due {
+            Some(Due::At(at)) => at <= later(now, EARLY),
+            Some(Due::Slot(slot)) if self.is_warm(used_at, now) => {
+                let next_visit = later(now, Duration::from_mins(slot.period.into()) + VISIT_SLACK);
+                next_visit > tokens.access_expires_at
+            }
+            Some(Due::Slot(_)) | None => false,
+        }
     }
+
+    /// Where the sweep finds a connection next, after all went well.
+    #[must_use]
+    pub fn next(
+        &self,
+        connection: &ConnectionId,
+        tokens: &SealedTokens,
+        used_at: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Due {
+        let now = tokens.issued_at;
+        if !self.is_warm(used_at, now) {
+            return Due::At(self.keep_alive_at(tokens, entropy));
+        }
+        let lead = self.lead_for(now, tokens.access_expires_at);
+        match wheel(now, earlier(tokens.access_expires_at, lead)) {
+            Some(period) => Due::Slot(Slot::of(connection, period)),
+            None => Due::At(self.lead_at(tokens, entropy)),
+        }
+    }
+
+    /// When a token is refreshed that fits no wheel: a little before its lead begins.
+    fn lead_at(&self, tokens: &SealedTokens, entropy: &dyn Entropy) -> Timestamp {
+        let lead = self.lead_for(tokens.issued_at, tokens.access_expires_at);
+        earlier(tokens.access_expires_at, lead + up_to(lead / JITTER_SHARE, entropy))
+    }
+
+    /// When an idle connection is refreshed: within the second half of the time that it may wait, so that connections that
+    /// were made, or fell idle, together spread over the day.
+    #[must_use]
+    pub fn keep_alive_at(&self, tokens: &SealedTokens, entropy: &dyn Entropy) -> Timestamp {
+        let lives = tokens.refresh_expires_at.map(|ends| ends.duration_since(tokens.issued_at));
+        let share = lives.map(|lives| Duration::try_from(lives).unwrap_or_default() / KEEP_ALIVE_SHARE);
+        let wait = share.map_or(self.keep_alive, |share| self.keep_alive.min(share));
+        later(tokens.issued_at, wait / 2 + up_to(wait / 2, entropy))
+    }
+}
+
+/// The slowest wheel that turns at least once between two times, unless even that turns too often: then a time of its own
+/// is the cheaper.
+fn wheel(from: Timestamp, until: Timestamp) -> Option<u16> {
+    // A token of an hour, less the moment that its answer took, is a token of an hour.
+    let minutes = later(until, ROUNDING).duration_since(from).as_mins();
+    let slowest = i64::from(WHEELS[0]);
+    WHEELS.into_iter().find(|&period| i64::from(period) <= minutes).filter(|_| minutes < 2 * slowest)
+}
+
+/// A random part of a span of time.
+fn up_to(span: Duration, entropy: &dyn Entropy) -> Duration {
+    let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(entropy::up_to(entropy, ms))
 }
 
 /// When to try again after `failures` failures in a row: doubling from a minute to a quarter of an hour, or when the
@@ -135,9 +229,87 @@ mod tests {
         assert_eq!(RefreshPolicy::default().lead_for(at(10), at(0)), Duration::ZERO);
     }
 
+    fn tokens(life: i64) -> SealedTokens {
+        SealedTokens {
+            generation: 1,
+            access: vec![],
+            refresh: vec![],
+            refresh_fingerprint: String::new(),
+            issued_at: at(0),
+            refreshed: true,
+            access_expires_at: at(life),
+            refresh_expires_at: Some(at(60 * 86_400)),
+            hard_expires_at: None,
+            keys_made_at: at(0),
+            previous: None,
+        }
+    }
+
+    fn next(policy: &RefreshPolicy, life: i64, used_at: i64) -> Due {
+        policy.next(&"conn_1".parse().unwrap(), &tokens(life), at(used_at), &Zeros)
+    }
+
     #[test]
-    fn due_exactly_at_the_margin() {
-        assert_eq!(RefreshPolicy::default().due_at(at(0), at(3600), &Zeros), at(2400));
+    fn warm_connections_turn_with_the_slowest_wheel_that_their_lead_allows() {
+        let policy = RefreshPolicy::default();
+        let period = |life| match next(&policy, life, 0) {
+            Due::Slot(slot) => Some(slot.period),
+            Due::At(_) => None,
+        };
+
+        assert_eq!(period(3600), Some(40), "an hour, led by a third");
+        assert_eq!(period(3590), Some(40), "an hour, less the time of the answer");
+        assert_eq!(period(1800), Some(20), "Xero's half hour");
+        assert_eq!(period(600), None, "too short for any wheel");
+        assert_eq!(period(86_400), None, "a day's token would be looked at far too often");
+        assert_eq!(next(&policy, 600, 0), Due::At(at(400)));
+        assert_eq!(next(&policy, 86_400, 0), Due::At(at(86_400 - 1800)));
+    }
+
+    #[test]
+    fn an_idle_connection_is_kept_alive_daily_unless_all_are_kept_warm() {
+        let policy = RefreshPolicy::default();
+        let day_before = -86_400;
+
+        assert_eq!(
+            next(&policy, 3600, day_before),
+            Due::At(at(12 * 3600)),
+            "jittered over the second half day"
+        );
+        let always = RefreshPolicy { warmth: Warmth::Always, ..policy };
+        assert!(matches!(next(&always, 3600, day_before), Due::Slot(_)));
+    }
+
+    #[test]
+    fn a_keep_alive_stays_well_inside_the_refresh_tokens_life() {
+        let policy = RefreshPolicy { keep_alive: Duration::from_hours(24 * 365), ..RefreshPolicy::default() };
+
+        assert_eq!(policy.keep_alive_at(&tokens(3600), &Zeros), at(60 * 86_400 / 8));
+    }
+
+    #[test]
+    fn a_visit_refreshes_what_would_not_outlast_the_next_turn_and_nothing_else() {
+        let policy = RefreshPolicy::default();
+        let slot = Some(Due::Slot(Slot { period: 40, minute: 0 }));
+        let visited = |now| policy.is_due(slot, &tokens(3600), at(0), at(now));
+
+        assert!(!visited(0) && !visited(15 * 60), "refreshed on demand a moment ago");
+        assert!(visited(16 * 60) && visited(40 * 60) && visited(3600));
+        let idle = at(40 * 60 - 86_400);
+        assert!(!policy.is_due(slot, &tokens(3600), idle, at(40 * 60)), "nobody uses it");
+    }
+
+    #[test]
+    fn no_connection_on_a_wheel_can_run_out_between_two_visits() {
+        let policy = RefreshPolicy::default();
+        for (life, period) in [(3600, 40), (1800, 20)] {
+            let slot = Some(Due::Slot(Slot { period, minute: 0 }));
+            for age in 0..=life / 60 {
+                let refreshed = policy.is_due(slot, &tokens(life), at(0), at(age * 60));
+                let next_visit = (age + i64::from(period)) * 60;
+                assert!(refreshed || next_visit < life, "aged {age} minutes of {life} s");
+            }
+        }
     }
 
     #[test]

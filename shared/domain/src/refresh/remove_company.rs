@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     DisconnectAnswer, DisconnectResult, FailureClass, RefreshOutcome, Refresher, Trigger,
     disconnect::{ROUNDS, RevokeFailure, answer, waiting},
-    engine::AttemptError,
+    spend::AttemptError,
 };
 use crate::{
     audit::{self, AuditAction, AuditEntry},

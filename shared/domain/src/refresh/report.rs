@@ -42,6 +42,13 @@ pub enum RefreshOutcome {
     },
     /// There is no such connection.
     Missing,
+    /// The provider's breaker is open; nothing was sent.
+    HeldBack {
+        /// When the sweep tries again.
+        until: Timestamp,
+    },
+    /// No time was left to hear a provider's answer; nothing was sent, and nothing changed.
+    NoTime,
     /// It failed.
     Failed {
         /// How.

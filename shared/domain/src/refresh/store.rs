@@ -1,12 +1,17 @@
 //! Where leases are taken and token sets are replaced.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::RefreshAttempt;
+use super::{CompleteOutcome, RefreshAttempt, SpilledTokens};
 use crate::{
-    connection::{Connection, ConnectionKey, ConnectionState, Lease, SealedTokens},
+    connection::{
+        ChainHead, Connection, ConnectionKey, ConnectionState, Due, DuePartition, LastAttempt, Lease,
+        Notices, SealedTokens,
+    },
     id::TenantId,
     provider::Provider,
     store::StoreError,
@@ -47,8 +52,7 @@ pub struct RefreshLease {
 #[derive(Clone, Debug)]
 pub enum LeaseOutcome {
     /// It is ours. The connection is as it was just before, read in the same write: its `lease` is that of the worker
-    /// before us, if that one never ended its attempt. Only its `due_at` may be the end of our own lease already, when
-    /// the first answer was lost.
+    /// before us, if that one never ended its attempt.
     Taken {
         /// The lease.
         lease: RefreshLease,
@@ -74,12 +78,29 @@ pub enum LeaseOutcome {
 pub struct Settlement {
     /// What happened.
     pub ending: Ending,
-    /// When the sweep looks again; none takes the connection out of the index.
-    pub due_at: Option<Timestamp>,
-    /// How long the attempt took, for the counters; none when nothing was attempted.
-    pub duration_ms: Option<u64>,
+    /// Where the sweep finds the connection next; none takes it out of the index.
+    pub due: Option<Due>,
+    /// When its tokens were last used.
+    pub used_at: Timestamp,
+    /// What is kept of the attempt; none when nothing was attempted.
+    pub attempt: Option<Attempted>,
     /// By which this write knows itself again.
     pub write_id: String,
+}
+
+/// What the connection keeps of an attempt.
+#[derive(Clone, Debug)]
+pub struct Attempted {
+    /// How long it took, for the counters.
+    pub duration_ms: u64,
+    /// The attempt itself.
+    pub last: LastAttempt,
+    /// The head of the history that it makes.
+    pub chain: ChainHead,
+    /// The calls that count against the provider's budget.
+    pub calls: Vec<Timestamp>,
+    /// What the tenant is told of coming ends.
+    pub notices: Notices,
 }
 
 /// What an attempt came to.
@@ -89,10 +110,13 @@ pub enum Ending {
     Rotated(Box<SealedTokens>),
     /// Nothing was needed or nothing was committed; the tokens stay and the lease is released.
     Unchanged,
-    /// The provider's verdict: the grant is dead. The lease is released.
+    /// The provider's verdict: the grant is dead. The lease is released. It stands only while the token set does that it
+    /// was passed on.
     Dead {
         /// The provider's word for it.
         reason: String,
+        /// The generation of that token set.
+        generation: u64,
     },
     /// The outcome is unknown: the lease and its intent stay until the lease runs out.
     Unknown,
@@ -121,18 +145,12 @@ pub enum SettleError {
     /// The lease is no longer ours, or the connection left the state in which tokens are written.
     #[error("the lease is no longer held")]
     LeaseLost,
+    /// The token set that was judged is no longer the one that stands.
+    #[error("the token set was replaced")]
+    Replaced,
     /// The store did not take it; the same settlement may be tried again.
     #[error("the settlement could not be stored")]
     Store(#[from] StoreError),
-}
-
-/// A connection that the due index lists.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct DueConnection {
-    /// The connection.
-    pub key: ConnectionKey,
-    /// When it was due.
-    pub due_at: Timestamp,
 }
 
 /// Where leases are taken and token sets are replaced.
@@ -140,8 +158,8 @@ pub struct DueConnection {
 pub trait RefreshStore: Send + Sync {
     /// Takes the lease when it is free at `lease.started_at`, raising the fence and writing the intent, in one write.
     ///
-    /// The same write makes the connection due when the lease ends, so that the sweep drives it again if its worker is
-    /// killed before it settles; every settlement replaces that time.
+    /// The index of due connections is left alone: whoever takes a lease has left a message on the refresh queue that
+    /// comes back if they do not.
     ///
     /// `lease.spends` is ignored: the store copies the fingerprint of the stored refresh token.
     async fn take_lease(
@@ -159,16 +177,36 @@ pub trait RefreshStore: Send + Sync {
     /// [`LeasePurpose::Disconnect`] the state stays too, whatever the ending, except with [`Ending::Disconnected`].
     async fn settle(&self, lease: &RefreshLease, settlement: &Settlement) -> Result<(), SettleError>;
 
-    /// Lists connections of one shard that are due at `now`, most urgent first; an entry that cannot be read is left out.
+    /// Stores a token set that came by the recovery queue, where the one that it replaces still stands; releases the lease
+    /// under which it was won, and takes back a verdict that was passed on the token set before it.
+    async fn complete(
+        &self,
+        spilled: &SpilledTokens,
+        due: Due,
+        write_id: &str,
+    ) -> Result<CompleteOutcome, StoreError>;
+}
+
+/// One page of the index of due connections.
+#[derive(Clone, Debug, Default)]
+pub struct DuePage {
+    /// The connections, most urgent first.
+    pub keys: Vec<ConnectionKey>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+/// The index of due connections.
+#[async_trait]
+pub trait DueIndex: Send + Sync {
+    /// Lists the connections of a partition from where the page before ended, as many as one answer holds; of those with a
+    /// time only the ones after the first and up to the second of `times`. An entry that cannot be read is left out.
     async fn list_due(
         &self,
-        shard: u32,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<DueConnection>, StoreError>;
-
-    /// Moves a due time forward if nobody else has; false when somebody has.
-    async fn claim_due(&self, due: &DueConnection, until: Timestamp) -> Result<bool, StoreError>;
+        partition: DuePartition,
+        times: (Timestamp, Timestamp),
+        from: Option<&str>,
+    ) -> Result<DuePage, StoreError>;
 }
 
 /// Where attempts are recorded.
@@ -184,21 +222,83 @@ pub trait AttemptLog: Send + Sync {
         tenant: Option<&TenantId>,
         limit: u32,
     ) -> Result<Vec<RefreshAttempt>, StoreError>;
+
+    /// Lists the newest attempts on one connection, newest first.
+    async fn list_of(
+        &self,
+        provider: Provider,
+        key: &ConnectionKey,
+        limit: u32,
+    ) -> Result<Vec<RefreshAttempt>, StoreError>;
 }
 
-/// Where the sweep puts the connections that are due.
+/// A message, and how long it stays invisible on the queue, in whole seconds up to [`MAX_DELAY`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Delayed {
+    /// The message.
+    pub message: super::RefreshMessage,
+    /// The time.
+    pub delay: Duration,
+}
+
+/// What SQS keeps a message invisible for at most.
+pub const MAX_DELAY: Duration = Duration::from_mins(15);
+/// What SQS takes in one call.
+pub const MAX_BATCH: usize = 10;
+
+/// The refresh queue.
 #[async_trait]
 pub trait RefreshQueue: Send + Sync {
-    /// Sends one message that names these connections.
-    async fn send(&self, message: &super::RefreshMessage) -> Result<(), StoreError>;
+    /// Sends up to [`MAX_BATCH`] messages in one call; on an error some may be in the queue.
+    async fn send(&self, messages: &[Delayed]) -> Result<(), StoreError>;
 }
 
-/// Where the sweep leaves its mark, for the health route.
+/// How far the sweep came with one provider: everything up to `through` is enqueued, and of what comes after, up to
+/// `target`, the first `step` partitions and the next up to `from`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SweepProgress {
+    /// Up to when all is enqueued.
+    pub through: Timestamp,
+    /// Up to when the walk goes that is under way.
+    pub target: Option<Timestamp>,
+    /// Partitions of that walk that are done.
+    pub step: u32,
+    /// Where the next page of the partition begins that is not.
+    pub from: Option<String>,
+}
+
+/// What came of claiming the walk over one provider's connections.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ClaimOutcome {
+    /// It is ours, and so far it came; none before the first.
+    Claimed(Option<SweepProgress>),
+    /// Another sweep has it.
+    Held,
+}
+
+/// Where the sweep leaves its marks.
 #[async_trait]
 pub trait SweepLog: Send + Sync {
-    /// Notes that the sweep ran at `at`.
+    /// Notes that the sweep ran at `at`, for the health route.
     async fn note(&self, at: Timestamp) -> Result<(), StoreError>;
 
     /// When the sweep last ran.
     async fn last(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Claims the walk over a provider's connections until a time, if nobody has it at `now`; once more by its owner is
+    /// harmless.
+    async fn claim(
+        &self,
+        provider: Provider,
+        owner: &str,
+        (now, until): (Timestamp, Timestamp),
+    ) -> Result<ClaimOutcome, StoreError>;
+
+    /// Notes how far the owner of the claim came, and gives it back where it `ends`; false when it has it no longer.
+    async fn advance(
+        &self,
+        provider: Provider,
+        owner: &str,
+        (progress, ends): (&SweepProgress, bool),
+    ) -> Result<bool, StoreError>;
 }

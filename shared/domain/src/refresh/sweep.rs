@@ -1,113 +1,295 @@
-//! The sweep: finds connections that are due and puts them on the refresh queue.
+//! The sweep: once a minute, finds connections that are due and puts them on the refresh queue.
+//!
+//! For each provider it goes on from where the sweep before it stopped, to now: first over those with a time of their own,
+//! the most urgent first, then over the slots of each minute, the oldest first. How far it came is noted after each page,
+//! so that a sweep that dies loses nothing and its successor goes on with the page that it was at. Nothing is written to a
+//! connection: a page of thousands costs one read and one note, and a hundred connections one message.
+//!
+//! A provider whose breaker is open is not walked at all. When it answers again, the walk over everything missed is one
+//! walk as any other, its messages spread over some minutes.
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, future, stream};
+use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::{
-    DueConnection, MAX_CONNECTIONS, RefreshMessage, RefreshQueue, RefreshStore, SweepLog, Trigger,
-    policy::{CLAIM, later},
+    BreakerState, Breakers, ClaimOutcome, Delayed, DueIndex, DuePage, MAX_BATCH, MAX_CONNECTIONS,
+    RefreshMessage, RefreshQueue, SweepLog, SweepProgress, Trigger,
+    outage::minute,
+    policy::{earlier, later},
 };
 use crate::{
     clock::Clock,
-    connection::ConnectionKey,
+    connection::{ConnectionKey, DuePartition, Slot, WHEELS},
+    provider::Provider,
     store::{StoreError, chain},
 };
 
-/// How many index entries are read at once.
-const PAGE: u32 = 200;
-/// Claims at once; each is a write of milliseconds.
-const CONCURRENT_CLAIMS: usize = 16;
-/// What one page may need at most, from its reading to its last message.
-const PAGE_TIME: Duration = Duration::from_secs(10);
-/// How many pages of one shard a sweep reads at most; the rest is still due a minute later.
-const MAX_PAGES: usize = 50;
+/// A sweep that is not heard of for this long has died; the function lives for less.
+const CLAIM: Duration = Duration::from_secs(80);
+/// What one page may need at most, from its reading to its note.
+const PAGE_TIME: Duration = Duration::from_secs(15);
+/// The sweep comes once a minute: what is due meanwhile is spread over so much of it, to leave room for the last.
+const SPREAD: Duration = Duration::from_secs(50);
+/// What was missed for longer is spread over more: soon enough for tokens that have ended, and no rush for a provider that
+/// has only just come back.
+const CATCH_UP_SPREAD: Duration = Duration::from_secs(150);
+/// From so many minutes on, something was missed.
+const CATCH_UP: usize = 3;
+/// Connections of which one tries whether a provider is back: some may have been refreshed on demand before it failed.
+const PROBES: usize = 5;
+/// What was enqueued and is still due after this time was lost on its way: it is looked for as often.
+const LOST: Duration = Duration::from_mins(15);
+/// A time may be written by a worker whose write takes a while.
+const LATE_WRITES: Duration = Duration::from_secs(5);
 
 /// Finds what is due.
 pub struct Sweep {
     /// The due index.
-    pub store: Arc<dyn RefreshStore>,
+    pub index: Arc<dyn DueIndex>,
     /// Where due connections go.
     pub queue: Arc<dyn RefreshQueue>,
-    /// Where the sweep leaves its mark.
+    /// Where the sweep leaves its marks.
     pub log: Arc<dyn SweepLog>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// How many shards the due index has.
     pub shards: u32,
+    /// Names this sweep in claims.
+    pub owner: String,
 }
 
 /// What one sweep did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct SweepReport {
-    /// Connections claimed and enqueued.
+    /// Connections enqueued.
     pub enqueued: usize,
-    /// Connections claimed whose message could not be sent; they are due again when the claim runs out.
-    pub unsent: usize,
-    /// Shards that could not be read to their end.
-    pub failed_shards: usize,
+    /// Providers whose breaker is open.
+    pub open: usize,
+    /// Providers whose walk another sweep has, or did not come to its end; the next goes on with it.
+    pub unfinished: usize,
+}
+
+/// A walk over the connections of one provider.
+struct Walk {
+    steps: Vec<Step>,
+    through: Timestamp,
+    target: Timestamp,
+    step: usize,
+    from: Option<String>,
+}
+
+/// One partition of a walk, and over which part of the spread its messages go.
+struct Step {
+    partition: DuePartition,
+    times: (Timestamp, Timestamp),
+    spread: (Duration, Duration),
+    is_catching_up: bool,
 }
 
 impl Sweep {
-    /// Walks every shard until `deadline` is near; one shard's failure does not stop the others.
-    ///
-    /// Each minute begins with another shard, so that when time is short none is always the last.
-    pub async fn run(&self, deadline: Timestamp) -> Result<SweepReport, StoreError> {
+    /// Walks the connections of every provider, side by side, until `deadline` is near; what goes wrong with one does not
+    /// stop the others.
+    pub async fn run(&self, breakers: &Breakers, deadline: Timestamp) -> Result<SweepReport, StoreError> {
+        let walks = Provider::ALL.map(|provider| self.provider(provider, breakers, deadline));
         let mut report = SweepReport::default();
-        let minute = self.clock.now().as_second().div_euclid(60);
-        let first = u32::try_from(minute.rem_euclid(i64::from(self.shards.max(1)))).unwrap_or_default();
-        for shard in (first..self.shards).chain(0..first) {
-            if let Err(error) = self.walk(shard, deadline, &mut report).await {
-                tracing::error!(error = chain(&error), shard, "Shard could not be swept");
-                report.failed_shards += 1;
+        for (provider, walked) in Provider::ALL.into_iter().zip(join_all(walks).await) {
+            match walked {
+                Ok(walked) => {
+                    report.enqueued += walked.enqueued;
+                    report.open += walked.open;
+                    report.unfinished += walked.unfinished;
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = chain(&error),
+                        provider = provider.as_str(),
+                        "Sweep did not come to its end"
+                    );
+                    report.unfinished += 1;
+                }
             }
         }
         self.log.note(self.clock.now()).await?;
         Ok(report)
     }
 
-    async fn walk(
+    async fn provider(
         &self,
-        shard: u32,
+        provider: Provider,
+        breakers: &Breakers,
         deadline: Timestamp,
-        report: &mut SweepReport,
-    ) -> Result<(), StoreError> {
-        for _ in 0..MAX_PAGES {
-            let now = self.clock.now();
-            if later(now, PAGE_TIME) > deadline {
-                tracing::warn!(shard, "No time is left for the rest; it is due a minute later");
-                return Ok(());
+    ) -> Result<SweepReport, StoreError> {
+        let mut report = SweepReport::default();
+        let now = self.clock.now();
+        let state = breakers.health(provider).await.breaker.state;
+        let ClaimOutcome::Claimed(progress) =
+            self.log.claim(provider, &self.owner, (now, later(now, CLAIM))).await?
+        else {
+            report.unfinished = 1;
+            return Ok(report);
+        };
+        let mut walk = Walk::new(provider, progress, now, self.shards);
+        if state != BreakerState::Closed {
+            report.open = 1;
+            report.enqueued = self.probe(&walk, state, now).await?;
+            self.log.advance(provider, &self.owner, (&walk.progress(), true)).await?;
+            return Ok(report);
+        }
+        while let Some(step) = walk.steps.get(walk.step) {
+            if later(self.clock.now(), PAGE_TIME) > deadline {
+                tracing::warn!(
+                    provider = provider.as_str(),
+                    "No time is left for the rest; the next sweep goes on"
+                );
+                report.unfinished = 1;
+                break;
             }
-            let due = self.store.list_due(shard, now, PAGE).await?;
-            let claims = stream::iter(&due).map(|entry| self.claim(entry, now)).buffered(CONCURRENT_CLAIMS);
-            let claimed: Vec<_> = claims.filter_map(future::ready).collect().await;
-            for keys in claimed.chunks(MAX_CONNECTIONS) {
-                self.enqueue(keys.to_vec(), report).await;
+            let page = self.index.list_due(step.partition, step.times, walk.from.as_deref()).await?;
+            self.enqueue(step, &page).await?;
+            let found = page.keys.len();
+            report.enqueued += found;
+            walk.pass(page);
+            // An empty partition is as quickly read again as noted.
+            if walk.is_at_end() || found > 0 {
+                let ends = walk.is_at_end();
+                if !self.log.advance(provider, &self.owner, (&walk.progress(), ends)).await? {
+                    tracing::warn!(provider = provider.as_str(), "Another sweep took over");
+                    report.unfinished = 1;
+                    return Ok(report);
+                }
             }
-            if due.len() < PAGE as usize {
-                return Ok(());
-            }
+        }
+        Ok(report)
+    }
+
+    /// Puts a page on the queue, its messages spread over the time of its step.
+    async fn enqueue(&self, step: &Step, page: &DuePage) -> Result<(), StoreError> {
+        let (begins, lasts) = step.spread;
+        let count = page.keys.len();
+        let full = count.div_ceil(MAX_CONNECTIONS);
+        // After an outage evenly, second by second; else in as few messages as hold them.
+        let seconds = usize::try_from(lasts.as_secs()).unwrap_or(usize::MAX).max(1);
+        let messages = if step.is_catching_up { full.max(count.min(seconds)) } else { full };
+        let delayed = even_parts(&page.keys, messages).enumerate().map(|(number, keys)| Delayed {
+            message: RefreshMessage::new(keys.to_vec(), Trigger::Scheduled),
+            delay: begins + share(lasts, number, messages),
+        });
+        for batch in delayed.collect::<Vec<_>>().chunks(MAX_BATCH) {
+            self.queue.send(batch).await?;
         }
         Ok(())
     }
 
-    /// Claims one connection; one that could not be claimed is due again with the next sweep.
-    async fn claim(&self, due: &DueConnection, now: Timestamp) -> Option<ConnectionKey> {
-        let claimed = self.store.claim_due(due, later(now, CLAIM)).await;
-        let told =
-            |error: &StoreError| tracing::error!(error = chain(error), "Connection could not be claimed");
-        claimed.inspect_err(told).unwrap_or_default().then(|| due.key.clone())
-    }
-
-    async fn enqueue(&self, claimed: Vec<ConnectionKey>, report: &mut SweepReport) {
-        let count = claimed.len();
-        match self.queue.send(&RefreshMessage::new(claimed, Trigger::Scheduled)).await {
-            Ok(()) => report.enqueued += count,
-            Err(error) => {
-                tracing::error!(error = chain(&error), count, "Due connections are not enqueued");
-                report.unsent += count;
+    /// Enqueues the most urgent connections alone, for the moment at which one call may try: the first that still needs a
+    /// refresh then does.
+    async fn probe(&self, walk: &Walk, state: BreakerState, now: Timestamp) -> Result<usize, StoreError> {
+        let soon = later(now, Duration::from_mins(1));
+        let Some(until) = state.until().filter(|until| *until < soon) else { return Ok(0) };
+        let mut keys = vec![];
+        for step in &walk.steps {
+            keys.extend(self.index.list_due(step.partition, step.times, None).await?.keys);
+            if keys.len() >= PROBES {
+                break;
             }
         }
+        keys.truncate(PROBES);
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let count = keys.len();
+        let delay = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+        self.queue.send(&[Delayed { message: RefreshMessage::new(keys, Trigger::Scheduled), delay }]).await?;
+        Ok(count)
     }
+}
+
+impl Walk {
+    /// The walk that goes on from `progress`: to its own target, or to now.
+    fn new(provider: Provider, progress: Option<SweepProgress>, now: Timestamp, shards: u32) -> Self {
+        let SweepProgress { through, target, step, from } = progress.unwrap_or_else(|| SweepProgress {
+            through: earlier(now, Duration::from_mins(1)),
+            target: None,
+            step: 0,
+            from: None,
+        });
+        let target = target.unwrap_or_else(|| earlier(now, LATE_WRITES).max(through));
+        let steps = steps(provider, (through, target), shards);
+        Self { steps, through, target, step: usize::try_from(step).unwrap_or(usize::MAX), from }
+    }
+
+    fn pass(&mut self, page: DuePage) {
+        self.step += usize::from(page.next.is_none());
+        self.from = page.next;
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.step >= self.steps.len()
+    }
+
+    fn progress(&self) -> SweepProgress {
+        if self.is_at_end() {
+            return SweepProgress { through: self.target, target: None, step: 0, from: None };
+        }
+        let step = u32::try_from(self.step).unwrap_or(u32::MAX);
+        // A walk of which nothing is done yet goes on to whatever is now when it does.
+        let is_begun = step > 0 || self.from.is_some();
+        SweepProgress {
+            through: self.through,
+            target: is_begun.then_some(self.target),
+            step,
+            from: self.from.clone(),
+        }
+    }
+}
+
+/// The partitions of a walk over a window of time, in the order of their urgency; the same for the same window.
+fn steps(provider: Provider, (through, target): (Timestamp, Timestamp), shards: u32) -> Vec<Step> {
+    let (first, last) = (minute(through) + 1, minute(target));
+    let minutes = usize::try_from(last - first + 1).unwrap_or_default();
+    let is_catching_up = minutes >= CATCH_UP;
+    let spread = if is_catching_up { CATCH_UP_SPREAD } else { SPREAD };
+    let mut windows = vec![(through, target)];
+    // Across a quarter of an hour, also what should have been done long before.
+    if quarter(through) != quarter(target) {
+        windows.insert(0, (Timestamp::MIN, earlier(target, LOST).min(through)));
+    }
+    let timed = |times| {
+        (0..shards).map(move |shard| Step {
+            partition: DuePartition::Timed { provider, shard },
+            times,
+            spread: (Duration::ZERO, spread),
+            is_catching_up,
+        })
+    };
+    let slots = (first..=last).enumerate().flat_map(|(number, minute)| {
+        let from = share(spread, number, minutes);
+        let until = share(spread, number + 1, minutes);
+        // Each slot once, however often its wheel has turned since.
+        let turning = WHEELS.into_iter().filter(move |&period| number < usize::from(period));
+        turning.map(move |period| Step {
+            partition: DuePartition::Slot { provider, slot: Slot::at(period, minute) },
+            times: (through, target),
+            spread: (from, until.saturating_sub(from)),
+            is_catching_up,
+        })
+    });
+    windows.into_iter().flat_map(timed).chain(slots).collect()
+}
+
+fn quarter(at: Timestamp) -> i64 {
+    minute(at).div_euclid(15)
+}
+
+/// Where the part with a number begins, when a span is cut into so many equal parts.
+fn share(span: Duration, number: usize, parts: usize) -> Duration {
+    let (number, parts) =
+        (u32::try_from(number).unwrap_or(u32::MAX), u32::try_from(parts).unwrap_or(u32::MAX));
+    span.saturating_mul(number) / parts.max(1)
+}
+
+/// Cuts a slice into so many parts, none of which has more than one element more than another.
+fn even_parts(keys: &[ConnectionKey], parts: usize) -> impl Iterator<Item = &[ConnectionKey]> {
+    (0..parts).map(move |part| &keys[part * keys.len() / parts..(part + 1) * keys.len() / parts])
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AttemptFailure, FailureClass};
+use super::{AttemptFailure, FailureClass, RefreshAttempt};
 use crate::{
     provider::Provider,
     store::chain,
@@ -27,6 +27,17 @@ pub(super) fn of(error: &TokenEndpointError) -> (AttemptFailure, Option<Duration
 pub(super) fn failure(class: FailureClass, refusal: Refusal) -> AttemptFailure {
     let code = refusal.error.or_else(|| refusal.status.map(|status| format!("http_{status}")));
     AttemptFailure { class, code, trace_id: refusal.trace_id }
+}
+
+/// The record of an attempt that came too late to be stored.
+pub(super) fn lost_race(record: RefreshAttempt) -> RefreshAttempt {
+    let failure = AttemptFailure { class: FailureClass::LostRace, code: None, trace_id: None };
+    RefreshAttempt { failure: Some(failure), link: None, ..record }
+}
+
+/// How the attempt of a worker failed that was killed before it could say.
+pub(super) fn worker_lost() -> AttemptFailure {
+    AttemptFailure { class: FailureClass::Unknown, code: Some("worker_lost".to_owned()), trace_id: None }
 }
 
 /// A failure of our own side, which says nothing about the grant.

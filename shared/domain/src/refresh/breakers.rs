@@ -1,0 +1,262 @@
+//! What all workers know of each provider: its breaker, and what came of their attempts.
+//!
+//! The table is the truth; a process keeps what it read for a moment, and counts what it saw until its invocation ends.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::{Mutex, Semaphore};
+
+use super::{
+    Admission, Breaker, BreakerSettings, BreakerState, OutageSettings, Tally,
+    outage::{self, REMEMBERED},
+    policy::later,
+};
+use crate::{
+    clock::Clock,
+    event::{Event, EventBus, EventKind, announce},
+    id::ConnectionId,
+    provider::Provider,
+    store::{StoreError, chain},
+};
+
+/// What a process read of a provider stands for this long: a breaker that opened elsewhere is heeded soon, and a batch of
+/// a hundred connections costs one read.
+const FRESH: Duration = Duration::from_secs(5);
+/// How often a change is tried that another worker's came between.
+const TRIES: usize = 4;
+/// How long a verdict waits for the calls beside it.
+const NEIGHBOURS: Duration = Duration::from_secs(2);
+/// How often it looks.
+const NEIGHBOURS_POLL: Duration = Duration::from_millis(100);
+/// Calls to one provider at once in one process: a provider that hangs takes only its own places.
+const AT_ONCE: usize = 50;
+
+/// What the table knows of one provider.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ProviderHealth {
+    /// Its breaker.
+    pub breaker: Breaker,
+    /// What came of attempts from a minute on.
+    pub tally: Tally,
+}
+
+/// Where breakers are shared.
+#[async_trait]
+pub trait BreakerStore: Send + Sync {
+    /// Reads a provider's breaker, and the tallies of the minutes (since 1970) from `minute` on, strongly consistent.
+    async fn load(&self, provider: Provider, minute: i64) -> Result<ProviderHealth, StoreError>;
+
+    /// Stores a breaker if the stored one still has the version before its own; false when it has another. After a lost
+    /// answer the same write again is true.
+    async fn replace(&self, provider: Provider, next: &Breaker) -> Result<bool, StoreError>;
+
+    /// Adds attempts to the tally of a minute.
+    async fn count(&self, provider: Provider, minute: i64, tally: &Tally) -> Result<(), StoreError>;
+}
+
+/// The breakers of all providers, as one process sees them.
+pub struct Breakers {
+    store: Arc<dyn BreakerStore>,
+    clock: Arc<dyn Clock>,
+    bus: Arc<dyn EventBus>,
+    settings: (BreakerSettings, OutageSettings),
+    seen: BTreeMap<Provider, Seen>,
+}
+
+struct Seen {
+    health: Mutex<Known>,
+    places: Semaphore,
+    /// How many of those who have a place wait for the others.
+    judging: AtomicUsize,
+}
+
+/// One who waits for the others, for as long as it lives.
+struct Judging<'a>(&'a AtomicUsize);
+
+impl<'a> Judging<'a> {
+    fn of(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Judging<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[derive(Default)]
+struct Known {
+    read_at: Option<Timestamp>,
+    stored: ProviderHealth,
+    /// Counted here, and not yet in the table.
+    uncounted: Tally,
+}
+
+/// What a call told of the provider.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Heard {
+    /// It answered; with a refusal too it is up.
+    Answer,
+    /// It failed.
+    Failure,
+}
+
+impl Breakers {
+    /// Breakers in `store`.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn BreakerStore>,
+        clock: Arc<dyn Clock>,
+        bus: Arc<dyn EventBus>,
+        settings: (BreakerSettings, OutageSettings),
+    ) -> Self {
+        let places = || Semaphore::new(AT_ONCE);
+        let seen = || Seen { health: Mutex::default(), places: places(), judging: AtomicUsize::new(0) };
+        let seen = Provider::ALL.into_iter().map(|provider| (provider, seen())).collect();
+        Self { store, clock, bus, settings, seen }
+    }
+
+    /// One of the places for calls to a provider, free again when it is dropped.
+    pub(super) async fn place(&self, provider: Provider) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        self.seen.get(&provider)?.places.acquire().await.ok()
+    }
+
+    /// What is known of a provider, read anew when that was a while ago; also what this process has not counted yet.
+    pub async fn health(&self, provider: Provider) -> ProviderHealth {
+        let Some(seen) = self.seen.get(&provider) else { return ProviderHealth::default() };
+        let mut known = seen.health.lock().await;
+        self.refreshed(provider, &mut known).await;
+        let mut health = known.stored.clone();
+        health.tally.add(&known.uncounted);
+        health
+    }
+
+    /// Until when a call must wait; none when it may pass, which makes it the one that tries where the breaker was open.
+    pub(super) async fn held_back(&self, provider: Provider) -> Option<Timestamp> {
+        let seen = self.seen.get(&provider)?;
+        let mut known = seen.health.lock().await;
+        for _ in 0..TRIES {
+            self.refreshed(provider, &mut known).await;
+            match known.stored.breaker.admit(&self.settings.0, self.clock.now()) {
+                Admission::Pass => return None,
+                Admission::Wait(until) => return Some(until),
+                Admission::Probe(next) if self.store(provider, &mut known, next).await => return None,
+                Admission::Probe(_) => {}
+            }
+        }
+        Some(later(self.clock.now(), self.settings.0.reset))
+    }
+
+    /// Takes to the breaker what a call told.
+    pub(super) async fn heard(&self, provider: Provider, heard: Heard) {
+        let Some(seen) = self.seen.get(&provider) else { return };
+        let mut known = seen.health.lock().await;
+        for _ in 0..TRIES {
+            self.refreshed(provider, &mut known).await;
+            let (breaker, now) = (known.stored.breaker, self.clock.now());
+            let next = match heard {
+                Heard::Answer => breaker.after_answer(now),
+                Heard::Failure => breaker.after_failure(&self.settings.0, now),
+            };
+            if next == breaker || self.store(provider, &mut known, next).await {
+                return;
+            }
+        }
+    }
+
+    /// Counts one attempt that came to an end.
+    pub(super) async fn count(&self, provider: Provider, connection: &ConnectionId, failed: bool) {
+        let Some(seen) = self.seen.get(&provider) else { return };
+        seen.health.lock().await.uncounted.count(connection, failed);
+    }
+
+    /// Counts an attempt on a connection that the provider refuses, and says whether so much fails at once that no
+    /// connection may be judged by it.
+    ///
+    /// Waits a moment for the calls beside it: when a provider begins to refuse everybody, a batch of fifty hears of it
+    /// within the same second, and the first of them must not be judged alone.
+    pub(super) async fn is_outage(&self, provider: Provider, connection: &ConnectionId) -> bool {
+        let Some(seen) = self.seen.get(&provider) else { return false };
+        self.count(provider, connection, true).await;
+        let _judging = Judging::of(&seen.judging);
+        let give_up = later(self.clock.now(), NEIGHBOURS);
+        while AT_ONCE - seen.places.available_permits() > seen.judging.load(Ordering::SeqCst)
+            && self.clock.now() < give_up
+        {
+            self.clock.sleep(NEIGHBOURS_POLL).await;
+        }
+        self.health(provider).await.tally.is_outage(&self.settings.1)
+    }
+
+    /// Whether a provider is out, by its breaker or by what fails.
+    pub(super) async fn is_out(&self, provider: Provider) -> bool {
+        let health = self.health(provider).await;
+        health.breaker.state != BreakerState::Closed || health.tally.is_outage(&self.settings.1)
+    }
+
+    /// Adds what was counted here to the table, at the end of an invocation; while nothing fails, nothing is written.
+    pub async fn flush(&self) {
+        for (&provider, seen) in &self.seen {
+            let mut known = seen.health.lock().await;
+            let mut tally = std::mem::take(&mut known.uncounted);
+            if tally.failed == 0 && known.stored.tally.failed == 0 {
+                continue;
+            }
+            while tally.failing.len() > self.settings.1.minimum * REMEMBERED {
+                tally.failing.pop_last();
+            }
+            known.read_at = None;
+            if let Err(error) = self.store.count(provider, outage::minute(self.clock.now()), &tally).await {
+                tracing::error!(error = chain(&error), "Attempts are not counted");
+            }
+        }
+    }
+
+    /// Reads what is too old; a table that does not answer holds nobody back.
+    async fn refreshed(&self, provider: Provider, known: &mut Known) {
+        let now = self.clock.now();
+        if known.read_at.is_some_and(|read_at| now < later(read_at, FRESH)) {
+            return;
+        }
+        let window = i64::try_from(self.settings.1.window.as_secs().div_ceil(60)).unwrap_or(i64::MAX);
+        match self.store.load(provider, outage::minute(now).saturating_sub(window)).await {
+            Ok(stored) => (known.stored, known.read_at) = (stored, Some(now)),
+            Err(error) => tracing::error!(error = chain(&error), "Breaker could not be read"),
+        }
+    }
+
+    /// Stores a changed breaker and tells of it; false when it was changed elsewhere, and is to be read again.
+    async fn store(&self, provider: Provider, known: &mut Known, next: Breaker) -> bool {
+        let stored = self.store.replace(provider, &next).await;
+        match stored {
+            Ok(false) => {
+                known.read_at = None;
+                return false;
+            }
+            Ok(true) => {}
+            Err(error) => tracing::error!(error = chain(&error), "Breaker could not be stored"),
+        }
+        let before = std::mem::replace(&mut known.stored.breaker, next);
+        let kind = match (before.state.until(), next.state.until()) {
+            (None, Some(_)) => EventKind::CircuitBreakerOpened,
+            (Some(_), None) => EventKind::CircuitBreakerClosed,
+            _ => return true,
+        };
+        tracing::warn!(provider = provider.as_str(), state = next.state.as_str(), "Breaker changed");
+        let mut event = Event::of_provider(kind, provider, self.clock.now());
+        event.retry_at = next.state.until();
+        announce(&*self.bus, &event).await;
+        true
+    }
+}
