@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use domain::{
-    connection::{ConnectionKey, Lease},
+    connection::{ConnectionKey, Due, Lease},
     refresh::{
-        DueConnection, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore, SettleError, Settlement,
+        CompleteOutcome, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore, SettleError, Settlement,
+        SpilledTokens,
     },
     store::StoreError,
 };
-use jiff::Timestamp;
 
 /// What may be made to fail.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,10 +19,8 @@ pub enum Operation {
     TakeLease,
     /// Storing a settlement.
     Settle,
-    /// Reading the due index.
-    ListDue,
-    /// Claiming a due connection.
-    ClaimDue,
+    /// Storing what came by the recovery queue.
+    Complete,
 }
 
 /// How it fails.
@@ -92,16 +90,12 @@ impl RefreshStore for FaultyRefreshStore {
         under_fault!(self, Settle, "settle", self.inner.settle(lease, settlement))
     }
 
-    async fn list_due(
+    async fn complete(
         &self,
-        shard: u32,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<DueConnection>, StoreError> {
-        under_fault!(self, ListDue, "list_due", self.inner.list_due(shard, now, limit))
-    }
-
-    async fn claim_due(&self, due: &DueConnection, until: Timestamp) -> Result<bool, StoreError> {
-        under_fault!(self, ClaimDue, "claim_due", self.inner.claim_due(due, until))
+        spilled: &SpilledTokens,
+        due: Due,
+        write_id: &str,
+    ) -> Result<CompleteOutcome, StoreError> {
+        under_fault!(self, Complete, "complete", self.inner.complete(spilled, due, write_id))
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::{
     connection::{
-        AttemptCounters, Company, Connection, ConnectionKey, ConnectionState, Lease, NewConnection,
-        PlacedCompany, PreviousRefresh, SealedTokens,
+        AttemptCounters, ChainHead, Company, Connection, ConnectionKey, ConnectionState, Due, Lease,
+        NewConnection, Notices, PlacedCompany, PreviousRefresh, SealedTokens,
     },
     entropy::{self, SystemEntropy},
     id::{CompanyId, Ids, ProviderCompanyId, RecordId, TenantId},
@@ -98,8 +98,13 @@ pub fn connection(key: &ConnectionKey) -> Connection {
         tokens: Some(tokens(1, at(-3600), 64)),
         fence: 7,
         lease: None,
-        due_at: Some(NOW),
+        due: Some(Due::At(NOW)),
+        used_at: NOW,
         attempts: AttemptCounters { succeeded: 3, failed: 2, duration_ms: 900, failed_in_a_row: 1 },
+        last: None,
+        chain: ChainHead::default(),
+        calls: vec![],
+        notices: Notices::default(),
         write_id: ids().write(),
     }
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use domain::{
+    connection::ConnectionKey,
     id::{AttemptId, TenantId},
     provider::Provider,
     refresh::{AttemptLog, RefreshAttempt},
@@ -39,6 +40,18 @@ impl AttemptLog for InMemoryAttempts {
         let wanted = attempts.values().rev().filter(|attempt| {
             attempt.provider == provider && tenant.is_none_or(|tenant| attempt.key.tenant == *tenant)
         });
+        Ok(wanted.take(limit.max(1) as usize).cloned().collect())
+    }
+
+    async fn list_of(
+        &self,
+        provider: Provider,
+        key: &ConnectionKey,
+        limit: u32,
+    ) -> Result<Vec<RefreshAttempt>, StoreError> {
+        let attempts = self.0.lock().unwrap();
+        let wanted = attempts.values().rev();
+        let wanted = wanted.filter(|attempt| attempt.provider == provider && attempt.key == *key);
         Ok(wanted.take(limit.max(1) as usize).cloned().collect())
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use domain::{
     connection::{
         Company, ConfirmOutcome, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionState,
-        ConnectionStore, Lease, MarkOutcome, NewConnection, Replaces, Route,
+        ConnectionStore, Due, Lease, MarkOutcome, NewConnection, Replaces, Route,
     },
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
@@ -41,6 +41,8 @@ pub(super) struct Stored {
     pub(super) connection: Connection,
     /// The lease that the present one replaced, if its worker never ended its attempt.
     pub(super) former: Option<Lease>,
+    /// The state before the provider's verdict, which a token set from the recovery queue takes back.
+    pub(super) before_verdict: Option<ConnectionState>,
     /// The mark of the last settlement, which the mark of a later write does not hide.
     pub(super) settled: Option<String>,
 }
@@ -117,7 +119,9 @@ impl ConnectionStore for InMemoryConnections {
             let place = (key.clone(), placed.company.id.clone());
             state.companies.insert(place, (placed.company, connection.fence));
         }
-        state.connections.insert(key, Stored { connection, former: None, settled: None });
+        state
+            .connections
+            .insert(key, Stored { connection, former: None, before_verdict: None, settled: None });
         Ok(ConnectOutcome::Stored)
     }
 
@@ -156,9 +160,16 @@ impl ConnectionStore for InMemoryConnections {
         }
         connection.state = ConnectionState::Disconnecting;
         connection.reason = None;
-        connection.due_at = Some(now);
+        connection.due = Some(Due::At(now));
         write_id.clone_into(&mut connection.write_id);
         Ok(MarkOutcome::Disconnecting)
+    }
+
+    async fn mark_used(&self, key: &ConnectionKey, at: Timestamp) -> Result<(), StoreError> {
+        if let Some(stored) = self.state().connections.get_mut(key) {
+            stored.connection.used_at = at;
+        }
+        Ok(())
     }
 
     async fn release_route(

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::{
-    refresh::{RefreshMessage, RefreshQueue},
+    refresh::{Delayed, RecoveryQueue, RefreshQueue, SpilledTokens},
     store::StoreError,
     sync::{Lane, SyncJob, SyncQueue},
     webhook::{EventMessage, EventQueue},
@@ -46,7 +46,9 @@ queues! {
     /// The queue of webhook events, in memory.
     InMemoryEventQueue of EventMessage;
     /// The queue of connections to refresh, in memory.
-    InMemoryRefreshQueue of RefreshMessage;
+    InMemoryRefreshQueue of Delayed;
+    /// The recovery queue, in memory.
+    InMemoryRecoveryQueue of SpilledTokens;
     /// The lanes of the sync queue, in memory.
     InMemorySyncQueue of (Lane, SyncJob);
 }
@@ -60,8 +62,15 @@ impl EventQueue for InMemoryEventQueue {
 
 #[async_trait]
 impl RefreshQueue for InMemoryRefreshQueue {
-    async fn send(&self, message: &RefreshMessage) -> Result<(), StoreError> {
-        self.put([message.clone()])
+    async fn send(&self, messages: &[Delayed]) -> Result<(), StoreError> {
+        self.put(messages.iter().cloned())
+    }
+}
+
+#[async_trait]
+impl RecoveryQueue for InMemoryRecoveryQueue {
+    async fn spill(&self, spilled: &SpilledTokens) -> Result<(), StoreError> {
+        self.put([spilled.clone()])
     }
 }
 

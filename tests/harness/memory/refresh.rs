@@ -2,11 +2,10 @@
 
 use async_trait::async_trait;
 use domain::{
-    connection::{AttemptCounters, Connection, ConnectionKey, ConnectionState, Lease},
-    id::ConnectionId,
+    connection::{AttemptCounters, Connection, ConnectionKey, ConnectionState, Due, DuePartition, Lease},
     refresh::{
-        DueConnection, Ending, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore, SettleError,
-        Settlement,
+        CompleteOutcome, DueIndex, DuePage, Ending, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore,
+        SettleError, Settlement, SpilledTokens,
     },
     store::StoreError,
 };
@@ -42,7 +41,6 @@ impl RefreshStore for InMemoryConnections {
         let spends = connection.tokens.as_ref().map(|tokens| tokens.refresh_fingerprint.clone());
         connection.lease = Some(Lease { spends: spends.unwrap_or_default(), ..lease.clone() });
         connection.fence += 1;
-        connection.due_at = Some(lease.expires_at);
         Ok(taken((key, purpose), connection.fence, before))
     }
 
@@ -61,37 +59,79 @@ impl RefreshStore for InMemoryConnections {
         if !holds || !is_open || (settlement.ending.is_of_disconnecting() && !may_end) {
             return Err(SettleError::LeaseLost);
         }
+        if let Ending::Dead { generation, .. } = settlement.ending
+            && connection.tokens.as_ref().is_none_or(|tokens| tokens.generation != generation)
+        {
+            return Err(SettleError::Replaced);
+        }
         apply(stored, lease.purpose, settlement);
         Ok(())
     }
 
+    async fn complete(
+        &self,
+        spilled: &SpilledTokens,
+        due: Due,
+        _write_id: &str,
+    ) -> Result<CompleteOutcome, StoreError> {
+        let mut state = self.state();
+        let Some(stored) = state.connections.get_mut(&spilled.key) else {
+            return Ok(CompleteOutcome::Superseded);
+        };
+        let connection = &mut stored.connection;
+        let Some(tokens) = &connection.tokens else { return Ok(CompleteOutcome::Superseded) };
+        if tokens.generation == spilled.tokens.generation
+            && tokens.refresh_fingerprint == spilled.tokens.refresh_fingerprint
+        {
+            return Ok(CompleteOutcome::Stored);
+        }
+        let stands = tokens.refresh_fingerprint == spilled.replaces
+            && tokens.generation + 1 == spilled.tokens.generation
+            && connection.state != ConnectionState::Disconnected;
+        if !stands {
+            return Ok(CompleteOutcome::Superseded);
+        }
+        connection.tokens = Some(spilled.tokens.clone());
+        if connection.state == ConnectionState::ReconnectRequired {
+            connection.state = stored.before_verdict.unwrap_or(ConnectionState::Active);
+            connection.reason = None;
+        }
+        if connection.state != ConnectionState::Disconnecting {
+            connection.due = Some(due);
+        }
+        if connection.fence == spilled.fence {
+            connection.lease = None;
+            stored.former = None;
+        }
+        Ok(CompleteOutcome::Stored)
+    }
+}
+
+#[async_trait]
+impl DueIndex for InMemoryConnections {
     async fn list_due(
         &self,
-        shard: u32,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<DueConnection>, StoreError> {
+        partition: DuePartition,
+        (after, through): (Timestamp, Timestamp),
+        _from: Option<&str>,
+    ) -> Result<DuePage, StoreError> {
         let state = self.state();
         let connections = state.connections.values().map(|stored| &stored.connection);
-        let entry = |connection: &Connection| {
-            let due_at = connection.due_at.filter(|due_at| *due_at <= now)?;
-            let mine = shard_of(&connection.key.connection, self.due_shards) == shard;
-            mine.then(|| DueConnection { key: connection.key.clone(), due_at })
-        };
-        let mut due: Vec<_> = connections.filter_map(entry).collect();
-        due.sort_by_key(|entry| entry.due_at);
-        due.truncate(limit.max(1) as usize);
-        Ok(due)
-    }
-
-    async fn claim_due(&self, due: &DueConnection, until: Timestamp) -> Result<bool, StoreError> {
-        let mut state = self.state();
-        let stored = state.connections.get_mut(&due.key);
-        let Some(stored) = stored.filter(|stored| stored.connection.due_at == Some(due.due_at)) else {
-            return Ok(false);
-        };
-        stored.connection.due_at = Some(until);
-        Ok(true)
+        let mut due: Vec<_> = connections
+            .filter_map(|connection| {
+                let due = connection.due?;
+                let of =
+                    DuePartition::of(connection.provider, &connection.key.connection, due, self.due_shards);
+                let at = match due {
+                    Due::At(at) if at <= after || at > through => return None,
+                    Due::At(at) => at,
+                    Due::Slot(_) => Timestamp::MIN,
+                };
+                (of == partition).then(|| (at, connection.key.clone()))
+            })
+            .collect();
+        due.sort();
+        Ok(DuePage { keys: due.into_iter().map(|(_, key)| key).collect(), next: None })
     }
 }
 
@@ -105,7 +145,7 @@ fn apply(stored: &mut Stored, purpose: LeasePurpose, settlement: &Settlement) {
     connection.write_id.clone_from(&settlement.write_id);
     let is_ending = connection.state == ConnectionState::Disconnecting;
     if purpose == LeasePurpose::Disconnect || !is_ending {
-        connection.due_at = settlement.due_at;
+        connection.due = settlement.due;
     }
     if !matches!(settlement.ending, Ending::Unknown) {
         connection.lease = None;
@@ -113,10 +153,11 @@ fn apply(stored: &mut Stored, purpose: LeasePurpose, settlement: &Settlement) {
     }
     match &settlement.ending {
         Ending::Rotated(tokens) => connection.tokens = Some((**tokens).clone()),
-        Ending::Dead { reason } if !is_ending => {
+        Ending::Dead { reason, .. } if !is_ending => {
+            stored.before_verdict = Some(connection.state);
             connection.state = ConnectionState::ReconnectRequired;
             connection.reason = Some(reason.clone());
-            connection.due_at = None;
+            connection.due = None;
         }
         Ending::Postponed { reason } => {
             connection.reason = Some(reason.clone());
@@ -126,22 +167,23 @@ fn apply(stored: &mut Stored, purpose: LeasePurpose, settlement: &Settlement) {
             connection.state = ConnectionState::Disconnected;
             connection.reason = None;
             connection.tokens = None;
-            connection.due_at = None;
+            connection.due = None;
         }
         Ending::Dead { .. } | Ending::Unchanged | Ending::Unknown => {}
     }
-    if let Some(duration_ms) = settlement.duration_ms {
+    connection.used_at = settlement.used_at;
+    if let Some(attempt) = &settlement.attempt {
         let rotated = matches!(settlement.ending, Ending::Rotated(_));
-        let AttemptCounters { succeeded, failed, duration_ms: sum, failed_in_a_row } = connection.attempts;
+        let AttemptCounters { succeeded, failed, duration_ms, failed_in_a_row } = connection.attempts;
         connection.attempts = AttemptCounters {
             succeeded: succeeded + u64::from(rotated),
             failed: failed + u64::from(!rotated),
-            duration_ms: sum + duration_ms,
+            duration_ms: duration_ms + attempt.duration_ms,
             failed_in_a_row: if rotated { 0 } else { failed_in_a_row + 1 },
         };
+        connection.last = Some(attempt.last.clone());
+        connection.chain = attempt.chain;
+        connection.calls.clone_from(&attempt.calls);
+        connection.notices = attempt.notices;
     }
-}
-
-fn shard_of(connection: &ConnectionId, shards: u32) -> u32 {
-    connection.as_str().bytes().map(u32::from).sum::<u32>() % shards.max(1)
 }

@@ -139,9 +139,12 @@ impl Sending {
         Step::Wait(Self { tries, ..self }, asked.unwrap_or_default().max(doubled) + jitter)
     }
 
-    /// Nothing can be sent any more.
-    pub(super) fn given_up(self, failure: AttemptFailure, asked: Option<Duration>) -> Step {
-        Step::End(Outcome::Failed(failure, asked))
+    /// Nothing can be sent any more, for a reason of our own.
+    pub(super) fn given_up(self, failure: AttemptFailure) -> Step {
+        // The refusal of the current token is no verdict while the previous one could not be tried.
+        let Self { refused, .. } = self;
+        let code = refused.and_then(|refused| refused.code).or(failure.code);
+        Step::End(Outcome::Failed(AttemptFailure { code, ..failure }, None))
     }
 }
 

@@ -91,6 +91,11 @@ impl Held {
         deadline.min(earlier(self.lease_ends, LEASE_MARGIN))
     }
 
+    /// When the next call is within the provider's budget for one refresh token; none when it is now.
+    fn over_budget(&self) -> Option<Timestamp> {
+        Budget::of(self.before.provider)?.free_at(&self.before.calls, self.started_at)
+    }
+
     /// When the tokens were last used, now that this refresh is wanted.
     pub(super) fn used_at(&self) -> Timestamp {
         match self.asked {
@@ -131,10 +136,11 @@ impl Refresher {
             return report(RefreshOutcome::NotRefreshable { state: held.before.state });
         };
         if !self.is_wanted(&held, &tokens) {
-            self.release(&held, self.due_unchanged(&held, &tokens), deadline).await?;
+            let due = self.due_unchanged(&held, &tokens);
+            self.release(&held, Some(due), deadline).await?;
             return report(RefreshOutcome::Fresh);
         }
-        if let Some(until) = self.over_budget(&held) {
+        if let Some(until) = held.over_budget() {
             tracing::info!("Calls for this refresh token are spent for now");
             self.release(&held, Some(Due::At(until)), deadline).await?;
             return report(RefreshOutcome::HeldBack { until });
@@ -197,23 +203,18 @@ impl Refresher {
 
     /// Where a connection is found next that needed nothing: where it was, unless nobody uses it any more, or nothing says
     /// when.
-    fn due_unchanged(&self, held: &Held, tokens: &SealedTokens) -> Option<Due> {
+    fn due_unchanged(&self, held: &Held, tokens: &SealedTokens) -> Due {
         let before = &held.before;
         let is_warm = self.policy.is_warm(held.used_at(), held.started_at);
         match before.due {
             Some(Due::Slot(_)) if !is_warm => {
                 let at = self.policy.keep_alive_at(tokens, &*self.entropy);
                 // One that fell idle long after its last refresh is not kept waiting for the past.
-                Some(Due::At(at.max(later(held.started_at, JOIN))))
+                Due::At(at.max(later(held.started_at, JOIN)))
             }
-            Some(due) => Some(due),
-            None => Some(self.policy.next(&before.key.connection, tokens, held.used_at(), &*self.entropy)),
+            Some(due) => due,
+            None => self.policy.next(&before.key.connection, tokens, held.used_at(), &*self.entropy),
         }
-    }
-
-    /// When the next call is within the provider's budget for one refresh token; none when it is now.
-    fn over_budget(&self, held: &Held) -> Option<Timestamp> {
-        Budget::of(held.before.provider)?.free_at(&held.before.calls, held.started_at)
     }
 
     /// Whether there is time to hear the answer of what is sent now.

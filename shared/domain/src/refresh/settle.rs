@@ -103,7 +103,7 @@ impl Refresher {
             expires_at: failure.is_none().then_some(standing.access_expires_at),
             lost: None,
         };
-        let (lost, record) = self.records(held, failure, now);
+        let (lost, record) = Self::records(held, failure, now);
         // Whoever replaced the token set has told of it.
         let is_ours = !matches!(&record.failure, Some(failure) if failure.class == FailureClass::LostRace);
         let attempt = is_ours.then(|| Attempted {
@@ -119,7 +119,6 @@ impl Refresher {
 
     /// The attempt as it goes into the history, after the one of a worker before us that was killed before it could.
     fn records(
-        &self,
         held: &Held,
         failure: Option<AttemptFailure>,
         now: Timestamp,
@@ -155,8 +154,8 @@ impl Refresher {
                 },
             )
         });
-        let head = lost.as_ref().and_then(|lost| lost.link).map_or(before.chain, |link| link.head());
-        (lost, linked(head, attempt))
+        let follows = lost.as_ref().and_then(|lost| lost.link).map_or(before.chain, |link| link.head());
+        (lost, linked(follows, attempt))
     }
 
     /// The token set to store, sealed with the keys in hand.

@@ -98,8 +98,7 @@ impl Refresher {
             step = match step {
                 Step::Send(sending) if !self.has_time(deadline) => {
                     tracing::warn!("No time is left for a request to the provider");
-                    let AttemptError { failure, retry_after } = AttemptError::passing("no_time_left");
-                    sending.given_up(failure, retry_after)
+                    sending.given_up(AttemptError::passing("no_time_left").failure)
                 }
                 Step::Send(sending) => match self.token(held, tokens, hand, sending.which()).await {
                     Ok(()) => {
@@ -107,16 +106,15 @@ impl Refresher {
                         let jitter = entropy::up_to(&*self.entropy, TRY_JITTER_MS);
                         sending.heard(answer, Duration::from_millis(jitter))
                     }
-                    Err(AttemptError { failure, retry_after }) => sending.given_up(failure, retry_after),
+                    Err(AttemptError { failure, .. }) => sending.given_up(failure),
                 },
                 Step::Wait(sending, wait) => {
                     self.clock.sleep(wait).await;
-                    match self.breakers.held_back(provider).await {
-                        None => Step::Send(sending),
-                        Some(_) => {
-                            let AttemptError { failure, retry_after } = AttemptError::passing("circuit_open");
-                            sending.given_up(failure, retry_after)
-                        }
+                    let is_open = self.breakers.held_back(provider).await.is_some();
+                    if is_open {
+                        sending.given_up(AttemptError::passing("circuit_open").failure)
+                    } else {
+                        Step::Send(sending)
                     }
                 }
                 Step::Reread(refused) => match self.connections.find(&held.before.key).await {
@@ -193,7 +191,6 @@ impl Refresher {
         hand.calls.push(self.clock.now());
         let answer = endpoint.refresh(&opened.token, held.before.location.as_ref()).await;
         match &answer {
-            Ok(_) => {}
             Err(error) if !error.is_of_provider() => {
                 self.breakers.heard(held.before.provider, Heard::Answer).await;
             }
@@ -202,7 +199,7 @@ impl Refresher {
                 hand.failed = true;
                 self.breakers.heard(held.before.provider, Heard::Failure).await;
             }
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
         answer
     }
