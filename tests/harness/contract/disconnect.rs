@@ -170,7 +170,7 @@ async fn whatever_a_lease_to_end_brings_it_stays_disconnecting_and_due(stores: S
 async fn a_try_that_is_put_off_says_why_and_counts_as_no_attempt(stores: Stores<'_>) {
     let (key, lease, before) = leased_to_end(stores).await;
     let ending = Ending::Postponed { reason: "http_503".to_owned() };
-    let settlement = Settlement { duration_ms: None, ..settlement(ending) };
+    let settlement = Settlement { attempt: None, ..settlement(ending) };
 
     for again in ["once", "twice"] {
         stores.refresh.settle(&lease, &settlement).await.unwrap();
@@ -191,7 +191,7 @@ async fn a_try_that_is_put_off_says_why_and_counts_as_no_attempt(stores: Stores<
 async fn the_end_leaves_no_tokens_and_nothing_to_do(stores: Stores<'_>) {
     let (key, lease, before) = leased_to_end(stores).await;
     let companies = stores.connections.list_companies(&key).await.unwrap();
-    let end = Settlement { duration_ms: None, ..settlement(Ending::Disconnected) };
+    let end = Settlement { attempt: None, ..settlement(Ending::Disconnected) };
 
     stores.refresh.settle(&lease, &end).await.unwrap();
 

@@ -38,7 +38,7 @@ async fn entries(stores: Stores<'_>, key: &ConnectionKey, now: Timestamp) -> Vec
 }
 
 async fn a_due_connection_is_in_one_shard_from_its_time_on(stores: Stores<'_>) {
-    let key = connected(stores, |connection| connection.due_at = Some(at(60))).await;
+    let key = connected(stores, |connection| connection.due = Some(at(60))).await;
 
     assert_eq!(entries(stores, &key, at(59)).await, []);
     let due = entries(stores, &key, at(60)).await;
@@ -48,7 +48,7 @@ async fn a_due_connection_is_in_one_shard_from_its_time_on(stores: Stores<'_>) {
 }
 
 async fn the_most_urgent_come_first_and_no_more_than_asked_for(stores: Stores<'_>) {
-    let urgent = connected(stores, |connection| connection.due_at = Some(at(-1_000_000))).await;
+    let urgent = connected(stores, |connection| connection.due = Some(at(-1_000_000))).await;
     let (shard, entry) = entries(stores, &urgent, at(0)).await.remove(0);
 
     let first = stores.refresh.list_due(shard, at(0), 1).await.unwrap();
@@ -60,7 +60,7 @@ async fn the_most_urgent_come_first_and_no_more_than_asked_for(stores: Stores<'_
 }
 
 async fn a_connection_with_nothing_to_do_is_in_no_shard(stores: Stores<'_>) {
-    let key = connected(stores, |connection| connection.due_at = None).await;
+    let key = connected(stores, |connection| connection.due = None).await;
 
     assert_eq!(entries(stores, &key, at(1_000_000)).await, []);
     let claimed = stores.refresh.claim_due(&DueConnection { key, due_at: at(0) }, at(300)).await.unwrap();
@@ -95,11 +95,11 @@ async fn a_claim_moves_the_due_time_and_only_from_where_it_was_seen(stores: Stor
 }
 
 async fn a_settlement_moves_the_due_time_or_ends_it(stores: Stores<'_>) {
-    let key = connected(stores, |connection| connection.due_at = None).await;
+    let key = connected(stores, |connection| connection.due = None).await;
     for (started, due_at) in [(at(0), Some(at(60))), (at(10), None), (at(20), Some(at(90)))] {
         let (lease, _) = take(stores, &key, &sample::lease(started)).await;
         let settlement =
-            Settlement { ending: Ending::Unchanged, due_at, duration_ms: None, write_id: ids().write() };
+            Settlement { ending: Ending::Unchanged, due_at, attempt: None, write_id: ids().write() };
 
         stores.refresh.settle(&lease, &settlement).await.unwrap();
 
@@ -110,7 +110,7 @@ async fn a_settlement_moves_the_due_time_or_ends_it(stores: Stores<'_>) {
 
 async fn a_connection_whose_worker_was_killed_is_due_when_its_lease_ends(stores: Stores<'_>) {
     for due_at in [None, Some(at(0)), Some(at(300))] {
-        let key = connected(stores, |connection| connection.due_at = due_at).await;
+        let key = connected(stores, |connection| connection.due = due_at).await;
 
         take(stores, &key, &sample::lease(at(0))).await;
 

@@ -149,7 +149,7 @@ async fn a_finished_attempt_is_not_taken_for_an_unfinished_one(stores: Stores<'_
     let settlement = Settlement {
         ending: Ending::Unchanged,
         due_at: Some(at(300)),
-        duration_ms: None,
+        attempt: None,
         write_id: ids().write(),
     };
     stores.refresh.settle(&second, &settlement).await.unwrap();

@@ -117,7 +117,7 @@ async fn a_death_takes_the_connection_out_of_everything(stores: Stores<'_>) {
 async fn nothing_is_counted_when_nothing_was_attempted(stores: Stores<'_>) {
     for ending in [Ending::Unchanged, rotated()] {
         let (key, lease, before) = leased(stores).await;
-        let settlement = Settlement { duration_ms: None, due_at: None, ..settlement(ending) };
+        let settlement = Settlement { attempt: None, due_at: None, ..settlement(ending) };
 
         stores.refresh.settle(&lease, &settlement).await.unwrap();
 

@@ -20,7 +20,7 @@ use crate::{
     connection::{Connection, ConnectionKey, ConnectionState, Due, MarkOutcome, SealedTokens},
     event::{Event, EventKind, announce},
     id::ProviderCompanyId,
-    sealing::OpenedRefresh,
+    sealing::{OpenedRefresh, UnsealError},
     secret::AccessToken,
     store::{StoreError, chain},
     token::{EndingGrant, Revocation, RevocationError},
@@ -181,10 +181,10 @@ impl Refresher {
         tokens: &SealedTokens,
     ) -> Result<(OpenedRefresh, Option<AccessToken>), AttemptError> {
         let opened = self.sealer.open_refresh(connection, tokens).await;
-        let opened = opened.map_err(AttemptError::unseal)?;
+        let opened = opened?;
         let is_good = later(self.clock.now(), MIN_LEFT) < tokens.access_expires_at;
         let access = self.sealer.open_access_with(connection, tokens, &opened);
-        let access = access.map_err(|error| AttemptError::unseal(error.into()))?.filter(|_| is_good);
+        let access = access.map_err(UnsealError::from)?.filter(|_| is_good);
         Ok((opened, access))
     }
 

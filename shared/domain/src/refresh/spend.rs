@@ -143,12 +143,12 @@ impl Refresher {
         self.endpoint(held)?;
         let connection = &held.before;
         let opening = async {
-            let opened = self.sealer.open_refresh(connection, tokens).await.map_err(AttemptError::unseal)?;
+            let opened = self.sealer.open_refresh(connection, tokens).await.map_err(AttemptError::from)?;
             if self.clock.now() < later(tokens.keys_made_at, MAX_KEY_AGE) {
                 return Ok(opened);
             }
             let renewed = self.sealer.renew_keys(connection, opened).await;
-            renewed.map_err(|error| AttemptError::unseal(UnsealError::Key(error)))
+            renewed.map_err(|error| UnsealError::Key(error).into())
         };
         let (opened, ()) = future::join(opening, self.watch(held)).await;
         opened
@@ -176,7 +176,7 @@ impl Refresher {
     ) -> Result<(), AttemptError> {
         if which == Which::Previous && hand.previous.is_none() {
             hand.previous =
-                self.sealer.open_previous(&held.before, tokens).await.map_err(AttemptError::unseal)?;
+                self.sealer.open_previous(&held.before, tokens).await.map_err(AttemptError::from)?;
         }
         Ok(())
     }
@@ -216,15 +216,17 @@ pub(super) struct AttemptError {
     pub(super) retry_after: Option<Duration>,
 }
 
-impl AttemptError {
-    pub(super) fn unseal(error: UnsealError) -> Self {
+impl From<UnsealError> for AttemptError {
+    fn from(error: UnsealError) -> Self {
         if let UnsealError::Key(KeyError::Unavailable(_)) = &error {
             tracing::warn!(error = chain(&error), "Key service did not answer");
             return Self::passing("key_service_unavailable");
         }
         Self { failure: verdict::own(FailureClass::Sealing, &error), retry_after: None }
     }
+}
 
+impl AttemptError {
     /// A failure of our own side that will pass; nothing was sent.
     pub(super) fn passing(code: &str) -> Self {
         Self::ours(FailureClass::Transient, code)
