@@ -1,4 +1,5 @@
-//! A clock that moves only when told to, and one that never shows the same moment twice.
+//! A clock that moves only when told to, one that moves with the runtime's paused time, and one that never shows the same
+//! moment twice.
 
 use std::{
     sync::{
@@ -43,6 +44,33 @@ impl Clock for ManualClock {
     async fn sleep(&self, duration: Duration) {
         self.advance(duration);
         tokio::task::yield_now().await;
+    }
+}
+
+/// A clock that shows the time of a paused runtime (`#[tokio::test(start_paused = true)]`): hours pass as soon as everybody
+/// sleeps, in the order in which they wake.
+#[derive(Clone, Copy, Debug)]
+pub struct PausedClock {
+    began_at: Timestamp,
+    began: tokio::time::Instant,
+}
+
+impl PausedClock {
+    /// A clock that shows `now`.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self { began_at: now, began: tokio::time::Instant::now() }
+    }
+}
+
+#[async_trait]
+impl Clock for PausedClock {
+    fn now(&self) -> Timestamp {
+        later(self.began_at, self.began.elapsed())
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
     }
 }
 

@@ -50,6 +50,11 @@ impl FaultyRefreshStore {
         self.faults.lock().unwrap().extend(std::iter::repeat_n((operation, fault), times));
     }
 
+    /// Forgets what is still to fail.
+    pub fn heal(&self) {
+        self.faults.lock().unwrap().clear();
+    }
+
     fn next_fault(&self, operation: Operation) -> Option<Fault> {
         let mut faults = self.faults.lock().unwrap();
         let at = faults.iter().position(|(planned, _)| *planned == operation)?;

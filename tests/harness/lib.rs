@@ -14,7 +14,7 @@ pub mod memory;
 pub mod revocation;
 pub mod sample;
 
-pub use clock::ManualClock;
+pub use clock::{ManualClock, PausedClock};
 pub use endpoint::ScriptedTokenEndpoint;
 pub use entropy::SeededEntropy;
 pub use faulty::{Fault, FaultyRefreshStore, Operation};

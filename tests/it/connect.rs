@@ -98,8 +98,9 @@ async fn a_reconnect_keeps_the_connection_and_shuts_out_a_refresh_under_way() {
 
     let settlement = domain::refresh::Settlement {
         ending: domain::refresh::Ending::Unchanged,
-        due_at: None,
-        duration_ms: None,
+        due: None,
+        used_at: sample::NOW,
+        attempt: None,
         write_id: "late".to_owned(),
     };
     let late = world.store.settle(&held, &settlement).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{
     access::AccessError,
     audit::AuditAction,
-    connection::{ConnectionKey, ConnectionState, ConnectionStore as _},
+    connection::{ConnectionKey, ConnectionState, ConnectionStore as _, Due},
     event::EventKind,
     provider::Provider,
     refresh::{DisconnectResult, LeasePurpose, RefreshOutcome, RefreshStore as _, Trigger, policy::later},
@@ -13,7 +13,7 @@ use domain::{
 };
 use tests::{Revoked, sample};
 
-use crate::world::{FUNCTION_LIFE, World, company, invalid_grant};
+use crate::world::{FUNCTION_LIFE, World, company, due_at, invalid_grant};
 
 fn company_of_xero(id: &str) -> domain::connection::Company {
     company(Provider::Xero, id)
@@ -48,7 +48,7 @@ async fn a_disconnected_connection_is_revoked_and_nothing_of_its_grant_is_left()
     assert_eq!(world.ended(), [before.refresh_fingerprint]);
     let after = world.find(&key).await;
     assert_eq!(after.state, ConnectionState::Disconnected);
-    assert_eq!((after.tokens, after.lease, after.due_at), (None, None, None));
+    assert_eq!((after.tokens, after.lease, after.due), (None, None, None));
     assert_eq!(world.kinds(), [EventKind::ConnectionDisconnected]);
     let actions: Vec<_> = world.audit.take().into_iter().map(|entry| (entry.action, entry.actor)).collect();
     let asker = Some("key1".parse().unwrap());
@@ -85,14 +85,14 @@ async fn an_outage_leaves_the_connection_disconnecting_unusable_and_due_until_th
     assert_eq!(answer.error_class.as_deref(), Some("transient"));
     let waiting = world.find(&key).await;
     assert_eq!(waiting.state, ConnectionState::Disconnecting);
-    assert_eq!((waiting.due_at, waiting.reason.as_deref()), (answer.retry_at, Some("http_503")));
+    assert_eq!((due_at(&waiting), waiting.reason.as_deref()), (answer.retry_at.unwrap(), Some("http_503")));
     assert!(world.access().access_token(&key).await.is_err(), "never half alive");
 
     world.clock.advance(Duration::from_mins(1));
     sweep(&world, &key).await;
     let still = world.find(&key).await;
     assert_eq!(still.state, ConnectionState::Disconnecting);
-    assert!(still.due_at > waiting.due_at, "it is tried again, later each time");
+    assert!(due_at(&still) > due_at(&waiting), "it is tried again, later each time");
 
     world.clock.advance(Duration::from_mins(5));
     sweep(&world, &key).await;
@@ -113,8 +113,9 @@ async fn a_refresh_under_way_is_waited_for_and_its_token_is_the_one_that_is_revo
     rotated.generation += 1;
     let settlement = domain::refresh::Settlement {
         ending: domain::refresh::Ending::Rotated(Box::new(rotated)),
-        due_at: Some(later(sample::NOW, Duration::from_hours(1))),
-        duration_ms: Some(1),
+        due: Some(Due::At(later(sample::NOW, Duration::from_hours(1)))),
+        used_at: sample::NOW,
+        attempt: None,
         write_id: "rotated".to_owned(),
     };
     let settle = async {
@@ -124,9 +125,9 @@ async fn a_refresh_under_way_is_waited_for_and_its_token_is_the_one_that_is_revo
         }
         world.store.settle(&held, &settlement).await.unwrap();
         let settled = world.find(&key).await;
-        assert_eq!(settled.tokens.unwrap().generation, 2, "what was refreshed is not lost");
+        assert_eq!(settled.tokens.as_ref().unwrap().generation, 2, "what was refreshed is not lost");
         assert_eq!(settled.state, ConnectionState::Disconnecting, "and resurrects nothing");
-        assert!(settled.due_at <= Some(later(sample::NOW, FUNCTION_LIFE)), "nor puts the end off");
+        assert!(due_at(&settled) <= later(sample::NOW, FUNCTION_LIFE), "nor puts the end off");
     };
 
     // The envelope was moved to another generation, so that it does not open: what counts here is the state.
@@ -164,7 +165,7 @@ async fn a_worker_that_died_in_the_middle_is_taken_over_when_its_lease_has_ended
     let waiting = world.disconnect(&key, None).await;
 
     assert_eq!((waiting.result, waiting.retry_at), (DisconnectResult::Disconnecting, Some(lease.expires_at)));
-    assert_eq!(world.find(&key).await.due_at.map(|at| at <= lease.expires_at), Some(true));
+    assert!(due_at(&world.find(&key).await) <= lease.expires_at);
     world.clock.advance(Duration::from_mins(2));
     sweep(&world, &key).await;
     assert_eq!(world.find(&key).await.state, ConnectionState::Disconnected);

@@ -15,6 +15,7 @@ mod events;
 mod functions;
 mod ledger;
 mod oauth;
+mod outage;
 mod recovery;
 mod refresh;
 mod retries;

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use domain::{
     clock::Clock as _,
-    connection::ConnectionState,
+    connection::{ConnectionState, Due},
     event::EventKind,
-    refresh::{AttemptLog as _, FailureClass, RefreshOutcome, Trigger, policy::later},
+    refresh::{
+        AttemptLog as _, CompleteOutcome, FailureClass, LeasePurpose, RefreshOutcome, RefreshStore as _,
+        Trigger, chain, policy::later,
+    },
     token::{Refusal, TokenEndpointError},
 };
 use jiff::Timestamp;
-use tests::{Fault, Operation};
+use tests::{Fault, Operation, sample};
 
-use crate::world::{FUNCTION_LIFE, World, class, invalid_grant};
+use crate::world::{FUNCTION_LIFE, World, class, due_at, invalid_grant};
 
 /// Past any lease that was taken before.
 const AFTER_THE_LEASE: Duration = Duration::from_secs(106);
@@ -30,9 +33,9 @@ async fn after_a_lost_answer_nothing_is_sent_before_the_lease_has_ended() {
     assert_eq!(class(&world.manual(&key).await), Some(FailureClass::Unknown));
 
     let connection = world.find(&key).await;
-    let lease = connection.lease.expect("the lease is kept");
-    assert_eq!(lease.spends, connection.tokens.unwrap().refresh_fingerprint);
-    assert_eq!(connection.due_at, Some(lease.expires_at), "the sweep looks when the lease has ended");
+    let lease = connection.lease.clone().expect("the lease is kept");
+    assert_eq!(lease.spends, connection.tokens.as_ref().unwrap().refresh_fingerprint);
+    assert!(due_at(&connection) >= lease.expires_at, "the sweep looks when the lease has ended");
     for _ in 0..10 {
         world.clock.advance(Duration::from_secs(10));
         assert!(matches!(
@@ -94,7 +97,7 @@ async fn a_connection_dies_only_when_current_and_previous_are_refused() {
     let connection = world.find(&key).await;
     assert_eq!(connection.state, ConnectionState::ReconnectRequired);
     assert_eq!(connection.reason.as_deref(), Some("invalid_grant"));
-    assert_eq!((connection.due_at, connection.lease), (None, None));
+    assert_eq!((connection.due, connection.lease), (None, None));
     assert!(world.kinds().contains(&EventKind::ConnectionReconnectRequired));
     assert_eq!(world.refreshes(), 3, "one good, then current and previous once each");
     let again = world.manual(&key).await;
@@ -124,8 +127,8 @@ async fn nothing_is_sent_whose_answer_could_not_be_heard() {
 
     let report = world.refresher.refresh(&key, Trigger::Manual, little).await.unwrap();
 
-    assert_eq!(class(&report.outcome), Some(FailureClass::Transient));
-    assert_eq!((world.refreshes(), world.find(&key).await.lease), (0, None));
+    assert_eq!(report.outcome, RefreshOutcome::NoTime);
+    assert_eq!((world.refreshes(), world.find(&key).await.fence), (0, 0), "and nothing is written");
 }
 
 #[tokio::test]
@@ -145,7 +148,7 @@ async fn a_save_is_given_up_before_the_lease_ends_however_long_the_function_may_
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_is_followed_by_another_when_its_lease_has_ended() {
+async fn a_refresh_that_somebody_asked_for_leaves_a_message_that_follows_a_worker_that_dies() {
     let world = World::new();
     let key = world.connected().await;
     // A save that never succeeds leaves what a killed worker leaves: the lease and its intent.
@@ -153,7 +156,110 @@ async fn a_worker_that_dies_is_followed_by_another_when_its_lease_has_ended() {
     let deadline = later(world.clock.now(), FUNCTION_LIFE);
     assert!(world.refresher.refresh(&key, Trigger::Manual, deadline).await.is_err());
 
-    let connection = world.find(&key).await;
+    let watch = world.refresh_queue.take().remove(0);
 
-    assert_eq!(connection.due_at, connection.lease.map(|lease| lease.expires_at));
+    assert_eq!(watch.message.connections, [key]);
+    assert_eq!(watch.message.reason, Trigger::Recovery);
+    assert!(watch.delay > Duration::from_secs(105), "it comes when the lease has ended");
+}
+
+#[tokio::test]
+async fn the_message_that_watches_over_a_refresh_costs_no_write_where_all_went_well() {
+    let world = World::new();
+    let key = world.connected().await;
+    world.manual(&key).await;
+    let before = world.find(&key).await;
+
+    assert_eq!(world.refresh(&key, Trigger::Recovery).await.outcome, RefreshOutcome::Fresh);
+
+    assert_eq!(world.find(&key).await, before);
+}
+
+#[tokio::test]
+async fn a_token_set_that_the_table_does_not_take_is_durable_on_the_recovery_queue_and_comes_back_from_there()
+{
+    let world = World::new();
+    let key = world.connected().await;
+    let before = world.find(&key).await;
+    world.store.fail_next(Operation::Settle, Fault::Refused, usize::from(u16::MAX));
+    let deadline = later(world.clock.now(), FUNCTION_LIFE);
+
+    assert!(world.refresher.refresh(&key, Trigger::Manual, deadline).await.is_err());
+
+    let spilled = world.recovery_queue.take();
+    assert_eq!(spilled.len(), 1, "once, however often the table refuses");
+    let due = before.due.unwrap();
+    for _ in 0..2 {
+        let completed = world.connections.complete(&spilled[0], due, "w").await.unwrap();
+        assert_eq!(completed, CompleteOutcome::Stored, "a second delivery changes nothing");
+    }
+    let after = world.find(&key).await;
+    assert_eq!((after.tokens.as_ref(), after.lease), (Some(&spilled[0].tokens), None));
+    assert_eq!(after.tokens.unwrap().refresh_fingerprint, world.provider.newest());
+    assert!(world.access().access_token(&key).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_spilled_token_set_takes_back_the_verdict_on_the_token_that_it_replaces() {
+    let world = World::new();
+    let key = world.connected().await;
+    world.store.fail_next(Operation::Settle, Fault::Refused, 60);
+    let deadline = later(world.clock.now(), FUNCTION_LIFE);
+    assert!(world.refresher.refresh(&key, Trigger::Manual, deadline).await.is_err());
+    let spilled = world.recovery_queue.take().remove(0);
+    world.store.heal();
+    world.clock.advance(AFTER_THE_LEASE);
+    world.provider.answer(Err(invalid_grant()));
+    assert_eq!(class(&world.refresh(&key, Trigger::Recovery).await.outcome), Some(FailureClass::Dead));
+
+    let due = Due::At(world.clock.now());
+    assert_eq!(world.connections.complete(&spilled, due, "w").await.unwrap(), CompleteOutcome::Stored);
+
+    assert_eq!(world.find(&key).await.state, ConnectionState::Active);
+    assert!(world.access().access_token(&key).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_verdict_does_not_stand_on_a_token_set_that_was_replaced_meanwhile() {
+    let world = World::new();
+    let key = world.connected().await;
+    world.store.fail_next(Operation::Settle, Fault::Refused, 60);
+    let deadline = later(world.clock.now(), FUNCTION_LIFE);
+    assert!(world.refresher.refresh(&key, Trigger::Manual, deadline).await.is_err());
+    let spilled = world.recovery_queue.take().remove(0);
+    world.store.heal();
+    world.clock.advance(AFTER_THE_LEASE);
+    world.provider.answer(Err(invalid_grant()));
+    let completing = async {
+        // While the provider thinks about the token that was spent already.
+        let due = Due::At(world.clock.now());
+        world.connections.complete(&spilled, due, "w").await.unwrap()
+    };
+
+    let (report, completed) = tokio::join!(world.refresh(&key, Trigger::Recovery), completing);
+
+    assert_eq!((report.outcome, completed), (RefreshOutcome::Fresh, CompleteOutcome::Stored));
+    let after = world.find(&key).await;
+    assert_eq!((after.state, after.lease), (ConnectionState::Active, None));
+    assert_eq!(after.tokens.as_ref(), Some(&spilled.tokens));
+}
+
+#[tokio::test]
+async fn the_attempt_of_a_worker_that_was_killed_is_in_the_history_too_and_the_chain_holds() {
+    let world = World::new();
+    let key = world.connected().await;
+    world.manual(&key).await;
+    world.clock.advance(Duration::from_mins(1));
+    let lease = sample::lease(world.clock.now());
+    world.store.take_lease(&key, &lease, LeasePurpose::Refresh).await.unwrap();
+    world.clock.advance(AFTER_THE_LEASE);
+
+    assert_eq!(world.refresh(&key, Trigger::Recovery).await.outcome, RefreshOutcome::Refreshed);
+
+    let history = world.attempts.all();
+    assert_eq!(history.len(), 3);
+    let lost = history.iter().find(|attempt| attempt.id == lease.attempt).unwrap();
+    assert_eq!(lost.failure.as_ref().unwrap().code.as_deref(), Some("worker_lost"));
+    let report = chain::verify(world.find(&key).await.chain, &history);
+    assert!(report.intact && report.checked == 3, "{report:?}");
 }

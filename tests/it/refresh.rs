@@ -13,7 +13,7 @@ use domain::{
 use rstest::rstest;
 use tests::{Fault, Operation};
 
-use crate::world::{FUNCTION_LIFE, World, class};
+use crate::world::{FUNCTION_LIFE, World, class, due_at};
 
 #[tokio::test]
 async fn a_refresh_stores_the_new_token_set_and_keeps_the_former_token() {
@@ -107,27 +107,45 @@ async fn a_save_is_given_up_only_when_the_functions_time_is_over() {
     assert!(world.find(&key).await.lease.is_some(), "the intent tells the next worker");
 }
 
+fn refused() -> TokenEndpointError {
+    TokenEndpointError::AppRefused(Refusal::default())
+}
+
+fn throttled() -> TokenEndpointError {
+    TokenEndpointError::Throttled { refusal: Refusal::default(), retry_after: None }
+}
+
+fn failed() -> TokenEndpointError {
+    TokenEndpointError::Failed(Refusal::default())
+}
+
+fn unreached() -> TokenEndpointError {
+    TokenEndpointError::Unreached("refused".into())
+}
+
 #[rstest]
-#[case::our_app_is_refused(TokenEndpointError::AppRefused(Refusal::default()), FailureClass::Configuration)]
-#[case::throttled(TokenEndpointError::Throttled { refusal: Refusal::default(), retry_after: None }, FailureClass::Throttled)]
-#[case::a_complete_error(TokenEndpointError::Failed(Refusal::default()), FailureClass::Transient)]
-#[case::never_reached(TokenEndpointError::Unreached("refused".into()), FailureClass::Transient)]
+#[case::our_app_is_refused(refused, 1, FailureClass::Configuration)]
+#[case::throttled(throttled, 1, FailureClass::Throttled)]
+#[case::a_complete_error(failed, 3, FailureClass::Transient)]
+#[case::never_reached(unreached, 3, FailureClass::Transient)]
 #[tokio::test]
 async fn no_other_failure_disconnects_a_customer(
-    #[case] error: TokenEndpointError,
+    #[case] error: fn() -> TokenEndpointError,
+    #[case] tries: usize,
     #[case] expected: FailureClass,
 ) {
     let world = World::new();
     let key = world.connected().await;
     let tokens = world.find(&key).await.tokens;
-    world.provider.answer(Err(error));
+    (0..tries).for_each(|_| world.provider.answer(Err(error())));
 
     assert_eq!(class(&world.manual(&key).await), Some(expected));
 
     let connection = world.find(&key).await;
-    assert_eq!((connection.state, connection.lease), (ConnectionState::Active, None));
+    assert_eq!((connection.state, &connection.lease), (ConnectionState::Active, &None));
     assert_eq!(connection.tokens, tokens, "the stored token set is untouched");
-    assert!(connection.due_at.unwrap() > world.clock.now(), "it is tried again by itself");
+    assert_eq!(world.refreshes(), tries, "and as often as makes sense");
+    assert!(due_at(&connection) > world.clock.now(), "it is tried again by itself");
     assert_eq!((connection.attempts.failed, connection.attempts.failed_in_a_row), (1, 1));
     assert_eq!(world.manual(&key).await, RefreshOutcome::Refreshed);
     assert_eq!(world.find(&key).await.attempts.failed_in_a_row, 0);
@@ -160,7 +178,7 @@ async fn data_keys_are_replaced_after_ninety_days_and_readers_follow() {
     world.clock.advance(Duration::from_hours(91 * 24));
     let calls = world.keys.calls();
 
-    assert_eq!(world.refresh(&key, Trigger::Scheduled).await.outcome, RefreshOutcome::Refreshed);
+    assert_eq!(world.refresh(&key, Trigger::OnDemand).await.outcome, RefreshOutcome::Refreshed);
 
     assert_eq!(world.keys.calls() - calls, 3, "one key opened, two made");
     assert_eq!(world.find(&key).await.tokens.unwrap().keys_made_at, world.clock.now());

@@ -13,24 +13,28 @@ use domain::{
         NewGrant, hash,
     },
     clock::Clock,
-    connection::{Company, Connection, ConnectionKey, ConnectionStore as _},
+    connection::{Company, Connection, ConnectionKey, ConnectionStore as _, Due},
     entropy::Entropy,
     event::EventKind,
     id::{CompanyId, ProviderCompanyId, TenantId},
     provider::Provider,
     refresh::{
-        DisconnectAnswer, DisconnectMessage, FailureClass, MESSAGE_VERSION, RefreshOutcome, RefreshPolicy,
-        RefreshReport, Refresher, Sweep, Trigger, policy::later,
+        BreakerSettings, Breakers, DEFAULT_FAILURES, DEFAULT_MINIMUM, DEFAULT_RESET, DEFAULT_SHARE,
+        DEFAULT_WINDOW, DisconnectAnswer, DisconnectMessage, FailureClass, MESSAGE_VERSION, OutageSettings,
+        RefreshOutcome, RefreshPolicy, RefreshReport, Refresher, Sweep, SweepReport, Trigger,
+        policy::{DEFAULT_LEASE, later},
     },
     sealing::{CachedDataKeys, TokenSealer},
     secret::{AuthorizationCode, OneTimeValue},
     token::{Refusal, Revocation, TokenEndpoint, TokenEndpointError},
 };
+use jiff::Timestamp;
 use tests::{
     FaultyRefreshStore, ManualClock, Revoked, ScriptedRevocation, ScriptedTokenEndpoint, SeededEntropy,
     memory::{
-        InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBus, InMemoryConnections,
-        InMemoryDataKeys, InMemoryRefreshQueue, InMemorySweepLog, InMemorySyncQueue, InProcessRefresh,
+        InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBreakers, InMemoryBus,
+        InMemoryConnections, InMemoryDataKeys, InMemoryRecoveryQueue, InMemoryRefreshQueue, InMemorySweepLog,
+        InMemorySyncQueue, InProcessRefresh,
     },
     sample,
 };
@@ -39,6 +43,11 @@ use tests::{
 pub(crate) const REDIRECT_URI: &str = "https://example.com/callback";
 /// What the `refresh` function may take.
 pub(crate) const FUNCTION_LIFE: Duration = Duration::from_secs(75);
+/// When breakers open and what is an outage, as by default.
+pub(crate) const SETTINGS: (BreakerSettings, OutageSettings) = (
+    BreakerSettings { failures: DEFAULT_FAILURES, reset: DEFAULT_RESET, probe: DEFAULT_LEASE },
+    OutageSettings { share: DEFAULT_SHARE, minimum: DEFAULT_MINIMUM, window: DEFAULT_WINDOW },
+);
 /// How many shards the due index has.
 const SHARDS: u32 = 4;
 
@@ -56,6 +65,9 @@ pub(crate) struct World {
     pub(crate) authorizations: Arc<InMemoryAuthorizations>,
     pub(crate) sync_queue: Arc<InMemorySyncQueue>,
     pub(crate) refresh_queue: Arc<InMemoryRefreshQueue>,
+    pub(crate) recovery_queue: Arc<InMemoryRecoveryQueue>,
+    pub(crate) breakers: Arc<InMemoryBreakers>,
+    pub(crate) sweep_log: Arc<InMemorySweepLog>,
     pub(crate) refresher: Arc<Refresher>,
     entropy: Arc<dyn Entropy>,
 }
@@ -110,12 +122,17 @@ impl World {
         let revocation = Arc::new(ScriptedRevocation::default());
         let endpoint = |name| (name, provider.clone() as Arc<dyn TokenEndpoint>);
         let revokes = |name| (name, revocation.clone() as Arc<dyn Revocation>);
+        let (refresh_queue, recovery_queue) = (Arc::<InMemoryRefreshQueue>::default(), Arc::default());
+        let breakers = Arc::<InMemoryBreakers>::default();
         let refresher = Arc::new(Refresher {
             store: store.clone(),
             connections: connections.clone(),
             endpoints: Provider::ALL.map(endpoint).into(),
             revocations: Provider::ALL.map(revokes).into(),
+            breakers: Breakers::new(breakers.clone(), clock.clone(), bus.clone(), SETTINGS),
             sealer: TokenSealer::new("test".to_owned(), keys.clone(), entropy.clone()),
+            queue: refresh_queue.clone(),
+            recovery: Arc::clone(&recovery_queue) as _,
             attempts: attempts.clone(),
             bus: bus.clone(),
             audit: audit.clone(),
@@ -137,7 +154,10 @@ impl World {
             revocation,
             authorizations: Arc::default(),
             sync_queue: Arc::default(),
-            refresh_queue: Arc::default(),
+            refresh_queue,
+            recovery_queue,
+            breakers,
+            sweep_log: Arc::default(),
             refresher,
             entropy,
         }
@@ -164,14 +184,22 @@ impl World {
         }
     }
 
-    pub(crate) fn sweep(&self, log: Arc<InMemorySweepLog>) -> Sweep {
+    /// A sweep of its own process.
+    pub(crate) fn sweep(&self) -> Sweep {
         Sweep {
-            store: self.store.clone(),
+            index: self.connections.clone(),
             queue: self.refresh_queue.clone(),
-            log,
+            log: self.sweep_log.clone(),
             clock: self.clock.clone(),
             shards: SHARDS,
+            owner: self.entropy_text(),
         }
+    }
+
+    /// Sweeps once.
+    pub(crate) async fn swept(&self) -> SweepReport {
+        let deadline = later(self.clock.now(), FUNCTION_LIFE);
+        self.sweep().run(&self.refresher.breakers, deadline).await.unwrap()
     }
 
     /// Access tokens as `sync` gets them, with a warm-key cache in front of the key service.
@@ -347,4 +375,12 @@ pub(crate) fn invalid_grant() -> TokenEndpointError {
         error: Some("invalid_grant".to_owned()),
         ..Refusal::default()
     })
+}
+
+/// When a connection is looked at that has a time of its own.
+pub(crate) fn due_at(connection: &Connection) -> Timestamp {
+    match connection.due {
+        Some(Due::At(at)) => at,
+        due => panic!("{due:?} is no time"),
+    }
 }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::{
-    Admission, Breaker, BreakerSettings, BreakerState, OutageSettings, Tally,
+    Admission, Breaker, BreakerSettings, OutageSettings, Tally,
     outage::{self, REMEMBERED},
     policy::later,
 };
@@ -199,10 +199,18 @@ impl Breakers {
         self.health(provider).await.tally.is_outage(&self.settings.1)
     }
 
-    /// Whether a provider is out, by its breaker or by what fails.
-    pub(super) async fn is_out(&self, provider: Provider) -> bool {
+    /// Whether attempts fail on as many connections as it takes for an outage, whatever succeeds beside them.
+    #[must_use]
+    pub fn has_many_failing(&self, tally: &Tally) -> bool {
+        tally.failing.len() >= self.settings.1.minimum
+    }
+
+    /// When a provider that is out, by its breaker or by what fails, is tried again; none when it is not.
+    pub(super) async fn out_until(&self, provider: Provider) -> Option<Timestamp> {
         let health = self.health(provider).await;
-        health.breaker.state != BreakerState::Closed || health.tally.is_outage(&self.settings.1)
+        let soon = later(self.clock.now(), self.settings.0.reset);
+        let fails = health.tally.is_outage(&self.settings.1).then_some(soon);
+        health.breaker.state.until().map(|until| until.max(soon)).or(fails)
     }
 
     /// Adds what was counted here to the table, at the end of an invocation; while nothing fails, nothing is written.

@@ -66,7 +66,7 @@ impl Refresher {
         &self,
         held: &Held,
         tokens: &SealedTokens,
-        (outcome, is_out): (Outcome, bool),
+        (outcome, out_until): (Outcome, Option<Timestamp>),
         hand: Option<Hand>,
     ) -> Ended {
         let (calls, sealed) = match (outcome, hand) {
@@ -88,7 +88,7 @@ impl Refresher {
                 let due = self.policy.next(key, &rotated, held.used_at(), &*self.entropy);
                 (Ending::Rotated(Box::new(rotated)), Some(due), None)
             }
-            Err(outcome) => self.unrotated(held, tokens, outcome),
+            Err(outcome) => self.unrotated(held, tokens, (outcome, out_until)),
         };
         let retry_at = match due {
             Some(Due::At(at)) if failure.is_some() => Some(at),
@@ -98,8 +98,8 @@ impl Refresher {
         let mut told = held.before.notices;
         let notices = Told {
             // While a provider is out there is nothing that its customers could do.
-            near: if is_out { vec![] } else { notice::near_ends(&mut told, standing, now) },
-            expired: failure.is_some() && !is_out && notice::expired(&mut told, standing, now),
+            near: if out_until.is_some() { vec![] } else { notice::near_ends(&mut told, standing, now) },
+            expired: failure.is_some() && out_until.is_none() && notice::expired(&mut told, standing, now),
             expires_at: failure.is_none().then_some(standing.access_expires_at),
             lost: None,
         };
@@ -203,8 +203,13 @@ impl Refresher {
         &self,
         held: &Held,
         tokens: &SealedTokens,
-        outcome: Outcome,
+        (outcome, out_until): (Outcome, Option<Timestamp>),
     ) -> (Ending, Option<Due>, Option<AttemptFailure>) {
+        // What fails because its provider is out is tried when that may be back: its own failures say nothing of it.
+        let retry_at = |asked: Option<Duration>| match out_until {
+            Some(until) if asked.is_none() => self.after_opening(until),
+            _ => self.retry_at(held, asked),
+        };
         match outcome {
             Outcome::Dead(failure) => {
                 let reason = failure.code.clone().unwrap_or_else(|| "invalid_grant".to_owned());
@@ -214,7 +219,7 @@ impl Refresher {
                 (Ending::Dead { reason, generation: tokens.generation }, due, Some(failure))
             }
             Outcome::Unknown(failure) => {
-                let at = held.lease_ends.max(self.retry_at(held, None));
+                let at = held.lease_ends.max(retry_at(None));
                 (Ending::Unknown, Some(Due::At(at)), Some(failure))
             }
             Outcome::Replaced(failure, stored) => {
@@ -224,7 +229,7 @@ impl Refresher {
                 (Ending::Unchanged, stored.as_deref().map(next), Some(failure))
             }
             Outcome::Failed(failure, asked) => {
-                (Ending::Unchanged, Some(Due::At(self.retry_at(held, asked))), Some(failure))
+                (Ending::Unchanged, Some(Due::At(retry_at(asked))), Some(failure))
             }
             // Only with a hand, and then it is no longer here.
             Outcome::Rotated(..) => (Ending::Unknown, Some(Due::At(held.lease_ends)), None),

@@ -56,12 +56,12 @@ impl Refresher {
             Err(AttemptError { failure, retry_after }) => (Outcome::Failed(failure, retry_after), None),
         };
         // Nothing may come between the provider's answer and this write.
-        let is_out = match outcome {
-            Outcome::Rotated(..) => false,
-            _ => self.breakers.is_out(held.before.provider).await,
+        let out_until = match outcome {
+            Outcome::Rotated(..) => None,
+            _ => self.breakers.out_until(held.before.provider).await,
         };
         let counts = hand.as_ref().is_some_and(|hand| !hand.calls.is_empty() && !hand.counted);
-        let ended = self.ended(held, tokens, (outcome, is_out), hand);
+        let ended = self.ended(held, tokens, (outcome, out_until), hand);
         let saved = self.settle(held, &ended.settlement, deadline).await;
         let (expires_at, retry_at) = (ended.notices.expires_at, ended.retry_at);
         let (record, told) = match saved {

@@ -1,9 +1,9 @@
 //! The sweep: once a minute, finds connections that are due and puts them on the refresh queue.
 //!
 //! For each provider it goes on from where the sweep before it stopped, to now: first over those with a time of their own,
-//! the most urgent first, then over the slots of each minute, the oldest first. How far it came is noted after each page,
-//! so that a sweep that dies loses nothing and its successor goes on with the page that it was at. Nothing is written to a
-//! connection: a page of thousands costs one read and one note, and a hundred connections one message.
+//! the most urgent first, then over the slots of each minute, the oldest first. How far it came is noted after each chunk,
+//! so that a sweep that dies loses nothing and its successor goes on with the chunk that it was at. Nothing is written to a
+//! connection: a page of thousands costs one read, a chunk one note, and a hundred connections one message.
 //!
 //! A provider whose breaker is open is not walked at all. When it answers again, the walk over everything missed is one
 //! walk as any other, its messages spread over some minutes.
@@ -14,8 +14,8 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::{
-    BreakerState, Breakers, ClaimOutcome, Delayed, DueIndex, DuePage, MAX_BATCH, MAX_CONNECTIONS,
-    RefreshMessage, RefreshQueue, SweepLog, SweepProgress, Trigger,
+    BreakerState, Breakers, ClaimOutcome, Delayed, DueIndex, MAX_BATCH, MAX_CONNECTIONS, RefreshMessage,
+    RefreshQueue, SweepLog, SweepProgress, Trigger,
     outage::minute,
     policy::{earlier, later},
 };
@@ -28,15 +28,19 @@ use crate::{
 
 /// A sweep that is not heard of for this long has died; the function lives for less.
 const CLAIM: Duration = Duration::from_secs(80);
-/// What one page may need at most, from its reading to its note.
-const PAGE_TIME: Duration = Duration::from_secs(15);
+/// How many connections are read before they are enqueued; together they are spread evenly, and noted once.
+const CHUNK: usize = 5000;
+/// What a chunk may need at most, from its reading to its note.
+const CHUNK_TIME: Duration = Duration::from_secs(20);
 /// The sweep comes once a minute: what is due meanwhile is spread over so much of it, to leave room for the last.
 const SPREAD: Duration = Duration::from_secs(50);
 /// What was missed for longer is spread over more: soon enough for tokens that have ended, and no rush for a provider that
 /// has only just come back.
-const CATCH_UP_SPREAD: Duration = Duration::from_secs(150);
+const CATCH_UP_SPREAD: Duration = Duration::from_secs(170);
 /// From so many minutes on, something was missed.
 const CATCH_UP: usize = 3;
+/// For so long after a breaker closed, a provider is treated gently.
+const RECOVERING: Duration = Duration::from_mins(10);
 /// Connections of which one tries whether a provider is back: some may have been refreshed on demand before it failed.
 const PROBES: usize = 5;
 /// What was enqueued and is still due after this time was lost on its way: it is looked for as often.
@@ -78,14 +82,23 @@ struct Walk {
     target: Timestamp,
     step: usize,
     from: Option<String>,
+    /// Whether something was missed.
+    catches_up: bool,
 }
 
-/// One partition of a walk, and over which part of the spread its messages go.
+/// Connections that are enqueued together, between two times from now.
+#[derive(Default)]
+struct Chunk {
+    keys: Vec<ConnectionKey>,
+    begins: Option<Duration>,
+    ends: Duration,
+}
+
+/// One partition of a walk, and between which times from now its messages come.
 struct Step {
     partition: DuePartition,
     times: (Timestamp, Timestamp),
     spread: (Duration, Duration),
-    is_catching_up: bool,
 }
 
 impl Sweep {
@@ -123,7 +136,10 @@ impl Sweep {
     ) -> Result<SweepReport, StoreError> {
         let mut report = SweepReport::default();
         let now = self.clock.now();
-        let state = breakers.health(provider).await.breaker.state;
+        let health = breakers.health(provider).await;
+        let state = health.breaker.state;
+        let recovers = health.breaker.changed_at.is_some_and(|at| now < later(at, RECOVERING));
+        let is_gentle = recovers || breakers.has_many_failing(&health.tally);
         let ClaimOutcome::Claimed(progress) =
             self.log.claim(provider, &self.owner, (now, later(now, CLAIM))).await?
         else {
@@ -137,8 +153,8 @@ impl Sweep {
             self.log.advance(provider, &self.owner, (&walk.progress(), true)).await?;
             return Ok(report);
         }
-        while let Some(step) = walk.steps.get(walk.step) {
-            if later(self.clock.now(), PAGE_TIME) > deadline {
+        while !walk.is_at_end() {
+            if later(self.clock.now(), CHUNK_TIME) > deadline {
                 tracing::warn!(
                     provider = provider.as_str(),
                     "No time is left for the rest; the next sweep goes on"
@@ -146,37 +162,55 @@ impl Sweep {
                 report.unfinished = 1;
                 break;
             }
-            let page = self.index.list_due(step.partition, step.times, walk.from.as_deref()).await?;
-            self.enqueue(step, &page).await?;
-            let found = page.keys.len();
-            report.enqueued += found;
-            walk.pass(page);
-            // An empty partition is as quickly read again as noted.
-            if walk.is_at_end() || found > 0 {
-                let ends = walk.is_at_end();
-                if !self.log.advance(provider, &self.owner, (&walk.progress(), ends)).await? {
-                    tracing::warn!(provider = provider.as_str(), "Another sweep took over");
-                    report.unfinished = 1;
-                    return Ok(report);
-                }
+            let chunk = self.chunk(&mut walk).await?;
+            self.enqueue(&chunk, is_gentle || walk.catches_up).await?;
+            report.enqueued += chunk.keys.len();
+            if !self.log.advance(provider, &self.owner, (&walk.progress(), walk.is_at_end())).await? {
+                tracing::warn!(provider = provider.as_str(), "Another sweep took over");
+                report.unfinished = 1;
+                break;
             }
         }
         Ok(report)
     }
 
-    /// Puts a page on the queue, its messages spread over the time of its step.
-    async fn enqueue(&self, step: &Step, page: &DuePage) -> Result<(), StoreError> {
-        let (begins, lasts) = step.spread;
-        let count = page.keys.len();
-        let full = count.div_ceil(MAX_CONNECTIONS);
-        // After an outage evenly, second by second; else in as few messages as hold them.
-        let seconds = usize::try_from(lasts.as_secs()).unwrap_or(usize::MAX).max(1);
-        let messages = if step.is_catching_up { full.max(count.min(seconds)) } else { full };
-        let delayed = even_parts(&page.keys, messages).enumerate().map(|(number, keys)| Delayed {
-            message: RefreshMessage::new(keys.to_vec(), Trigger::Scheduled),
-            delay: begins + share(lasts, number, messages),
-        });
-        for batch in delayed.collect::<Vec<_>>().chunks(MAX_BATCH) {
+    /// Reads the next connections of a walk: as many as [`CHUNK`], or to its end.
+    async fn chunk(&self, walk: &mut Walk) -> Result<Chunk, StoreError> {
+        let mut chunk = Chunk::default();
+        while let Some(step) = walk.steps.get(walk.step).filter(|_| chunk.keys.len() < CHUNK) {
+            let page = self.index.list_due(step.partition, step.times, walk.from.as_deref()).await?;
+            let (begins, ends) = step.spread;
+            chunk.begins = chunk.begins.map_or(Some(begins), |earliest| Some(earliest.min(begins)));
+            chunk.ends = chunk.ends.max(ends);
+            chunk.keys.extend(page.keys);
+            walk.step += usize::from(page.next.is_none());
+            walk.from = page.next;
+        }
+        Ok(chunk)
+    }
+
+    /// Puts connections on the queue, spread over their time: in as few messages as hold them, or, during and after an
+    /// outage, one by one; what falls into the same second is one message then.
+    async fn enqueue(&self, chunk: &Chunk, is_gentle: bool) -> Result<(), StoreError> {
+        let begins = chunk.begins.unwrap_or_default();
+        let lasts = chunk.ends.saturating_sub(begins);
+        let parts = if is_gentle { chunk.keys.len() } else { chunk.keys.len().div_ceil(MAX_CONNECTIONS) };
+        let second = |part| (begins + share(lasts, part, parts)).as_secs();
+        let placed = even_parts(&chunk.keys, parts).enumerate().map(|(part, keys)| (second(part), keys));
+        let placed: Vec<_> =
+            placed.flat_map(|(second, keys)| keys.iter().map(move |key| (second, key))).collect();
+        let messages =
+            placed.chunk_by(|one, next| one.0 == next.0).flat_map(|keys| keys.chunks(MAX_CONNECTIONS));
+        let delayed: Vec<_> = messages
+            .map(|keys| Delayed {
+                delay: Duration::from_secs(keys[0].0),
+                message: RefreshMessage::new(
+                    keys.iter().map(|(_, key)| (*key).clone()).collect(),
+                    Trigger::Scheduled,
+                ),
+            })
+            .collect();
+        for batch in delayed.chunks(MAX_BATCH) {
             self.queue.send(batch).await?;
         }
         Ok(())
@@ -216,12 +250,9 @@ impl Walk {
         });
         let target = target.unwrap_or_else(|| earlier(now, LATE_WRITES).max(through));
         let steps = steps(provider, (through, target), shards);
-        Self { steps, through, target, step: usize::try_from(step).unwrap_or(usize::MAX), from }
-    }
-
-    fn pass(&mut self, page: DuePage) {
-        self.step += usize::from(page.next.is_none());
-        self.from = page.next;
+        let step = usize::try_from(step).unwrap_or(usize::MAX);
+        let catches_up = minutes(through, target) >= CATCH_UP;
+        Self { steps, through, target, step, from, catches_up }
     }
 
     fn is_at_end(&self) -> bool {
@@ -247,9 +278,8 @@ impl Walk {
 /// The partitions of a walk over a window of time, in the order of their urgency; the same for the same window.
 fn steps(provider: Provider, (through, target): (Timestamp, Timestamp), shards: u32) -> Vec<Step> {
     let (first, last) = (minute(through) + 1, minute(target));
-    let minutes = usize::try_from(last - first + 1).unwrap_or_default();
-    let is_catching_up = minutes >= CATCH_UP;
-    let spread = if is_catching_up { CATCH_UP_SPREAD } else { SPREAD };
+    let minutes = minutes(through, target);
+    let spread = if minutes >= CATCH_UP { CATCH_UP_SPREAD } else { SPREAD };
     let mut windows = vec![(through, target)];
     // Across a quarter of an hour, also what should have been done long before.
     if quarter(through) != quarter(target) {
@@ -260,7 +290,6 @@ fn steps(provider: Provider, (through, target): (Timestamp, Timestamp), shards: 
             partition: DuePartition::Timed { provider, shard },
             times,
             spread: (Duration::ZERO, spread),
-            is_catching_up,
         })
     };
     let slots = (first..=last).enumerate().flat_map(|(number, minute)| {
@@ -271,11 +300,15 @@ fn steps(provider: Provider, (through, target): (Timestamp, Timestamp), shards: 
         turning.map(move |period| Step {
             partition: DuePartition::Slot { provider, slot: Slot::at(period, minute) },
             times: (through, target),
-            spread: (from, until.saturating_sub(from)),
-            is_catching_up,
+            spread: (from, until),
         })
     });
     windows.into_iter().flat_map(timed).chain(slots).collect()
+}
+
+/// How many minutes begin within a window.
+fn minutes(through: Timestamp, target: Timestamp) -> usize {
+    usize::try_from(minute(target) - minute(through)).unwrap_or_default()
 }
 
 fn quarter(at: Timestamp) -> i64 {
