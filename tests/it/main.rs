@@ -24,4 +24,6 @@ mod standards;
 mod start;
 mod sweep;
 mod sync;
+mod verdicts;
+mod warmth;
 mod world;
