@@ -69,6 +69,8 @@ pub(super) enum Outcome {
     Unknown(AttemptFailure),
     /// Nothing was committed.
     Failed(AttemptFailure, Option<Duration>),
+    /// Nothing was sent, since no time was left to hear the answer.
+    Untried,
 }
 
 /// About to send a token.
@@ -137,6 +139,12 @@ impl Sending {
             return Step::End(Outcome::Failed(failure, asked));
         }
         Step::Wait(Self { tries, ..self }, asked.unwrap_or_default().max(doubled) + jitter)
+    }
+
+    /// There is no time left to hear the answer of what would be sent now.
+    pub(super) fn too_late(self, failure: AttemptFailure) -> Step {
+        let is_first = self.tries == 0 && self.refused.is_none();
+        if is_first { Step::End(Outcome::Untried) } else { self.given_up(failure) }
     }
 
     /// Nothing can be sent any more, for a reason of our own.

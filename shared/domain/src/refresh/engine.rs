@@ -116,8 +116,10 @@ impl Refresher {
         deadline: Timestamp,
     ) -> Result<RefreshReport, StoreError> {
         let started_at = self.clock.now();
-        if trigger == Trigger::Recovery && !self.is_unfinished(key).await? {
-            return Ok(RefreshReport::new(key, None, RefreshOutcome::Fresh));
+        if trigger == Trigger::Recovery
+            && let Some(outcome) = self.not_to_recover(key).await?
+        {
+            return Ok(RefreshReport::new(key, None, outcome));
         }
         if !self.has_time(deadline) {
             return Ok(RefreshReport::new(key, None, RefreshOutcome::NoTime));
@@ -182,10 +184,15 @@ impl Refresher {
         })
     }
 
-    /// Whether an attempt on the connection was begun and never ended: a read, so that the message that watches over a
-    /// refresh costs no write where all went well.
-    async fn is_unfinished(&self, key: &ConnectionKey) -> Result<bool, StoreError> {
-        Ok(self.connections.find(key).await?.is_some_and(|connection| connection.lease.is_some()))
+    /// Why there is nothing to recover, or not yet: a read, so that the message that watches over a refresh costs no write
+    /// where all went well, and an intent stays while its provider cannot be asked.
+    async fn not_to_recover(&self, key: &ConnectionKey) -> Result<Option<RefreshOutcome>, StoreError> {
+        let Some(connection) = self.connections.find(key).await?.filter(|found| found.lease.is_some()) else {
+            return Ok(Some(RefreshOutcome::Fresh));
+        };
+        let now = self.clock.now();
+        let open_until = self.breakers.health(connection.provider).await.breaker.state.until();
+        Ok(open_until.filter(|until| *until > now).map(|until| RefreshOutcome::Running { until }))
     }
 
     /// Whether the stored token set calls for a refresh, or a person's wish does.

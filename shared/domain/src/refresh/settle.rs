@@ -84,8 +84,7 @@ impl Refresher {
         let now = self.clock.now();
         let (ending, due, failure) = match sealed {
             Ok(rotated) => {
-                let key = &held.before.key.connection;
-                let due = self.policy.next(key, &rotated, held.used_at(), &*self.entropy);
+                let due = self.next_due(held, &rotated);
                 (Ending::Rotated(Box::new(rotated)), Some(due), None)
             }
             Err(outcome) => self.unrotated(held, tokens, (outcome, out_until)),
@@ -231,8 +230,20 @@ impl Refresher {
             Outcome::Failed(failure, asked) => {
                 (Ending::Unchanged, Some(Due::At(retry_at(asked))), Some(failure))
             }
-            // Only with a hand, and then it is no longer here.
-            Outcome::Rotated(..) => (Ending::Unknown, Some(Due::At(held.lease_ends)), None),
+            // The one only with a hand, and then it is no longer here; the other ends before.
+            Outcome::Rotated(..) | Outcome::Untried => {
+                (Ending::Unknown, Some(Due::At(held.lease_ends)), None)
+            }
+        }
+    }
+
+    /// Where a connection is found next whose token set is good; one that is being ended goes on at once.
+    fn next_due(&self, held: &Held, tokens: &SealedTokens) -> Due {
+        match held.lease.purpose {
+            LeasePurpose::Disconnect => Due::At(self.clock.now()),
+            LeasePurpose::Refresh => {
+                self.policy.next(&held.before.key.connection, tokens, held.used_at(), &*self.entropy)
+            }
         }
     }
 

@@ -56,6 +56,10 @@ impl Refresher {
             Err(AttemptError { failure, retry_after }) => (Outcome::Failed(failure, retry_after), None),
         };
         // Nothing may come between the provider's answer and this write.
+        if let Outcome::Untried = outcome {
+            self.release(held, held.before.due, deadline).await?;
+            return Ok(RefreshReport::new(&held.before.key, Some(&held.before), RefreshOutcome::NoTime));
+        }
         let out_until = match outcome {
             Outcome::Rotated(..) => None,
             _ => self.breakers.out_until(held.before.provider).await,
@@ -98,7 +102,7 @@ impl Refresher {
             step = match step {
                 Step::Send(sending) if !self.has_time(deadline) => {
                     tracing::warn!("No time is left for a request to the provider");
-                    sending.given_up(AttemptError::passing("no_time_left").failure)
+                    sending.too_late(AttemptError::passing("no_time_left").failure)
                 }
                 Step::Send(sending) => match self.token(held, tokens, hand, sending.which()).await {
                     Ok(()) => {
