@@ -5,15 +5,13 @@ use std::{
     time::Duration,
 };
 
-use aws::{DynamoSweepLog, SdkConfig, clients};
+use aws::{DynamoTenants, SdkConfig, clients};
 use aws_config::retry::RetryConfig;
 use domain::{
     clock::{Clock as _, CorrectedClock, SystemClock},
-    refresh::{
-        SweepLog as _,
-        policy::{earlier, later},
-    },
+    refresh::policy::{earlier, later},
     store::StoreError,
+    tenant::TenantStore as _,
 };
 use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 use rstest::rstest;
@@ -54,7 +52,7 @@ impl StampedTable {
     /// Makes one call with a client that keeps `clock` right.
     async fn call(&self, clock: &Arc<CorrectedClock>) -> Result<(), StoreError> {
         let client = clients::dynamodb_observed(&self.sdk, clock);
-        DynamoSweepLog::new(client, "control".to_owned()).note(sample::NOW).await
+        DynamoTenants::new(client, "control".to_owned()).find(&sample::tenant()).await.map(drop)
     }
 }
 
@@ -178,7 +176,7 @@ async fn the_whole_refresh_function_goes_by_the_tables_clock_its_own_end_include
     };
     let config = refresh::Config::from_lookup(&variables).unwrap();
     let deps = refresh::wire(config, &table.sdk).unwrap();
-    deps.sweep.log.note(SystemClock.now()).await.unwrap();
+    assert!(deps.refresher.connections.find(&sample::key()).await.unwrap().is_none());
 
     let deadline = later(SystemClock.now(), FUNCTION_LIFE);
     refresh::handle(&deps, events::json("refresh-schedule.json"), deadline).await.unwrap();
@@ -187,6 +185,7 @@ async fn the_whole_refresh_function_goes_by_the_tables_clock_its_own_end_include
         // The stamp is up to a second old, and this test does not run in no time.
         assert!(apart(clock.now(), later(SystemClock.now(), HOUR)) < Duration::from_secs(30));
     }
-    let asked = table.targets.lock().unwrap().iter().filter(|target| target.ends_with(".Query")).count();
-    assert_eq!(asked, 4, "every shard is looked at: an hour's difference does not count as time that is up");
+    let targets = table.targets.lock().unwrap();
+    let is_swept = targets.iter().any(|target| target.ends_with(".Query"));
+    assert!(is_swept, "an hour's difference does not count as time that is up: {targets:?}");
 }
