@@ -45,16 +45,9 @@ impl AwsEndpoint {
         Self { seen, url }
     }
 
-    /// An SDK configuration that calls this endpoint, without retries, so that each call counts.
+    /// An SDK configuration that calls this endpoint.
     pub(crate) async fn sdk(&self) -> SdkConfig {
-        aws_config::defaults(BehaviorVersion::latest())
-            .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
-            .endpoint_url(&self.url)
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .retry_config(aws_config::retry::RetryConfig::disabled())
-            .load()
-            .await
+        sdk(&self.url).await
     }
 
     pub(crate) fn calls(&self) -> Vec<AwsCall> {
@@ -65,6 +58,18 @@ impl AwsEndpoint {
     pub(crate) fn go_down(&self) {
         *self.seen.down.lock().unwrap() = true;
     }
+}
+
+/// An SDK configuration that calls the endpoint at `url`, without retries, so that each call counts.
+pub(crate) async fn sdk(url: &str) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
+        .endpoint_url(url)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .retry_config(aws_config::retry::RetryConfig::disabled())
+        .load()
+        .await
 }
 
 async fn answer(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {

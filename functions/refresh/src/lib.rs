@@ -110,13 +110,13 @@ pub enum HandleError {
     Sweep(#[source] StoreError),
 }
 
-/// Handles one invocation that is stopped at `deadline`.
+/// Handles one invocation that is stopped at `deadline`, by the machine's own clock.
 pub async fn handle(
     deps: &Deps,
     event: serde_json::Value,
     deadline: Timestamp,
 ) -> Result<Reply, HandleError> {
-    let deadline = earlier(deadline, CLOSING_TIME);
+    let deadline = earlier(deps.refresher.clock.of_machine(deadline), CLOSING_TIME);
     match serde_json::from_value(event).map_err(HandleError::Unknown)? {
         Call::Queue(event) => {
             let batch = sqs::each(&event, &deps.queue, |message| on_message(deps, message, deadline)).await;

@@ -7,7 +7,7 @@ use aws::{
     SqsRefreshQueue, SqsSource, clients,
 };
 use domain::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, CorrectedClock, SystemClock},
     entropy::{Entropy, SystemEntropy},
     id::Ids,
     provider::Provider,
@@ -22,10 +22,12 @@ use crate::{Config, Deps};
 
 /// Builds everything the function works with, once per process; nothing is called yet.
 pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // Whoever judges a lease goes by the clock of the table that keeps it.
+    let clock = Arc::new(CorrectedClock::new(Arc::new(SystemClock)));
+    let (dynamodb, sqs) = (clients::dynamodb_observed(sdk, &clock), clients::sqs(sdk));
+    let clock: Arc<dyn Clock> = clock;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let owner = Ids::new(&*clock, &*entropy).write();
-    let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));
     let connections =
         Arc::new(DynamoConnections::new(dynamodb.clone(), config.connections_table, config.due_shards));
     let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));

@@ -1,11 +1,23 @@
 //! A client of each service, over the one configuration; so that only this crate names the SDK.
 
+use std::sync::Arc;
+
 pub use aws_config::SdkConfig;
+use domain::clock::CorrectedClock;
+
+use crate::clock::DateObserver;
 
 /// A client of `DynamoDB`.
 #[must_use]
 pub fn dynamodb(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::new(config)
+}
+
+/// A client of `DynamoDB` whose every answer puts `clock` right.
+#[must_use]
+pub fn dynamodb_observed(config: &SdkConfig, clock: &Arc<CorrectedClock>) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::config::Builder::from(config).interceptor(DateObserver(clock.clone()));
+    aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
 /// A client of `EventBridge`.

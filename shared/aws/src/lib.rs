@@ -12,6 +12,7 @@ mod attempts;
 mod audit;
 mod authorization;
 pub mod clients;
+mod clock;
 mod connect;
 mod connection_item;
 mod connection_store;

@@ -11,7 +11,7 @@ use aws_smithy_http_client::{
 /// A connection within a region takes milliseconds; one that takes seconds is better tried anew.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Every call we make is answered in milliseconds; after this a second try is more likely to be answered than the first.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// All tries together: a settlement that fails leaves time, within its function's life, to be stored again.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
 /// Tries in all, the first included.
