@@ -111,6 +111,13 @@ async fn an_access_envelope_that_came_to_harm_is_made_whole_by_the_next_refresh(
     }
 }
 
+/// How many calls to the key service `act` costs.
+async fn cost<T>(world: &World, act: impl Future<Output = T>) -> (usize, T) {
+    let before = world.keys.calls();
+    let done = act.await;
+    (world.keys.calls() - before, done)
+}
+
 #[tokio::test]
 async fn what_is_recovered_with_an_older_data_key_is_sealed_under_new_ones_that_readers_can_open() {
     let world = World::new();
@@ -121,23 +128,18 @@ async fn what_is_recovered_with_an_older_data_key_is_sealed_under_new_ones_that_
     let tokens = connection.tokens.as_ref().unwrap();
     let sealer = &world.refresher.sealer;
 
-    let opened = sealer.open_previous(&connection, tokens).await.unwrap().unwrap();
+    let (calls, opened) = cost(&world, sealer.open_previous(&connection, tokens)).await;
+    let opened = opened.unwrap().unwrap();
     let next = world.provider.fresh();
     let pair = sealer.reseal(&connection, &opened, tokens.generation + 1, &next).unwrap();
 
     assert!(opened.has_new_keys());
+    assert_eq!(calls, 3, "one key opened, two made");
     let (holder, tokens) = holding(&connection, pair, tokens.generation + 1, None);
     assert_eq!(sealer.open_access(&holder, &tokens).await.unwrap().expose(), next.access.expose());
     let opened = sealer.open_refresh(&holder, &tokens).await.unwrap();
     assert_eq!(opened.token.expose(), next.refresh.expose());
     assert!(!opened.has_new_keys(), "the new keys are in use");
-}
-
-/// How many calls to the key service `act` costs.
-async fn cost<T>(world: &World, act: impl Future<Output = T>) -> (usize, T) {
-    let before = world.keys.calls();
-    let done = act.await;
-    (world.keys.calls() - before, done)
 }
 
 #[tokio::test]
