@@ -239,7 +239,8 @@ impl Breakers {
         }
         let window = i64::try_from(self.settings.1.window.as_secs().div_ceil(60)).unwrap_or(i64::MAX);
         match self.store.load(provider, outage::minute(now).saturating_sub(window)).await {
-            Ok(stored) => (known.stored, known.read_at) = (stored, Some(now)),
+            // By the clock as it is now: the answer may have put it right.
+            Ok(stored) => (known.stored, known.read_at) = (stored, Some(self.clock.now())),
             Err(error) => tracing::error!(error = chain(&error), "Breaker could not be read"),
         }
     }

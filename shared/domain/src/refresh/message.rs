@@ -250,7 +250,7 @@ mod tests {
             ("", "the message is not of the known shape"),
             (
                 r#"{"v":1,"connections":[],"reason":"scheduled"}"#,
-                "the message names 0 connections, allowed are 1 to 50",
+                "the message names 0 connections, allowed are 1 to 100",
             ),
             (
                 r#"{"v":9,"connections":[{"tenantId":"t","connectionId":"c"}],"reason":"manual"}"#,

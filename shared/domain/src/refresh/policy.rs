@@ -63,8 +63,9 @@ pub const JOIN: Duration = Duration::from_secs(10);
 const MAX_BACKOFF: Duration = Duration::from_mins(15);
 /// A provider that asks for more patience than this is asked again all the same.
 const MAX_ASKED: Duration = Duration::from_hours(1);
-/// Kept free at the end of a lease, so that clocks that differ by as much never let two workers hold one.
-pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(2);
+/// Kept free at the end of a lease: two workers that tell time by the table's clock differ by this much, when its answers
+/// came quickly; the room between the function's life and the lease is for those that did not.
+pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(3);
 /// The first backoff of scheduled retries; the sweep comes once a minute, so less would change nothing.
 const FIRST_BACKOFF: Duration = Duration::from_mins(1);
 /// Due times are spread by up to this share of the lead, so that connections made together do not stay together.

@@ -31,7 +31,7 @@ const MAX_WRAPPED_KEY: usize = 6144;
 const MAX_PLAINTEXT: usize = 16 * 1024;
 
 const LABEL_KEY: &[u8] = b"ledgerbridge sealing v1 aes-256-gcm key";
-const LABEL_COMMITMENT: &[u8] = b"ledgerbridge sealing v1 key commitment";
+pub(super) const LABEL_COMMITMENT: &[u8] = b"ledgerbridge sealing v1 key commitment";
 
 /// A sealed value was refused.
 ///
@@ -43,9 +43,12 @@ pub struct OpenError;
 /// A value cannot be sealed.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum SealError {
-    /// The value or its wrapped key is longer than the format allows.
+    /// The value is longer than the format allows.
     #[error("the value to seal is too long")]
     TooLong,
+    /// The wrapped key is empty, or longer than the format allows.
+    #[error("the wrapped key is not of a length that the format allows")]
+    WrappedKeyLength,
 }
 
 /// The parts of an envelope, borrowed from its bytes.
@@ -64,11 +67,8 @@ impl<'a> Envelope<'a> {
             return Err(OpenError);
         }
         let (length, rest) = rest.split_first_chunk::<2>().ok_or(OpenError)?;
-        let length = usize::from(u16::from_be_bytes(*length));
-        if length == 0 || length > MAX_WRAPPED_KEY {
-            return Err(OpenError);
-        }
-        let (wrapped_key, rest) = rest.split_at_checked(length).ok_or(OpenError)?;
+        let length = wrapped_key_length(u16::from_be_bytes(*length).into()).ok_or(OpenError)?;
+        let (wrapped_key, rest) = rest.split_at_checked(length.into()).ok_or(OpenError)?;
         let (salt, rest) = rest.split_at_checked(SALT).ok_or(OpenError)?;
         let (commitment, rest) = rest.split_at_checked(COMMITMENT).ok_or(OpenError)?;
         let (nonce, ciphertext) = rest.split_at_checked(NONCE).ok_or(OpenError)?;
@@ -94,8 +94,8 @@ pub fn seal(
     plaintext: &[u8],
     entropy: &dyn Entropy,
 ) -> Result<Vec<u8>, SealError> {
-    let length = u16::try_from(wrapped_key.len()).map_err(|_| SealError::TooLong)?;
-    if plaintext.len() > MAX_PLAINTEXT || wrapped_key.len() > MAX_WRAPPED_KEY {
+    let length = wrapped_key_length(wrapped_key.len()).ok_or(SealError::WrappedKeyLength)?;
+    if plaintext.len() > MAX_PLAINTEXT {
         return Err(SealError::TooLong);
     }
     let salt: [u8; SALT] = entropy::bytes(entropy);
@@ -134,16 +134,24 @@ pub fn open(
     cipher.decrypt(&Nonce::from(nonce), payload).map(Zeroizing::new).map_err(|_| OpenError)
 }
 
-/// Whether `envelope` was sealed under `data_key`, told from its commitment alone.
-pub(super) fn commits_to(envelope: &[u8], data_key: &DataKey) -> Result<bool, OpenError> {
-    let envelope = Envelope::parse(envelope)?;
-    let (_, commitment) = derive(data_key, envelope.salt);
-    Ok(bool::from(commitment.ct_eq(envelope.commitment)))
+/// Whether `envelope` was sealed under `data_key`, told from its commitment alone; what is no envelope was not.
+pub(super) fn commits_to(envelope: &[u8], data_key: &DataKey) -> bool {
+    Envelope::parse(envelope).is_ok_and(|envelope| {
+        let (_, commitment) = derive(data_key, envelope.salt);
+        bool::from(commitment.ct_eq(envelope.commitment))
+    })
+}
+
+/// The length of a wrapped key as the format writes it; none where the format has no such length.
+///
+/// One rule for both ways, so that whatever is sealed can be opened.
+fn wrapped_key_length(length: usize) -> Option<u16> {
+    u16::try_from(length).ok().filter(|_| (1..=MAX_WRAPPED_KEY).contains(&length))
 }
 
 /// The AES key of one seal, and the commitment that ties the ciphertext to the data key (AES-GCM alone does not).
 #[expect(clippy::expect_used, reason = "HKDF-SHA-256 gives up to 8,160 bytes; 32 are asked for")]
-fn derive(data_key: &DataKey, salt: &[u8]) -> (Aes256Gcm, [u8; COMMITMENT]) {
+pub(super) fn derive(data_key: &DataKey, salt: &[u8]) -> (Aes256Gcm, [u8; COMMITMENT]) {
     let hkdf = Hkdf::<Sha256>::new(Some(salt), data_key.expose());
     let mut key = Zeroizing::new([0; 32]);
     let mut commitment = [0; COMMITMENT];

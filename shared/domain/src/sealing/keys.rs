@@ -19,15 +19,18 @@ use crate::{clock::Clock, store::BoxError};
 /// The length of a data key.
 pub const DATA_KEY_BYTES: usize = 32;
 
-/// A 256-bit key in the clear: wiped when dropped, never shown.
+/// A 256-bit key in the clear: wiped when its last holder drops it, never shown.
+///
+/// Its bytes stay in one place, whoever holds it: a value that moves, within a growing map too, would leave copies behind
+/// that nobody wipes.
 #[derive(Clone)]
-pub struct DataKey(Zeroizing<[u8; DATA_KEY_BYTES]>);
+pub struct DataKey(Arc<Zeroizing<[u8; DATA_KEY_BYTES]>>);
 
 impl DataKey {
     /// Takes the key in.
     #[must_use]
     pub fn new(bytes: [u8; DATA_KEY_BYTES]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Arc::new(Zeroizing::new(bytes)))
     }
 
     /// Takes the key in from a slice of the right length.
@@ -107,18 +110,20 @@ impl CachedDataKeys {
     }
 
     fn cached(&self, name: &[u8; 32]) -> Option<DataKey> {
+        let now = self.clock.now();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = entries.get_mut(name).filter(|entry| entry.is_fresh(self.clock.now()))?;
-        entry.uses += 1;
-        Some(entry.key.clone())
+        if let Some(entry) = entries.get_mut(name).filter(|entry| entry.is_fresh(now)) {
+            entry.uses += 1;
+            return Some(entry.key.clone());
+        }
+        // Whatever the key service is about to answer, no key outlives its time for want of a successor.
+        entries.retain(|_, entry| entry.is_fresh(now));
+        None
     }
 
     fn keep(&self, name: [u8; 32], key: DataKey) {
         let now = self.clock.now();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= MAX_ENTRIES {
-            entries.retain(|_, entry| entry.is_fresh(now));
-        }
         if entries.len() >= MAX_ENTRIES {
             let oldest = entries.iter().min_by_key(|(_, entry)| entry.unwrapped_at).map(|(name, _)| *name);
             oldest.and_then(|name| entries.remove(&name));

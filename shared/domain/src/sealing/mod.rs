@@ -6,6 +6,8 @@ mod context;
 mod envelope;
 mod keys;
 mod tokens;
+#[cfg(test)]
+mod vectors;
 
 pub use context::{Purpose, SealingContext};
 pub use envelope::{OpenError, SealError, open, seal, wrapped_key};

@@ -205,8 +205,9 @@ impl TokenSealer {
         let (access_key, token) = plaintext.split_at_checked(DATA_KEY_BYTES).ok_or(OpenError)?;
         let access_key = DataKey::from_slice(access_key).ok_or(OpenError)?;
         let token = RefreshToken::new(text(token)?);
-        // A `previous` envelope may carry an access key that was replaced since; sealing under it would lose the token.
-        let (keys, new_keys) = if commits_to(&sealed.access, &access_key)? {
+        // A `previous` envelope may carry an access key that was replaced since; sealing under it would lose the token. An
+        // access envelope that came to harm is no reason to spare the refresh token, which brings a whole one.
+        let (keys, new_keys) = if commits_to(&sealed.access, &access_key) {
             let access_wrapped = WrappedKey(wrapped_key(&sealed.access)?.to_vec());
             let refresh_wrapped = WrappedKey(wrapped.to_vec());
             (KeyPair { access: (access_key, access_wrapped), refresh: (refresh_key, refresh_wrapped) }, false)

@@ -44,13 +44,25 @@ fn what_was_sealed_opens_in_its_place() {
     assert_eq!(wrapped_key(&sealed(&key)), Ok(WRAPPED));
 }
 
+/// The bytes that the documentation writes in hex below `label`, in one fenced block after "## Test vector".
+fn documented(label: &str) -> Vec<u8> {
+    let page = include_str!("../../../../../docs/sealing.md");
+    let (_, vector) = page.split_once("\n## Test vector\n").unwrap();
+    let (_, block) = vector.split_once(&format!("\n{label}\n\n```\n")).unwrap();
+    let (digits, _) = block.split_once("```").unwrap();
+    hex::decode(digits.replace('\n', "")).unwrap()
+}
+
 #[test]
-fn the_documented_vector_holds() {
+fn the_vector_of_the_documentation_is_what_is_sealed_and_opened() {
     let key = key("acme", "conn_1");
+    let place = (&context(&key), 3);
 
-    let envelope = seal(&data_key(), b"wrapped", (&context(&key), 3), b"token", &Counting).unwrap();
+    let envelope = seal(&data_key(), b"wrapped", place, b"token", &Counting).unwrap();
 
-    insta::assert_snapshot!(hex::encode(envelope));
+    assert_eq!(hex::encode(&envelope), hex::encode(documented("envelope")));
+    assert_eq!(hex::encode(place.0.associated_data(HEADER, 3)), hex::encode(documented("associated data")));
+    assert_eq!(&*open(&data_key(), place, &documented("envelope")).unwrap(), b"token");
 }
 
 #[test]
@@ -94,7 +106,8 @@ fn another_data_key_is_refused() {
 fn every_flipped_bit_is_refused() {
     let home = key("tenant", "connection");
     let envelope = sealed(&home);
-    // The wrapped key is bound by KMS, which refuses to unwrap it when a bit is flipped; here it is not looked at.
+    // The wrapped key is bound by KMS, which refuses to unwrap it when a bit is flipped; here it is not looked at. The tests
+    // of whole token sets flip its bits, too.
     let wrapped = 5..5 + WRAPPED.len();
 
     for at in (0..envelope.len()).filter(|at| !wrapped.contains(at)) {
@@ -144,6 +157,41 @@ fn a_claimed_length_of_the_wrapped_key_is_checked_against_what_is_there() {
         forged[3..5].copy_from_slice(&claimed.to_be_bytes());
         assert_eq!(wrapped_key(&forged), Err(OpenError), "{claimed}");
     }
+}
+
+#[test]
+fn what_could_not_be_opened_is_not_sealed() {
+    let home = key("tenant", "connection");
+    let seal = |wrapped: usize, plaintext: usize| {
+        seal(&data_key(), &vec![1; wrapped], (&context(&home), 1), &vec![2; plaintext], &SystemEntropy)
+    };
+
+    for wrapped in [0, 6145, usize::from(u16::MAX) + 1] {
+        assert_eq!(seal(wrapped, 1), Err(SealError::WrappedKeyLength), "{wrapped}");
+    }
+    assert_eq!(seal(1, 16 * 1024 + 1), Err(SealError::TooLong));
+    for (wrapped, plaintext) in [(1, 0), (6144, 16 * 1024)] {
+        let opened = open(&data_key(), (&context(&home), 1), &seal(wrapped, plaintext).unwrap());
+        assert_eq!(opened.map(|value| value.len()), Ok(plaintext));
+    }
+}
+
+#[test]
+fn an_envelope_longer_than_the_format_allows_is_refused_before_any_key_is_touched() {
+    let home = key("tenant", "connection");
+    let longest = seal(&data_key(), WRAPPED, (&context(&home), 1), &[2; 16 * 1024], &SystemEntropy).unwrap();
+
+    assert_eq!(wrapped_key(&longest), Ok(WRAPPED));
+    assert_eq!(wrapped_key(&[&longest[..], &[0]].concat()), Err(OpenError));
+}
+
+#[test]
+fn an_envelope_commits_to_the_one_key_that_sealed_it() {
+    let envelope = sealed(&key("tenant", "connection"));
+
+    assert!(commits_to(&envelope, &data_key()));
+    assert!(!commits_to(&envelope, &DataKey::new([8; 32])));
+    assert!(!commits_to(&envelope[..80], &data_key()), "what is no envelope commits to nothing");
 }
 
 #[test]
