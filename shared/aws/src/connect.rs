@@ -13,7 +13,7 @@ use domain::{
 use crate::{
     DynamoConnections, connection_item,
     failure::unavailable,
-    item::{names, number, text},
+    item::{names, number},
     keys::{FENCE, Key, PK, WRITE_ID},
     route,
 };
@@ -59,9 +59,12 @@ impl DynamoConnections {
             Some(_) => format!("#{FENCE} = :fence AND #{WRITE_ID} = :write_id"),
         };
         let read = |replaces: &Replaces| {
-            [(":fence", number(replaces.fence)), (":write_id", text(&replaces.write_id))]
-                .map(|(name, value)| (name.to_owned(), value))
-                .into()
+            [
+                (":fence", number(replaces.fence)),
+                (":write_id", connection_item::write_mark(&replaces.write_id)),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
         };
         put.set_expression_attribute_names(Some(names([&condition])))
             .condition_expression(condition)
@@ -109,7 +112,7 @@ fn refusal<R>(
 mod tests {
     use aws_sdk_dynamodb::types::error::TransactionCanceledException;
     use domain::{
-        connection::{AttemptCounters, Connection, ConnectionKey, ConnectionState},
+        connection::{AttemptCounters, ChainHead, Connection, ConnectionKey, ConnectionState, Notices},
         provider::Provider,
     };
     use jiff::Timestamp;
@@ -129,8 +132,13 @@ mod tests {
             tokens: None,
             fence: 0,
             lease: None,
-            due_at: None,
+            due: None,
+            used_at: Timestamp::UNIX_EPOCH,
             attempts: AttemptCounters::default(),
+            last: None,
+            chain: ChainHead::default(),
+            calls: vec![],
+            notices: Notices::default(),
             write_id: "w_1".to_owned(),
         };
         let new = NewConnection { connection, companies: vec![], replaces: None, shared: false };

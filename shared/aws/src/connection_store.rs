@@ -50,6 +50,17 @@ impl DynamoConnections {
         Self::new(client, table, 1)
     }
 
+    /// The item of a connection, strongly consistent.
+    pub(crate) async fn find_item(
+        &self,
+        key: &ConnectionKey,
+        operation: &'static str,
+    ) -> Result<Option<Item>, StoreError> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.set_key(Some(Key::connection(key).into_item()));
+        Ok(request.send().await.map_err(unavailable(operation))?.item)
+    }
+
     /// Asks for the items of a tenant whose sort keys begin with `prefix`; consistent, since a product lists, and the
     /// first sync reads, right after a connect.
     fn query_tenant(&self, tenant: &TenantId, prefix: &str) -> QueryFluentBuilder {
@@ -145,10 +156,7 @@ fn next(last: Option<&Item>) -> Result<Option<String>, StoreError> {
 #[async_trait]
 impl ConnectionStore for DynamoConnections {
     async fn find(&self, key: &ConnectionKey) -> Result<Option<Connection>, StoreError> {
-        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let request = request.set_key(Some(Key::connection(key).into_item()));
-        let output = request.send().await.map_err(unavailable("find"))?;
-        output.item().map(connection_item::read).transpose()
+        self.find_item(key, "find").await?.as_ref().map(connection_item::read).transpose()
     }
 
     async fn find_key(&self, id: &ConnectionId) -> Result<Option<ConnectionKey>, StoreError> {
@@ -189,6 +197,10 @@ impl ConnectionStore for DynamoConnections {
         write_id: &str,
     ) -> Result<MarkOutcome, StoreError> {
         self.mark(seen, now, write_id).await
+    }
+
+    async fn mark_used(&self, key: &ConnectionKey, at: Timestamp) -> Result<(), StoreError> {
+        self.note_use(key, at).await
     }
 
     async fn release_route(

@@ -11,6 +11,7 @@ use domain::{
     connection::ConnectionKey,
     store::{BoxError, StoreError},
 };
+use serde_json::json;
 
 /// What cannot be part of any id.
 const SEPARATOR: char = '#';
@@ -41,6 +42,16 @@ pub(crate) fn decode_connection(cursor: &str) -> Result<ConnectionKey, StoreErro
         tenant: tenant.parse().map_err(invalid)?,
         connection: connection.parse().map_err(invalid)?,
     })
+}
+
+/// The cursor behind something that several texts name.
+pub(crate) fn encode_parts(parts: [&str; 3]) -> String {
+    encode(&json!(parts).to_string())
+}
+
+/// The texts of a cursor.
+pub(crate) fn decode_parts(cursor: &str) -> Result<[String; 3], StoreError> {
+    serde_json::from_str(&text(cursor)?).map_err(invalid)
 }
 
 /// The error for a cursor of another list.

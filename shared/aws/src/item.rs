@@ -49,6 +49,15 @@ pub(crate) fn bytes(value: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
 }
 
+/// A text as bytes at half its length, if it is `prefix` and hexadecimal digits, as ids and fingerprints are; any other as it
+/// is.
+pub(crate) fn hexed(prefix: &str, value: &str) -> AttributeValue {
+    let is_canonical =
+        |bytes: &Vec<u8>| !bytes.is_empty() && format!("{prefix}{}", hex::encode(bytes)) == value;
+    let digits = value.strip_prefix(prefix).and_then(|digits| hex::decode(digits).ok());
+    digits.filter(is_canonical).map_or_else(|| text(value), |digits| bytes(&digits))
+}
+
 /// Adds attributes to an item, leaving out those that have no value.
 pub(crate) trait Put {
     /// Adds an attribute.
@@ -124,7 +133,33 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn bytes(&self, name: &'static str) -> Result<&'a [u8], StoreError> {
-        self.value_if(name, |value| value.as_b().ok().map(AsRef::as_ref))?.ok_or_else(|| self.missing(name))
+        self.bytes_if(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    pub(crate) fn bytes_if(&self, name: &'static str) -> Result<Option<&'a [u8]>, StoreError> {
+        self.value_if(name, |value| value.as_b().ok().map(AsRef::as_ref))
+    }
+
+    /// A text that [`hexed`] wrote.
+    pub(crate) fn hexed(&self, name: &'static str, prefix: &str) -> Result<String, StoreError> {
+        self.hexed_if(name, prefix)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// As [`Self::hexed`], where the attribute is there.
+    pub(crate) fn hexed_if(&self, name: &'static str, prefix: &str) -> Result<Option<String>, StoreError> {
+        self.value_if(name, |value| match value {
+            AttributeValue::S(text) => Some(text.clone()),
+            AttributeValue::B(bytes) => Some(format!("{prefix}{}", hex::encode(bytes))),
+            _ => None,
+        })
+    }
+
+    /// An id that [`hexed`] wrote.
+    pub(crate) fn hexed_id<T>(&self, name: &'static str, prefix: &str) -> Result<T, StoreError>
+    where
+        T: FromStr<Err: Into<BoxError>>,
+    {
+        self.hexed(name, prefix)?.parse().map_err(|error: T::Err| self.value(name, error))
     }
 
     pub(crate) fn flag(&self, name: &'static str) -> Result<bool, StoreError> {
@@ -286,6 +321,17 @@ mod tests {
         );
         assert!(said(reader.instant("t").unwrap_err()).contains("the attribute t has no valid value"));
         assert!(reader.word::<ConnectionState>("st").is_err());
+    }
+
+    #[test]
+    fn a_text_of_hexadecimal_digits_takes_half_its_length_and_any_text_comes_back() {
+        let id = "w_0199f0a5c0de7000a000000000000001";
+        for text in [id, "w_", "w_0", "w_0A", "worker", "", "0199"] {
+            let item = Item::new().put("w", hexed("w_", text));
+            assert_eq!(Reader::new("x", &item).hexed("w", "w_").unwrap(), text);
+        }
+
+        assert_eq!(value_weight(&hexed("w_", id)), 16);
     }
 
     #[test]

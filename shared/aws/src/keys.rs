@@ -1,24 +1,31 @@
 //! The key of every item and the name of every attribute: the one place that knows them.
 //!
-//! What a connection costs is what it weighs, at each lease and each settlement, so its attributes have short names:
+//! What a connection costs is what it weighs, at each lease and each settlement, so its attributes have short names, ids
+//! and hashes are bytes, and what no condition asks for is packed:
 //!
 //! | attribute | type | holds |
 //! |---|---|---|
 //! | `pk`, `sk` | S | the key; ids cannot contain `#` |
-//! | `schema` | N | the version of this table |
+//! | `v` | N | the version of this table |
 //! | `listing` | S | the same for every connection: the partition of the index `listing` |
-//! | `due_shard`, `due_at` | S, N | the key of the index `due`; absent while nothing is due |
-//! | `provider` | S | the provider's name |
+//! | `due_shard`, `due_at` | S, N | the key of the index `due`: partition, and time or 0 in a slot; absent while nothing is due |
+//! | `p` | S | the provider's name |
 //! | `st`, `why` | S | state, and why it is not active |
-//! | `scopes` | S | the scopes, separated by spaces (RFC 6749 section 3.3) |
+//! | `was_st` | S | the state before a verdict, which a token set from the recovery queue takes back |
+//! | `sc` | S | the scopes, separated by spaces (RFC 6749 section 3.3) |
 //! | `loc` | S | the data center that holds the grant; absent where the provider has one |
-//! | `made` | N | when the connection was made |
-//! | `fence`, `w` | N, S | the number that rises with every lease; the mark of the last write |
-//! | `was_w` | S | the mark of the last settlement or connect, while a write without a lease came upon it |
+//! | `m` | N | when the connection was made |
+//! | `used` | N | when its tokens were last used; the one attribute that users of tokens may write |
+//! | `f`, `w` | N, B | the number that rises with every lease; the mark of the last write |
+//! | `was_w` | B | the mark of the last settlement or connect, while a write without a lease came upon it |
 //! | `ok`, `bad`, `ms`, `row` | N | attempts that succeeded, that failed, their duration, failures in a row |
-//! | `tok` | M | the token set: generation `g`, envelopes `a` and `r` (B), fingerprint `fp`, whether a refresh brought it `rf` (BOOL), and the times issued `at`, access ends `ax`, refresh ends `rx`, grant ends `hx`, keys made `km`; and of the token before, envelope `pr` (B), generation `pg`, usable until `pu` |
-//! | `lease`, `spends` | M, S | the lease: owner `o`, ends `x`, attempt `id`, started `s`; the fingerprint it spends |
-//! | `was`, `was_spends` | M or NULL, S | the lease before, when its worker never ended its attempt |
+//! | `last` | M | the newest attempt: `id` (B), ended `at`, and of a failure class `k`, code `c`, trace id `x` |
+//! | `h` | B | the head of the history: hash, number of entries (packed) |
+//! | `calls` | B | the times of calls that count against a budget (packed) |
+//! | `told` | M | when its tenant was told of the end of refresh token `r`, grant `g`, access token `x` |
+//! | `tok` | M | the token set: generation `g`, fingerprint `fp` (B), access envelope `a` (B), refresh envelope `r` (B, after what it shares with `a`), times `t` (B, packed); and of the token before `p` (B, packed: generation, usable until, its envelope after what it shares with the refresh envelope) |
+//! | `l`, `lf` | M, B | the lease: owner `o`, ends `x`, attempt `id`, started `s`; the fingerprint it spends |
+//! | `wl`, `wf` | M or NULL, B | the lease before, when its worker never ended its attempt |
 //!
 //! Times are milliseconds since 1970, except `ttl`, which `DynamoDB` wants in seconds.
 
@@ -36,18 +43,21 @@ use crate::item::{Item, Reader};
 pub(crate) const PK: &str = "pk";
 pub(crate) const SK: &str = "sk";
 pub(crate) const TTL: &str = "ttl";
-pub(crate) const SCHEMA: &str = "schema";
+pub(crate) const SCHEMA: &str = "v";
+pub(crate) const PROVIDER: &str = "provider";
 
 pub(crate) const LISTING: &str = "listing";
 pub(crate) const DUE_SHARD: &str = "due_shard";
 pub(crate) const DUE_AT: &str = "due_at";
-pub(crate) const PROVIDER: &str = "provider";
+pub(crate) const OF_PROVIDER: &str = "p";
 pub(crate) const STATE: &str = "st";
+pub(crate) const FORMER_STATE: &str = "was_st";
 pub(crate) const REASON: &str = "why";
-pub(crate) const SCOPES: &str = "scopes";
+pub(crate) const SCOPES: &str = "sc";
 pub(crate) const LOCATION: &str = "loc";
-pub(crate) const MADE_AT: &str = "made";
-pub(crate) const FENCE: &str = "fence";
+pub(crate) const MADE_AT: &str = "m";
+pub(crate) const USED_AT: &str = "used";
+pub(crate) const FENCE: &str = "f";
 pub(crate) const WRITE_ID: &str = "w";
 pub(crate) const FORMER_WRITE: &str = "was_w";
 pub(crate) const SUCCEEDED: &str = "ok";
@@ -55,29 +65,39 @@ pub(crate) const FAILED: &str = "bad";
 pub(crate) const DURATION_MS: &str = "ms";
 pub(crate) const FAILED_IN_A_ROW: &str = "row";
 
+pub(crate) const LAST: &str = "last";
+pub(crate) const LAST_ENDED: &str = "at";
+pub(crate) const LAST_CLASS: &str = "k";
+pub(crate) const LAST_CODE: &str = "c";
+pub(crate) const LAST_TRACE: &str = "x";
+pub(crate) const CHAIN: &str = "h";
+pub(crate) const CALLS: &str = "calls";
+pub(crate) const NOTICES: &str = "told";
+pub(crate) const TOLD_REFRESH: &str = "r";
+pub(crate) const TOLD_GRANT: &str = "g";
+pub(crate) const TOLD_EXPIRED: &str = "x";
+
 pub(crate) const TOKENS: &str = "tok";
 pub(crate) const GENERATION: &str = "g";
 pub(crate) const ACCESS: &str = "a";
 pub(crate) const REFRESH: &str = "r";
 pub(crate) const FINGERPRINT: &str = "fp";
-pub(crate) const ISSUED_AT: &str = "at";
-pub(crate) const REFRESHED: &str = "rf";
-pub(crate) const ACCESS_ENDS: &str = "ax";
-pub(crate) const REFRESH_ENDS: &str = "rx";
-pub(crate) const GRANT_ENDS: &str = "hx";
-pub(crate) const KEYS_MADE_AT: &str = "km";
-pub(crate) const PREVIOUS: &str = "pr";
-pub(crate) const PREVIOUS_GENERATION: &str = "pg";
-pub(crate) const PREVIOUS_USABLE: &str = "pu";
+pub(crate) const TIMES: &str = "t";
+pub(crate) const PREVIOUS: &str = "p";
 
-pub(crate) const LEASE: &str = "lease";
-pub(crate) const LEASE_SPENDS: &str = "spends";
+pub(crate) const LEASE: &str = "l";
+pub(crate) const LEASE_SPENDS: &str = "lf";
 pub(crate) const OWNER: &str = "o";
 pub(crate) const LEASE_ENDS: &str = "x";
 pub(crate) const ATTEMPT: &str = "id";
 pub(crate) const STARTED_AT: &str = "s";
-pub(crate) const FORMER_LEASE: &str = "was";
-pub(crate) const FORMER_SPENDS: &str = "was_spends";
+pub(crate) const FORMER_LEASE: &str = "wl";
+pub(crate) const FORMER_SPENDS: &str = "wf";
+
+/// What the marks of writes, and the names of workers, begin with; left out where they are stored as bytes.
+pub(crate) const WRITE_PREFIX: &str = "w_";
+/// What the ids of attempts begin with.
+pub(crate) const ATTEMPT_PREFIX: &str = "att_";
 
 /// The index of connections that are due.
 pub(crate) const DUE_INDEX: &str = "due";
@@ -190,11 +210,6 @@ pub(crate) fn records_partition(place: &RecordPlace, entity: Entity) -> String {
 /// What the sort keys of a connection's companies begin with.
 pub(crate) fn companies_prefix(key: &ConnectionKey) -> String {
     format!("COMPANY#{}#", key.connection)
-}
-
-/// A shard of the due index.
-pub(crate) fn due_shard(shard: u32) -> String {
-    format!("D#{shard}")
 }
 
 /// Reads back whose connection an item or index entry is.

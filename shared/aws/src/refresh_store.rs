@@ -3,29 +3,26 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::{
-    connection::{ConnectionKey, ConnectionState, Lease},
+    connection::{Connection, ConnectionKey, ConnectionState, Due, Lease},
     refresh::{
-        DueConnection, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore, SettleError, Settlement,
+        CompleteOutcome, Ending, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore, SettleError,
+        Settlement, SpilledTokens,
     },
-    store::{StoreError, chain},
+    store::StoreError,
 };
-use jiff::Timestamp;
 
 use crate::{
     DynamoConnections, connection_item,
-    failure::{Conditional, conditional, unavailable},
+    failure::{Conditional, conditional},
     item::{Item, Reader, instant, names, number, text},
     keys::{
-        self, DUE_AT, DUE_SHARD, FENCE, FINGERPRINT, FORMER_LEASE, FORMER_SPENDS, FORMER_WRITE, Key, LEASE,
-        LEASE_ENDS, LEASE_SPENDS, PK, STATE, TOKENS, WRITE_ID,
+        FENCE, FINGERPRINT, FORMER_LEASE, FORMER_SPENDS, FORMER_WRITE, GENERATION, Key, LEASE, LEASE_ENDS,
+        LEASE_SPENDS, PK, STATE, TOKENS, WRITE_ID, WRITE_PREFIX,
     },
     settlement::SettleExpression,
 };
 
 /// Takes the lease; `lease.spends` is copied from the token set that stands.
-///
-/// The connection is due again when its lease ends, so that the sweep finds it if its worker is killed; every settlement
-/// says otherwise.
 ///
 /// Copies, in the same write, what was there before it: after a lost answer the SDK sends the write again, and only from
 /// this copy can it then be told whether the worker before us ever ended its attempt.
@@ -35,7 +32,6 @@ fn take() -> String {
          #{FORMER_SPENDS} = if_not_exists(#{LEASE_SPENDS}, :none), \
          #{LEASE} = :lease, \
          #{LEASE_SPENDS} = if_not_exists(#{TOKENS}.#{FINGERPRINT}, :none), \
-         #{DUE_AT} = :ends, #{DUE_SHARD} = :shard, \
          #{FENCE} = #{FENCE} + :one"
     )
 }
@@ -50,13 +46,17 @@ fn may_take(purpose: LeasePurpose) -> String {
 }
 
 /// Only the lease's holder, only in these states, and only once: an ending that keeps the lease would meet the rest again
-/// after a lost answer, and so would one that a change of state came upon.
-fn may_settle(states: &[ConnectionState]) -> String {
+/// after a lost answer, and so would one that a change of state came upon. A verdict only on the token set that stands.
+fn may_settle(states: &[ConnectionState], ending: &Ending) -> String {
     let states = state_placeholders(states);
+    let judged = match ending {
+        Ending::Dead { .. } => format!(" AND #{TOKENS}.#{GENERATION} = :judged"),
+        _ => String::new(),
+    };
     format!(
         "#{FENCE} = :fence AND #{STATE} IN ({states}) AND attribute_exists(#{LEASE}) \
          AND #{WRITE_ID} <> :{WRITE_ID} \
-         AND (attribute_not_exists(#{FORMER_WRITE}) OR #{FORMER_WRITE} <> :{WRITE_ID})"
+         AND (attribute_not_exists(#{FORMER_WRITE}) OR #{FORMER_WRITE} <> :{WRITE_ID}){judged}"
     )
 }
 
@@ -71,38 +71,7 @@ fn state_values(states: &[ConnectionState]) -> impl Iterator<Item = (String, Att
     states.iter().map(|state| (format!(":{state}"), text(state.as_str())))
 }
 
-/// An entry of the due index; one that cannot be read is told and left out, so that it does not block its shard.
-fn due_entry(item: &Item) -> Option<DueConnection> {
-    let reader = Reader::new("due index", item);
-    let entry = |key| Ok(DueConnection { key, due_at: reader.instant(DUE_AT)? });
-    let told = |error: &StoreError| tracing::error!(error = chain(error), "Due connection is left out");
-    keys::connection_key(&reader).and_then(entry).inspect_err(told).ok()
-}
-
 impl DynamoConnections {
-    /// What a refused lease says of the connection as it is.
-    fn not_taken(
-        key: &ConnectionKey,
-        lease: &Lease,
-        purpose: LeasePurpose,
-        item: &Item,
-    ) -> Result<LeaseOutcome, StoreError> {
-        if item.is_empty() {
-            return Ok(LeaseOutcome::Missing);
-        }
-        let connection = connection_item::read(item)?;
-        let is_open = purpose.states().contains(&connection.state);
-        let Some(held) = connection.lease.filter(|_| is_open) else {
-            return Ok(LeaseOutcome::NotRefreshable { state: connection.state });
-        };
-        if held.attempt != lease.attempt {
-            return Ok(LeaseOutcome::Held { until: held.expires_at });
-        }
-        // Our own lease: the write arrived and its answer was lost.
-        let lease = RefreshLease { key: key.clone(), fence: connection.fence, purpose };
-        Ok(LeaseOutcome::Taken { lease, before: Box::new(connection_item::read_before_lease(item)?) })
-    }
-
     /// Stores a settlement if the connection is in one of `states`; otherwise gives the connection as it is.
     async fn settle_in(
         &self,
@@ -112,8 +81,12 @@ impl DynamoConnections {
     ) -> Result<Settled, SettleError> {
         let marked = states.contains(&ConnectionState::Disconnecting);
         let SettleExpression { update, values } = self.settle_expression(lease, settlement, marked);
-        let condition = may_settle(states);
-        let values = values.into_iter().chain(state_values(states)).collect();
+        let condition = may_settle(states, &settlement.ending);
+        let judged = match settlement.ending {
+            Ending::Dead { generation, .. } => Some((":judged".to_owned(), number(generation))),
+            _ => None,
+        };
+        let values = values.into_iter().chain(state_values(states)).chain(judged).collect();
         let request = self
             .client
             .update_item()
@@ -131,15 +104,43 @@ impl DynamoConnections {
         let reader = Reader::new("connection", &item);
         // Our own mark: the write arrived and its answer was lost.
         for mark in [WRITE_ID, FORMER_WRITE] {
-            if reader.text_if(mark)? == Some(&settlement.write_id) {
+            if reader.hexed_if(mark, WRITE_PREFIX)?.as_ref() == Some(&settlement.write_id) {
                 return Ok(Settled::Stored);
             }
         }
-        Ok(match reader.word_if(STATE)? {
-            Some(ConnectionState::Disconnecting) if !marked => Settled::Marked,
-            _ => Settled::Lost,
-        })
+        let state = reader.word_if(STATE)?;
+        if state == Some(ConnectionState::Disconnecting) && !marked {
+            return Ok(Settled::Marked);
+        }
+        let is_held = reader.number_if(FENCE)? == Some(lease.fence)
+            && item.contains_key(LEASE)
+            && state.is_some_and(|state| states.contains(&state));
+        Ok(if is_held { Settled::Replaced } else { Settled::Lost })
     }
+}
+
+/// What a refused lease says of the connection as it is.
+fn not_taken(lease: &Lease, purpose: LeasePurpose, item: &Item) -> Result<LeaseOutcome, StoreError> {
+    if item.is_empty() {
+        return Ok(LeaseOutcome::Missing);
+    }
+    let connection = connection_item::read(item)?;
+    let is_open = purpose.states().contains(&connection.state);
+    let Some(held) = connection.lease.filter(|_| is_open) else {
+        return Ok(LeaseOutcome::NotRefreshable { state: connection.state });
+    };
+    if held.attempt != lease.attempt {
+        return Ok(LeaseOutcome::Held { until: held.expires_at });
+    }
+    // Our own lease: the write arrived and its answer was lost.
+    Ok(taken(purpose, connection_item::read_before_lease(item)?))
+}
+
+/// The lease that was taken on a connection as it was `before`.
+fn taken(purpose: LeasePurpose, before: Connection) -> LeaseOutcome {
+    let lease =
+        RefreshLease { key: before.key.clone(), provider: before.provider, fence: before.fence + 1, purpose };
+    LeaseOutcome::Taken { lease, before: Box::new(before) }
 }
 
 /// What became of one write of a settlement.
@@ -148,7 +149,9 @@ enum Settled {
     Stored,
     /// It does not, and the connection was marked as disconnecting.
     Marked,
-    /// It does not.
+    /// It does not, since the token set that was judged is another by now.
+    Replaced,
+    /// It does not, since the lease is no longer held.
     Lost,
 }
 
@@ -161,7 +164,6 @@ impl RefreshStore for DynamoConnections {
         purpose: LeasePurpose,
     ) -> Result<LeaseOutcome, StoreError> {
         let (update, condition) = (take(), may_take(purpose));
-        let shard = keys::due_shard(connection_item::shard_of(&key.connection, self.due_shards));
         let request = self
             .client
             .update_item()
@@ -176,17 +178,13 @@ impl RefreshStore for DynamoConnections {
             .expression_attribute_values(":none", text(""))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":started", instant(lease.started_at))
-            .expression_attribute_values(":ends", instant(lease.expires_at))
-            .expression_attribute_values(":shard", text(shard))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match conditional("take_lease", request.send().await)? {
             Conditional::Written(output) => {
-                let before = connection_item::read(&output.attributes.unwrap_or_default())?;
-                let lease = RefreshLease { key: key.clone(), fence: before.fence + 1, purpose };
-                Ok(LeaseOutcome::Taken { lease, before: Box::new(before) })
+                Ok(taken(purpose, connection_item::read(&output.attributes.unwrap_or_default())?))
             }
-            Conditional::Refused(item) => Self::not_taken(key, lease, purpose, &item),
+            Conditional::Refused(item) => not_taken(lease, purpose, &item),
         }
     }
 
@@ -200,69 +198,19 @@ impl RefreshStore for DynamoConnections {
             // The token set is stored all the same: it is what the provider is asked to end.
             settled = self.settle_in(LeasePurpose::Disconnect.states(), lease, settlement).await?;
         }
-        if matches!(settled, Settled::Stored) { Ok(()) } else { Err(SettleError::LeaseLost) }
+        match settled {
+            Settled::Stored => Ok(()),
+            Settled::Replaced => Err(SettleError::Replaced),
+            Settled::Marked | Settled::Lost => Err(SettleError::LeaseLost),
+        }
     }
 
-    async fn list_due(
+    async fn complete(
         &self,
-        shard: u32,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<DueConnection>, StoreError> {
-        let condition = format!("#{DUE_SHARD} = :shard AND #{DUE_AT} <= :now");
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(keys::DUE_INDEX)
-            .set_expression_attribute_names(Some(names([&condition])))
-            .key_condition_expression(condition)
-            .expression_attribute_values(":shard", text(keys::due_shard(shard)))
-            .expression_attribute_values(":now", instant(now))
-            .limit(i32::try_from(limit.max(1)).unwrap_or(i32::MAX));
-        let output = query.send().await.map_err(unavailable("list_due"))?;
-        Ok(output.items().iter().filter_map(due_entry).collect())
-    }
-
-    async fn claim_due(&self, due: &DueConnection, until: Timestamp) -> Result<bool, StoreError> {
-        let update = format!("SET #{DUE_AT} = :until");
-        let condition = format!("attribute_exists(#{DUE_SHARD}) AND #{DUE_AT} = :seen");
-        let request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::connection(&due.key).into_item()))
-            .set_expression_attribute_names(Some(names([&update, &condition])))
-            .update_expression(update)
-            .condition_expression(condition)
-            .expression_attribute_values(":seen", instant(due.due_at))
-            .expression_attribute_values(":until", instant(until));
-        // After a lost answer this says that somebody else has it; the connection is then due again at `until`.
-        let claimed = conditional("claim_due", request.send().await)?;
-        Ok(matches!(claimed, Conditional::Written(_)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::item::Put as _;
-
-    #[test]
-    fn an_entry_that_cannot_be_read_does_not_hide_the_others() {
-        let entry = |tenant: &str, due_at| {
-            let key = Item::from([
-                (PK.to_owned(), text(format!("TENANT#{tenant}"))),
-                (keys::SK.to_owned(), text("CONNECTION#conn_1")),
-            ]);
-            key.put(DUE_AT, due_at)
-        };
-        let second = instant(Timestamp::UNIX_EPOCH);
-
-        let items = [entry("no id", second.clone()), entry("acme", text("soon")), entry("acme", second)];
-
-        let found: Vec<_> = items.iter().filter_map(due_entry).collect();
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].key.tenant.as_str(), "acme");
+        spilled: &SpilledTokens,
+        due: Due,
+        write_id: &str,
+    ) -> Result<CompleteOutcome, StoreError> {
+        self.complete_spilled(spilled, due, write_id).await
     }
 }

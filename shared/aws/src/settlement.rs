@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    connection::ConnectionState,
-    refresh::{Ending, LeasePurpose, RefreshLease, Settlement},
+    connection::{ConnectionState, Due},
+    refresh::{Attempted, Ending, LeasePurpose, RefreshLease, Settlement},
 };
 
 use crate::{
-    DynamoConnections, connection_item,
+    DynamoConnections, connection_item, due_index,
     item::{instant, number, text},
     keys::{
-        self, DUE_AT, DUE_SHARD, DURATION_MS, FAILED, FAILED_IN_A_ROW, FORMER_LEASE, FORMER_SPENDS,
-        FORMER_WRITE, LEASE, LEASE_SPENDS, REASON, STATE, SUCCEEDED, TOKENS, WRITE_ID,
+        CALLS, CHAIN, DUE_AT, DUE_SHARD, DURATION_MS, FAILED, FAILED_IN_A_ROW, FORMER_LEASE, FORMER_SPENDS,
+        FORMER_STATE, FORMER_WRITE, LAST, LEASE, LEASE_SPENDS, NOTICES, REASON, STATE, SUCCEEDED, TOKENS,
+        USED_AT, WRITE_ID,
     },
 };
 
@@ -27,6 +28,8 @@ pub(crate) struct SettleExpression {
 #[derive(Default)]
 struct Clauses {
     sets: Vec<(&'static str, AttributeValue)>,
+    /// Attributes that take the value that another had.
+    copies: Vec<(&'static str, &'static str)>,
     removes: Vec<&'static str>,
     adds: Vec<(&'static str, AttributeValue)>,
 }
@@ -40,20 +43,23 @@ impl DynamoConnections {
         disconnecting: bool,
     ) -> SettleExpression {
         let mut clauses = Clauses::default();
-        clauses.sets.push((WRITE_ID, text(&settlement.write_id)));
+        clauses.sets.push((WRITE_ID, connection_item::write_mark(&settlement.write_id)));
+        clauses.sets.push((USED_AT, instant(settlement.used_at)));
         clauses.removes.push(FORMER_WRITE);
         clauses.end(&settlement.ending, disconnecting);
         // Whoever marked the connection made it due for its end, which a refresh under way does not put off.
         if lease.purpose == LeasePurpose::Disconnect || !disconnecting {
-            if let Some(due_at) = due_at(settlement, disconnecting) {
-                let shard = connection_item::shard_of(&lease.key.connection, self.due_shards);
-                clauses.sets.extend([(DUE_AT, instant(due_at)), (DUE_SHARD, text(keys::due_shard(shard)))]);
-            } else {
-                clauses.removes.extend([DUE_AT, DUE_SHARD]);
+            match due(settlement, disconnecting) {
+                Some(due) => {
+                    let owner = (lease.provider, &lease.key.connection);
+                    clauses.sets.extend(due_index::entry(owner, due, self.due_shards));
+                }
+                None => clauses.removes.extend([DUE_AT, DUE_SHARD]),
             }
         }
-        if let Some(duration_ms) = settlement.duration_ms {
-            clauses.count(&settlement.ending, duration_ms);
+        if let Some(attempt) = &settlement.attempt {
+            clauses.count(&settlement.ending, attempt.duration_ms);
+            clauses.keep(attempt);
         }
         clauses.into_expression()
     }
@@ -67,7 +73,8 @@ impl Clauses {
         }
         match ending {
             Ending::Rotated(tokens) => self.sets.push((TOKENS, connection_item::write_tokens(tokens))),
-            Ending::Dead { reason } if !disconnecting => {
+            Ending::Dead { reason, .. } if !disconnecting => {
+                self.copies.push((FORMER_STATE, STATE));
                 self.sets.push((STATE, text(ConnectionState::ReconnectRequired.as_str())));
                 self.sets.push((REASON, text(reason)));
             }
@@ -96,12 +103,28 @@ impl Clauses {
         }
     }
 
+    /// Keeps what the connection keeps of an attempt.
+    fn keep(&mut self, attempt: &Attempted) {
+        self.sets.push((LAST, connection_item::write_last(&attempt.last)));
+        for (name, value) in [
+            (CHAIN, connection_item::write_chain(attempt.chain)),
+            (CALLS, connection_item::write_calls(&attempt.calls)),
+            (NOTICES, connection_item::write_notices(attempt.notices)),
+        ] {
+            match value {
+                Some(value) => self.sets.push((name, value)),
+                None => self.removes.push(name),
+            }
+        }
+    }
+
     fn into_expression(self) -> SettleExpression {
-        let Self { sets, removes, adds } = self;
+        let Self { sets, copies, removes, adds } = self;
         let set = |(name, _): &(&str, _)| format!("#{name} = :{name}");
+        let copy = |(name, from): &(&str, &str)| format!("#{name} = #{from}");
         let add = |(name, _): &(&str, _)| format!("#{name} :{name}");
         let clauses = [
-            ("SET", sets.iter().map(set).collect::<Vec<_>>()),
+            ("SET", sets.iter().map(set).chain(copies.iter().map(copy)).collect::<Vec<_>>()),
             ("REMOVE", removes.iter().map(|name| format!("#{name}")).collect()),
             ("ADD", adds.iter().map(add).collect()),
         ];
@@ -114,11 +137,11 @@ impl Clauses {
 
 /// A dead connection is never due, since there is nothing left to do without its customer, unless it is being ended; nor
 /// is one that has ended.
-fn due_at(settlement: &Settlement, disconnecting: bool) -> Option<jiff::Timestamp> {
+fn due(settlement: &Settlement, disconnecting: bool) -> Option<Due> {
     let is_over = match settlement.ending {
         Ending::Dead { .. } => !disconnecting,
         Ending::Disconnected => true,
         Ending::Rotated(_) | Ending::Unchanged | Ending::Unknown | Ending::Postponed { .. } => false,
     };
-    settlement.due_at.filter(|_| !is_over)
+    settlement.due.filter(|_| !is_over)
 }

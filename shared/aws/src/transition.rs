@@ -1,22 +1,22 @@
-//! Changes of a connection's state that need no lease.
+//! Changes of a connection that need no lease.
 //!
-//! Either may come between a settlement and its second try after a lost answer, so each keeps the settlement's mark
+//! A change of state may come between a settlement and its second try after a lost answer, so it keeps the settlement's mark
 //! beside its own: the settlement then still knows itself again.
 
 use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder, types::ReturnValuesOnConditionCheckFailure,
 };
 use domain::{
-    connection::{ConfirmOutcome, Connection, ConnectionKey, ConnectionState, MarkOutcome},
+    connection::{ConfirmOutcome, Connection, ConnectionKey, ConnectionState, Due, MarkOutcome},
     store::StoreError,
 };
 use jiff::Timestamp;
 
 use crate::{
-    DynamoConnections, connection_item,
+    DynamoConnections, connection_item, due_index,
     failure::{Conditional, conditional},
     item::{instant, names, text},
-    keys::{self, DUE_AT, DUE_SHARD, FORMER_WRITE, Key, PK, REASON, STATE, WRITE_ID},
+    keys::{DUE_AT, DUE_SHARD, FORMER_STATE, FORMER_WRITE, Key, PK, REASON, STATE, USED_AT, WRITE_ID},
 };
 
 impl DynamoConnections {
@@ -41,7 +41,7 @@ impl DynamoConnections {
             .update_expression(update)
             .condition_expression(condition)
             .expression_attribute_values(":to", text(to.as_str()))
-            .expression_attribute_values(":write_id", text(write_id))
+            .expression_attribute_values(":write_id", connection_item::write_mark(write_id))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
@@ -73,16 +73,18 @@ impl DynamoConnections {
         write_id: &str,
     ) -> Result<MarkOutcome, StoreError> {
         let key = &seen.key;
-        let also = format!(", #{DUE_AT} = :now, #{DUE_SHARD} = :shard REMOVE #{REASON}");
-        let shard = connection_item::shard_of(&key.connection, self.due_shards);
+        let also =
+            format!(", #{DUE_SHARD} = :{DUE_SHARD}, #{DUE_AT} = :{DUE_AT} REMOVE #{REASON}, #{FORMER_STATE}");
+        let due = due_index::entry((seen.provider, &key.connection), Due::At(now), self.due_shards);
         let to = (ConnectionState::Disconnecting, also.as_str());
         let condition = format!("#{STATE} <> :ended AND #{WRITE_ID} = :seen");
         let request = self
             .transition(key, to, &condition, write_id)
             .expression_attribute_values(":ended", text(ConnectionState::Disconnected.as_str()))
-            .expression_attribute_values(":seen", text(&seen.write_id))
-            .expression_attribute_values(":now", instant(now))
-            .expression_attribute_values(":shard", text(keys::due_shard(shard)));
+            .expression_attribute_values(":seen", connection_item::write_mark(&seen.write_id));
+        let request = due.into_iter().fold(request, |request, (name, value)| {
+            request.expression_attribute_values(format!(":{name}"), value)
+        });
         Ok(match conditional("mark_disconnecting", request.send().await)? {
             Conditional::Written(_) => MarkOutcome::Disconnecting,
             Conditional::Refused(item) if item.is_empty() => MarkOutcome::Missing,
@@ -95,5 +97,23 @@ impl DynamoConnections {
                 }
             }
         })
+    }
+
+    /// Notes a use. Touches the one attribute that whoever uses tokens may write, and so leaves no mark; after a lost answer
+    /// the second try writes the same.
+    pub(crate) async fn note_use(&self, key: &ConnectionKey, at: Timestamp) -> Result<(), StoreError> {
+        let update = format!("SET #{USED_AT} = :at");
+        let condition = format!("attribute_exists(#{PK})");
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::connection(key).into_item()))
+            .set_expression_attribute_names(Some(names([&update, &condition])))
+            .update_expression(update)
+            .condition_expression(condition)
+            .expression_attribute_values(":at", instant(at));
+        conditional("mark_used", request.send().await)?;
+        Ok(())
     }
 }

@@ -34,14 +34,14 @@ impl RefreshStore for InMemoryConnections {
             let mut before = connection.clone();
             before.fence -= 1;
             before.lease.clone_from(&stored.former);
-            return Ok(taken((key, purpose), connection.fence, before));
+            return Ok(taken(purpose, before));
         }
         let before = connection.clone();
         stored.former.clone_from(&connection.lease);
         let spends = connection.tokens.as_ref().map(|tokens| tokens.refresh_fingerprint.clone());
         connection.lease = Some(Lease { spends: spends.unwrap_or_default(), ..lease.clone() });
         connection.fence += 1;
-        Ok(taken((key, purpose), connection.fence, before))
+        Ok(taken(purpose, before))
     }
 
     async fn settle(&self, lease: &RefreshLease, settlement: &Settlement) -> Result<(), SettleError> {
@@ -135,8 +135,10 @@ impl DueIndex for InMemoryConnections {
     }
 }
 
-fn taken((key, purpose): (&ConnectionKey, LeasePurpose), fence: u64, before: Connection) -> LeaseOutcome {
-    LeaseOutcome::Taken { lease: RefreshLease { key: key.clone(), fence, purpose }, before: Box::new(before) }
+fn taken(purpose: LeasePurpose, before: Connection) -> LeaseOutcome {
+    let lease =
+        RefreshLease { key: before.key.clone(), provider: before.provider, fence: before.fence + 1, purpose };
+    LeaseOutcome::Taken { lease, before: Box::new(before) }
 }
 
 fn apply(stored: &mut Stored, purpose: LeasePurpose, settlement: &Settlement) {

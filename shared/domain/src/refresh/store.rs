@@ -42,6 +42,8 @@ impl LeasePurpose {
 pub struct RefreshLease {
     /// The connection.
     pub key: ConnectionKey,
+    /// The connection's provider.
+    pub provider: Provider,
     /// The number of this lease, greater than that of every lease before it.
     pub fence: u64,
     /// What it was taken for.
