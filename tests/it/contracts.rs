@@ -46,7 +46,12 @@ async fn the_audit_log_in_memory_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn the_sweeps_mark_in_memory_keeps_the_contract() {
+async fn breakers_in_memory_keep_the_contract() {
+    contract::breaker_store_contract(&memory::InMemoryBreakers::default()).await;
+}
+
+#[tokio::test]
+async fn the_sweeps_marks_in_memory_keep_the_contract() {
     contract::sweep_log_contract(&memory::InMemorySweepLog::default()).await;
 }
 

@@ -28,21 +28,19 @@ const COMPANY: &str = "company";
 const REASON: &str = "reason";
 const CORRELATION: &str = "correlation";
 
-/// As long as the history of attempts: thirteen months, so that a yearly review of who had access finds the whole year.
-const KEPT: Duration = Duration::from_hours(400 * 24);
-
 /// The table that holds the audit log.
 #[derive(Clone, Debug)]
 pub struct DynamoAudit {
     client: Client,
     table: String,
+    retention: Duration,
 }
 
 impl DynamoAudit {
-    /// Uses `table`.
+    /// Uses `table`, where entries are kept for as long as attempts.
     #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: Client, table: String, retention: Duration) -> Self {
+        Self { client, table, retention }
     }
 }
 
@@ -50,13 +48,14 @@ impl DynamoAudit {
 impl AuditLog for DynamoAudit {
     /// An entry's id is its own and its content never changes, so that writing it again needs no condition.
     async fn record(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(write(entry)));
+        let request =
+            self.client.put_item().table_name(&self.table).set_item(Some(write(entry, self.retention)));
         request.send().await.map_err(unavailable("record"))?;
         Ok(())
     }
 }
 
-fn write(entry: &AuditEntry) -> Item {
+fn write(entry: &AuditEntry, retention: Duration) -> Item {
     Key::audit(&entry.tenant, &entry.id)
         .into_item()
         .put(ID, text(entry.id.as_str()))
@@ -69,5 +68,5 @@ fn write(entry: &AuditEntry) -> Item {
         .put_if(COMPANY, entry.company.as_ref().map(|company| text(company.as_str())))
         .put_if(REASON, entry.reason.as_ref().map(text))
         .put_if(CORRELATION, entry.correlation.as_ref().map(|correlation| text(correlation.as_str())))
-        .put(TTL, number(later(entry.at, KEPT).as_second()))
+        .put(TTL, number(later(entry.at, retention).as_second()))
 }

@@ -1,6 +1,9 @@
 //! Items: typed writing and reading of attributes, and the small parts that every expression needs.
 
-use std::{collections::HashMap, str::FromStr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    str::FromStr,
+};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use domain::store::{BoxError, StoreError};
@@ -212,6 +215,16 @@ impl<'a> Reader<'a> {
             text.parse().map_err(|error: T::Err| self.value(name, error))
         };
         list.iter().map(parse).collect()
+    }
+
+    /// A set of texts that a domain type reads; empty where there is none, as `DynamoDB` knows no empty set.
+    pub(crate) fn set<T>(&self, name: &'static str) -> Result<BTreeSet<T>, StoreError>
+    where
+        T: FromStr<Err: Into<BoxError>> + Ord,
+    {
+        let set = self.value_if(name, |value| value.as_ss().ok())?;
+        let parse = |text: &String| text.parse().map_err(|error: T::Err| self.value(name, error));
+        set.into_iter().flatten().map(parse).collect()
     }
 
     /// A text that a domain type reads.

@@ -110,6 +110,8 @@ pub(crate) const LISTED: &str = "C";
 
 pub(crate) const CONNECTION_PREFIX: &str = "CONNECTION#";
 pub(crate) const RECORD_PREFIX: &str = "RECORD#";
+/// The sort key of a breaker, behind those of its tallies.
+pub(crate) const BREAKER_STATE: &str = "STATE";
 
 /// The key of one item.
 pub(crate) struct Key {
@@ -181,6 +183,20 @@ impl Key {
         Self { pk: "SCHEDULER".to_owned(), sk: "LAST_RUN".to_owned() }
     }
 
+    /// How far the sweep came with one provider.
+    pub(crate) fn walk(provider: Provider) -> Self {
+        Self { pk: "SCHEDULER".to_owned(), sk: format!("WALK#{provider}") }
+    }
+
+    pub(crate) fn breaker(provider: Provider) -> Self {
+        Self { pk: breaker_partition(provider), sk: BREAKER_STATE.to_owned() }
+    }
+
+    /// What came of attempts at one provider within one minute since 1970.
+    pub(crate) fn tally(provider: Provider, minute: i64) -> Self {
+        Self { pk: breaker_partition(provider), sk: tally_sort_key(minute) }
+    }
+
     /// The key as an item of its own, to which a write adds its attributes.
     pub(crate) fn into_item(self) -> Item {
         Item::from([(PK.to_owned(), AttributeValue::S(self.pk)), (SK.to_owned(), AttributeValue::S(self.sk))])
@@ -200,6 +216,16 @@ pub(crate) fn routes_partition(provider: Provider, company: &ProviderCompanyId) 
 /// The partition of a tenant's attempts at one provider.
 pub(crate) fn attempts_partition(provider: Provider, tenant: &TenantId) -> String {
     format!("TENANT#{tenant}#{provider}")
+}
+
+/// The partition of a provider's breaker and tallies.
+pub(crate) fn breaker_partition(provider: Provider) -> String {
+    format!("BREAKER#{provider}")
+}
+
+/// The sort key of a minute's tally: ten digits, in which text sorts as the numbers do, and before the breaker.
+pub(crate) fn tally_sort_key(minute: i64) -> String {
+    format!("MINUTE#{:010}", minute.max(0))
 }
 
 /// The partition of one kind of record of a company.

@@ -1,16 +1,49 @@
 //! What the history of attempts keeps.
 
 use domain::{
-    connection::ConnectionKey,
+    connection::{ChainHead, ConnectionKey},
     id::AttemptId,
     provider::Provider,
-    refresh::{AttemptFailure, AttemptLog, FailureClass, RefreshAttempt, Trigger},
+    refresh::{AttemptFailure, AttemptLog, ChainLink, FailureClass, RefreshAttempt, Trigger},
 };
 
 use crate::sample::{self, at, ids};
 
 /// What the history of attempts keeps.
 pub async fn attempt_log_contract(log: &dyn AttemptLog) {
+    attempts_are_listed_newest_first_of_a_tenant_and_of_all(log).await;
+    attempts_of_one_connection_are_found_among_others(log).await;
+}
+
+async fn attempts_of_one_connection_are_found_among_others(log: &dyn AttemptLog) {
+    let key = sample::key();
+    let beside = ConnectionKey { connection: ids().connection(), ..key.clone() };
+    let mut mine = vec![];
+    let mut head = ChainHead::default();
+    for _ in 0..3 {
+        let mut next = attempt(&key, Provider::Xero, None);
+        let link = ChainLink::after(head, &next);
+        (next.link, head) = (Some(link), link.head());
+        log.record(&next).await.unwrap();
+        mine.insert(0, next);
+        // More than the page that would do for one connection.
+        for _ in 0..3 {
+            log.record(&attempt(&beside, Provider::Xero, None)).await.unwrap();
+        }
+    }
+
+    for limit in [1, 2, 3, 100] {
+        let found = log.list_of(Provider::Xero, &key, limit).await.unwrap();
+        assert_eq!(found, mine[..mine.len().min(limit as usize)], "the newest {limit}, with their links");
+    }
+    assert_eq!(log.list_of(Provider::Xero, &beside, 100).await.unwrap().len(), 9);
+    assert_eq!(log.list_of(Provider::QuickBooks, &key, 100).await.unwrap(), []);
+    assert_eq!(log.list_of(Provider::Xero, &sample::key(), 100).await.unwrap(), []);
+    let elsewhere = ConnectionKey { tenant: sample::tenant(), ..key };
+    assert_eq!(log.list_of(Provider::Xero, &elsewhere, 100).await.unwrap(), [], "of another tenant");
+}
+
+async fn attempts_are_listed_newest_first_of_a_tenant_and_of_all(log: &dyn AttemptLog) {
     let key = sample::key();
     let attempts = [
         attempt(&key, Provider::QuickBooks, None),
@@ -60,5 +93,6 @@ fn attempt(
             trace_id: code.map(|_| "1-abc".to_owned()),
         }),
         retry: 2,
+        link: None,
     }
 }

@@ -3,7 +3,6 @@
 use domain::{
     api_key::{ApiKey, ApiKeyStore, NewApiKey, Role},
     entropy::SystemEntropy,
-    refresh::SweepLog,
     tenant::{Tenant, TenantLimits, TenantStore},
 };
 use futures::future::join_all;
@@ -57,10 +56,4 @@ pub async fn tenant_store_contract(store: &dyn TenantStore) {
     let winner = inserted.iter().position(|inserted| *inserted).unwrap();
     assert_eq!(store.find(&id).await.unwrap().as_ref(), Some(&tenants[winner]));
     assert!(!store.insert(&tenants[winner]).await.unwrap());
-}
-
-/// What the sweep's mark keeps; the mark is one for all, so a running sweep may move it meanwhile.
-pub async fn sweep_log_contract(log: &dyn SweepLog) {
-    log.note(at(1)).await.unwrap();
-    assert!(log.last().await.unwrap().is_some());
 }

@@ -6,6 +6,7 @@
 mod attempts;
 mod audit;
 mod authorization;
+mod breakers;
 mod connections;
 mod control;
 mod data_keys;
@@ -16,6 +17,7 @@ mod lease;
 mod records;
 mod routes;
 mod settle;
+mod sweep;
 mod transitions;
 
 use domain::{connection::ConnectionStore, refresh::RefreshStore};
@@ -23,11 +25,13 @@ use domain::{connection::ConnectionStore, refresh::RefreshStore};
 pub use attempts::attempt_log_contract;
 pub use audit::audit_log_contract;
 pub use authorization::authorization_store_contract;
+pub use breakers::breaker_store_contract;
 pub use connections::connection_store_contract;
-pub use control::{api_key_store_contract, sweep_log_contract, tenant_store_contract};
+pub use control::{api_key_store_contract, tenant_store_contract};
 pub use data_keys::data_keys_contract;
 pub use idempotency::idempotency_store_contract;
 pub use records::record_store_contract;
+pub use sweep::sweep_log_contract;
 
 /// How many take part in a race.
 const RACERS: usize = 10;

@@ -51,10 +51,11 @@ impl BreakerStore for InMemoryBreakers {
 
     async fn replace(&self, provider: Provider, next: &Breaker) -> Result<bool, StoreError> {
         self.with(provider, |stored| {
-            if stored.breaker.version + 1 == next.version {
+            let follows = stored.breaker.version + 1 == next.version;
+            if follows {
                 stored.breaker = *next;
             }
-            stored.breaker == *next
+            follows
         })
     }
 

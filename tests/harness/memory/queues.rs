@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::{
-    refresh::{Delayed, RecoveryQueue, RefreshQueue, SpilledTokens},
+    refresh::{Delayed, MAX_BATCH, RecoveryQueue, RefreshQueue, SpilledTokens},
     store::StoreError,
     sync::{Lane, SyncJob, SyncQueue},
     webhook::{EventMessage, EventQueue},
@@ -63,6 +63,9 @@ impl EventQueue for InMemoryEventQueue {
 #[async_trait]
 impl RefreshQueue for InMemoryRefreshQueue {
     async fn send(&self, messages: &[Delayed]) -> Result<(), StoreError> {
+        if messages.len() > MAX_BATCH {
+            return Err(StoreError::Unavailable { operation: "send", source: "more than a batch".into() });
+        }
         self.put(messages.iter().cloned())
     }
 }

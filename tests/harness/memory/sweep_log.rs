@@ -58,7 +58,7 @@ impl SweepLog for InMemorySweepLog {
         let mut walks = self.walks.lock().unwrap();
         let walk = walks.entry(provider).or_default();
         if walk.owner.as_ref().is_none_or(|(held_by, _)| held_by != owner) {
-            return Ok(false);
+            return Ok(ends && walk.progress.as_ref() == Some(progress));
         }
         walk.progress = Some(progress.clone());
         if ends {

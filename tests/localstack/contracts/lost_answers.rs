@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use aws::{DynamoApiKeys, DynamoConnections, clients};
+use aws_sdk_dynamodb::Client;
 use domain::{
     api_key::{ApiKeyStore, NewApiKey, Role},
     connection::{ConfirmOutcome, ConnectOutcome, Connection, ConnectionState, ConnectionStore, MarkOutcome},
@@ -22,7 +23,7 @@ use super::{DUE_SHARDS, sdk_at};
 use crate::stack::Stack;
 
 /// A way to the stack that passes every request on and loses as many answers as it is told to.
-struct LossyWay {
+pub(super) struct LossyWay {
     address: String,
     to_lose: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
@@ -44,13 +45,13 @@ impl LossyWay {
         way
     }
 
-    fn lose_next_answer(&self) {
+    pub(super) fn lose_next_answer(&self) {
         self.to_lose.store(1, Ordering::SeqCst);
         self.requests.store(0, Ordering::SeqCst);
     }
 
     /// Whether the answer was lost and the request came again.
-    fn was_sent_twice(&self) -> bool {
+    pub(super) fn was_sent_twice(&self) -> bool {
         self.to_lose.load(Ordering::SeqCst) == 0 && self.requests.load(Ordering::SeqCst) == 2
     }
 }
@@ -81,12 +82,19 @@ fn is_whole(request: &[u8]) -> bool {
     request.len() >= head.len() + 4 + length
 }
 
-async fn lossy() -> (LossyWay, DynamoConnections, DynamoApiKeys) {
+/// A client of the stack's tables that goes a lossy way.
+pub(super) async fn lossy_client() -> (LossyWay, Client) {
     let stack = Stack::running();
     let upstream =
         stack.value("AWS_ENDPOINT_URL").strip_prefix("http://").unwrap().replace("localhost", "127.0.0.1");
     let way = LossyWay::to(upstream).await;
     let client = clients::dynamodb(&sdk_at(&stack, &way.address).await);
+    (way, client)
+}
+
+async fn lossy() -> (LossyWay, DynamoConnections, DynamoApiKeys) {
+    let stack = Stack::running();
+    let (way, client) = lossy_client().await;
     let connections =
         DynamoConnections::new(client.clone(), stack.value("CONNECTIONS_TABLE").to_owned(), DUE_SHARDS);
     (way, connections, DynamoApiKeys::new(client, stack.value("CONTROL_TABLE").to_owned()))

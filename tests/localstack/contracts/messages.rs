@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aws::{
-    EventBridgeBus, LambdaRefresh, SqsDeadLetters, SqsEventQueue, SqsRefreshQueue, SqsSource, SqsSyncQueue,
-    SyncLanes, clients,
+    EventBridgeBus, LambdaRefresh, SqsDeadLetters, SqsEventQueue, SqsRecoveryQueue, SqsRefreshQueue,
+    SqsSource, SqsSyncQueue, SyncLanes, clients,
 };
 use aws_sdk_sqs::{
     Client,
@@ -14,8 +14,8 @@ use domain::{
     event::{Event, EventBus, EventKind},
     provider::Provider,
     refresh::{
-        DisconnectMessage, DisconnectResult, MESSAGE_VERSION, RefreshInvoker, RefreshMessage, RefreshQueue,
-        RefreshResult, Trigger,
+        Delayed, DisconnectMessage, DisconnectResult, MESSAGE_VERSION, RecoveryQueue, RefreshInvoker,
+        RefreshMessage, RefreshQueue, RefreshResult, SPILL_VERSION, SpilledTokens, Trigger,
     },
     store::StoreError,
     sync::{Lane, SyncJob, SyncQueue},
@@ -89,15 +89,55 @@ async fn an_eleventh_message_or_a_missing_queue_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_refresh_message_reads_back_as_it_was_sent() {
+async fn refresh_messages_read_back_as_they_were_sent_each_at_its_time() {
     let (sqs, url) = queue().await;
-    let message = RefreshMessage::new(vec![sample::key(), sample::key()], Trigger::Scheduled);
-    let message = message.checked().unwrap();
+    let message = || RefreshMessage::new(vec![sample::key(), sample::key()], Trigger::Scheduled);
+    let (now, later) = (message(), message());
+    let delayed = |message: &RefreshMessage, delay| Delayed { message: message.clone(), delay };
+    let messages = [delayed(&later, Duration::from_millis(1_500)), delayed(&now, Duration::ZERO)];
 
-    SqsRefreshQueue::new(sqs.clone(), url.clone()).send(&message).await.unwrap();
+    SqsRefreshQueue::new(sqs.clone(), url.clone()).send(&messages).await.unwrap();
+
+    for expected in [now, later] {
+        let found = received(&sqs, &url).await;
+        let found: Vec<_> =
+            found.iter().map(|message| RefreshMessage::parse(message.body().unwrap())).collect();
+        assert_eq!(found.into_iter().collect::<Result<Vec<_>, _>>().unwrap(), [expected.checked().unwrap()]);
+    }
+}
+
+#[tokio::test]
+async fn no_refresh_message_is_no_call_and_an_eleventh_is_an_error() {
+    let (sqs, url) = queue().await;
+    let message = RefreshMessage::new(vec![sample::key()], Trigger::Scheduled);
+    let messages = vec![Delayed { message, delay: Duration::ZERO }; 11];
+
+    let none =
+        SqsRefreshQueue::new(sqs.clone(), "http://localhost/000000000000/nowhere".to_owned()).send(&[]);
+    none.await.unwrap();
+    let too_many = SqsRefreshQueue::new(sqs, url).send(&messages).await;
+
+    assert!(
+        matches!(too_many, Err(StoreError::Unavailable { operation: "send_refresh", .. })),
+        "{too_many:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_spilled_token_set_reads_back_as_it_was() {
+    let (sqs, url) = queue().await;
+    let spilled = SpilledTokens {
+        v: SPILL_VERSION,
+        key: sample::key(),
+        fence: 8,
+        replaces: "0123".to_owned(),
+        tokens: sample::tokens(2, at(1), 1_500),
+    };
+
+    SqsRecoveryQueue::new(sqs.clone(), url.clone()).spill(&spilled).await.unwrap();
 
     let found = received(&sqs, &url).await;
-    assert_eq!(RefreshMessage::parse(found[0].body().unwrap()).unwrap(), message);
+    assert_eq!(serde_json::from_str::<SpilledTokens>(found[0].body().unwrap()).unwrap(), spilled);
 }
 
 #[tokio::test]

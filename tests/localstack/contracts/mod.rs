@@ -2,11 +2,12 @@
 
 mod lost_answers;
 mod messages;
+mod shared_marks;
 mod storage;
 
 use aws::{
-    DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoConnections, DynamoIdempotency,
-    DynamoRecords, DynamoSweepLog, DynamoTenants, KmsDataKeys, SdkConfig, clients,
+    DEFAULT_RETENTION, DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoConnections,
+    DynamoIdempotency, DynamoRecords, DynamoTenants, KmsDataKeys, SdkConfig, clients,
 };
 use aws_config::Region;
 use aws_sdk_dynamodb::{
@@ -86,23 +87,17 @@ async fn tenants_in_dynamodb_keep_the_contract() {
 async fn the_history_in_dynamodb_keeps_the_contract() {
     let (client, table) = table("HISTORY_TABLE").await;
 
-    contract::attempt_log_contract(&DynamoAttempts::new(client, table)).await;
+    contract::attempt_log_contract(&DynamoAttempts::new(client, table, DEFAULT_RETENTION)).await;
 }
 
 #[tokio::test]
 async fn the_audit_log_in_dynamodb_keeps_the_contract() {
     let (client, table) = table("HISTORY_TABLE").await;
 
-    let (tenant, entries) = contract::audit_log_contract(&DynamoAudit::new(client, table)).await;
+    let (tenant, entries) =
+        contract::audit_log_contract(&DynamoAudit::new(client, table, DEFAULT_RETENTION)).await;
 
     assert_eq!(audited(&tenant).await, entries.iter().map(as_audited).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn the_sweeps_mark_in_dynamodb_keeps_the_contract() {
-    let (client, table) = table("CONTROL_TABLE").await;
-
-    contract::sweep_log_contract(&DynamoSweepLog::new(client, table)).await;
 }
 
 #[tokio::test]

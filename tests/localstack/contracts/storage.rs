@@ -1,6 +1,11 @@
 //! What only the adapters know: how long items live, which items they refuse, what KMS refuses.
 
-use aws::{DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoIdempotency, KmsDataKeys, clients};
+use std::time::Duration;
+
+use aws::{
+    DEFAULT_RETENTION, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoIdempotency, KmsDataKeys,
+    clients,
+};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     audit::{AuditAction, AuditEntry, AuditLog},
@@ -60,40 +65,48 @@ async fn the_count_of_a_minute_is_forgotten_an_hour_later() {
     assert_eq!(found, at(61 + 3600).as_second());
 }
 
+/// Anything but the default, so that a test shows whose time it is.
+const RETENTION: Duration = Duration::from_hours(30 * 24);
+
 #[tokio::test]
-async fn an_act_is_forgotten_after_thirteen_months_and_never_passes_for_an_attempt() {
+async fn an_act_is_forgotten_after_the_time_configured_and_never_passes_for_an_attempt() {
     let (client, history) = table("HISTORY_TABLE").await;
     let mut entry = AuditEntry::new(ids().audit(), at(0), sample::tenant(), AuditAction::ConnectionConnected);
     entry.provider = Some(Provider::QuickBooks);
 
-    DynamoAudit::new(client.clone(), history.clone()).record(&entry).await.unwrap();
+    DynamoAudit::new(client.clone(), history.clone(), RETENTION).record(&entry).await.unwrap();
 
     let found =
         ttl("HISTORY_TABLE", &format!("AUDIT#{}", entry.tenant), &format!("ENTRY#{}", entry.id)).await;
-    assert_eq!(found, at(400 * 86_400).as_second());
-    let attempts = DynamoAttempts::new(client, history).list(Provider::QuickBooks, None, 1000).await;
+    assert_eq!(found, at(30 * 86_400).as_second());
+    let attempts = DynamoAttempts::new(client, history, RETENTION);
+    let attempts = attempts.list(Provider::QuickBooks, None, 1000).await;
     assert!(attempts.is_ok(), "{attempts:?}");
 }
 
 #[tokio::test]
-async fn an_attempt_is_forgotten_after_thirteen_months() {
+async fn an_attempt_is_forgotten_after_the_time_configured_which_is_thirteen_months_by_itself() {
     let (client, history) = table("HISTORY_TABLE").await;
-    let attempt = RefreshAttempt {
-        id: ids().attempt(),
-        key: sample::key(),
-        provider: Provider::QuickBooks,
-        trigger: Trigger::Scheduled,
-        started_at: at(0),
-        completed_at: at(1),
-        failure: None,
-        retry: 0,
-    };
+    for (retention, days) in [(RETENTION, 30), (DEFAULT_RETENTION, 400)] {
+        let attempt = RefreshAttempt {
+            id: ids().attempt(),
+            key: sample::key(),
+            provider: Provider::QuickBooks,
+            trigger: Trigger::Scheduled,
+            started_at: at(0),
+            completed_at: at(1),
+            failure: None,
+            retry: 0,
+            link: None,
+        };
 
-    DynamoAttempts::new(client, history).record(&attempt).await.unwrap();
+        let attempts = DynamoAttempts::new(client.clone(), history.clone(), retention);
+        attempts.record(&attempt).await.unwrap();
 
-    let pk = format!("TENANT#{}#quickbooks", attempt.key.tenant);
-    let found = ttl("HISTORY_TABLE", &pk, &format!("ATTEMPT#{}", attempt.id)).await;
-    assert_eq!(found, at(1 + 400 * 86_400).as_second());
+        let pk = format!("TENANT#{}#quickbooks", attempt.key.tenant);
+        let found = ttl("HISTORY_TABLE", &pk, &format!("ATTEMPT#{}", attempt.id)).await;
+        assert_eq!(found, at(1 + days * 86_400).as_second());
+    }
 }
 
 #[tokio::test]

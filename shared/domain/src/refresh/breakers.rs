@@ -55,8 +55,9 @@ pub trait BreakerStore: Send + Sync {
     /// Reads a provider's breaker, and the tallies of the minutes (since 1970) from `minute` on, strongly consistent.
     async fn load(&self, provider: Provider, minute: i64) -> Result<ProviderHealth, StoreError>;
 
-    /// Stores a breaker if the stored one still has the version before its own; false when it has another. After a lost
-    /// answer the same write again is true.
+    /// Stores a breaker if the stored one still has the version before its own; false when somebody else's came between,
+    /// though it were the very same: of those who see that one call may try, one hears true. An error leaves open whether
+    /// it is stored.
     async fn replace(&self, provider: Provider, next: &Breaker) -> Result<bool, StoreError>;
 
     /// Adds attempts to the tally of a minute.

@@ -296,7 +296,8 @@ pub trait SweepLog: Send + Sync {
         (now, until): (Timestamp, Timestamp),
     ) -> Result<ClaimOutcome, StoreError>;
 
-    /// Notes how far the owner of the claim came, and gives it back where it `ends`; false when it has it no longer.
+    /// Notes how far the owner of the claim came, and gives it back where it `ends`; false when it has it no longer, but
+    /// for the same end again after a lost answer.
     async fn advance(
         &self,
         provider: Provider,

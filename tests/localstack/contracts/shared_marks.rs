@@ -1,0 +1,106 @@
+//! Breakers and the sweep's claims: on a table of each test's own, since the functions of the stack live by theirs.
+
+use aws::{DynamoBreakers, DynamoSweepLog};
+use aws_sdk_dynamodb::{
+    Client,
+    types::{
+        AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    },
+};
+use domain::{
+    provider::Provider,
+    refresh::{Breaker, BreakerState, BreakerStore, ClaimOutcome, SweepLog, SweepProgress, Tally},
+    store::StoreError,
+};
+use tests::{
+    contract,
+    sample::{at, ids},
+};
+
+use super::{lost_answers::lossy_client, sdk};
+use crate::stack::Stack;
+
+/// A client of the stack, and a table like the stack's control table.
+async fn own_table() -> (Client, String) {
+    let client = aws::clients::dynamodb(&sdk(&Stack::running()).await);
+    let name = ids().write();
+    let attribute = |name| AttributeDefinition::builder().attribute_name(name);
+    let part = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
+    let mut request = client.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+    for (name, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+        let attribute = attribute(name).attribute_type(ScalarAttributeType::S).build().unwrap();
+        request = request.attribute_definitions(attribute).key_schema(part(name, kind));
+    }
+    request.send().await.unwrap();
+    (client, name)
+}
+
+#[tokio::test]
+async fn breakers_in_dynamodb_keep_the_contract() {
+    let (client, table) = own_table().await;
+
+    contract::breaker_store_contract(&DynamoBreakers::new(client, table)).await;
+}
+
+#[tokio::test]
+async fn the_sweeps_marks_in_dynamodb_keep_the_contract() {
+    let (client, table) = own_table().await;
+
+    contract::sweep_log_contract(&DynamoSweepLog::new(client, table)).await;
+}
+
+/// A minute of ten digits less two, as those of this century.
+const MINUTE: i64 = 29_000_000;
+
+#[tokio::test]
+async fn a_tally_is_forgotten_an_hour_after_its_minute_and_stays_small() {
+    let (client, table) = own_table().await;
+    let store = DynamoBreakers::new(client.clone(), table.clone());
+    for _ in 0..50 {
+        let failing = (0..40).map(|_| ids().connection()).collect();
+        store.count(Provider::Xero, MINUTE, &Tally { attempts: 40, failed: 40, failing }).await.unwrap();
+    }
+
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let request = client.get_item().table_name(table).key("pk", text("BREAKER#xero"));
+    let item = request.key("sk", text("MINUTE#0029000000")).send().await.unwrap().item.unwrap();
+
+    assert_eq!(item["ttl"].as_n().unwrap(), &(MINUTE * 60 + 3600).to_string());
+    assert_eq!(item["attempts"].as_n().unwrap(), "2000");
+    assert_eq!(item["failing"].as_ss().unwrap().len(), 200);
+}
+
+#[tokio::test]
+async fn a_breaker_whose_answer_is_lost_is_stored_and_nobody_takes_another_s_for_theirs() {
+    let (_, table) = own_table().await;
+    let (way, client) = lossy_client().await;
+    let store = DynamoBreakers::new(client, table);
+    let next = Breaker { state: BreakerState::HalfOpen { until: at(105) }, version: 1, ..Breaker::default() };
+    way.lose_next_answer();
+
+    let stored = store.replace(Provider::Xero, &next).await;
+
+    assert!(matches!(stored, Err(StoreError::Unavailable { operation: "replace", .. })), "{stored:?}");
+    assert!(!way.was_sent_twice(), "the second would pass for another worker's");
+    assert!(!store.replace(Provider::Xero, &next).await.unwrap());
+    assert_eq!(store.load(Provider::Xero, 0).await.unwrap().breaker, next);
+}
+
+#[tokio::test]
+async fn a_claim_and_its_end_are_known_although_nobody_hears_of_them() {
+    let (_, table) = own_table().await;
+    let (way, client) = lossy_client().await;
+    let log = DynamoSweepLog::new(client, table);
+    let end = SweepProgress { through: at(60), target: None, step: 0, from: None };
+
+    way.lose_next_answer();
+    let claim = log.claim(Provider::Xero, "sweep", (at(0), at(100))).await.unwrap();
+    assert!(way.was_sent_twice());
+    assert_eq!(claim, ClaimOutcome::Claimed(None));
+
+    way.lose_next_answer();
+    assert!(log.advance(Provider::Xero, "sweep", (&end, true)).await.unwrap());
+    assert!(way.was_sent_twice());
+    let claim = log.claim(Provider::Xero, "another", (at(0), at(100))).await.unwrap();
+    assert_eq!(claim, ClaimOutcome::Claimed(Some(end)));
+}
