@@ -34,6 +34,13 @@ pub enum Handled {
     DeadLetter(String),
 }
 
+/// Whether a batch came from a queue; Lambda never mixes two.
+#[must_use]
+pub fn is_from(event: &SqsEvent, queue: &SqsSource) -> bool {
+    let arn = event.records.first().and_then(|record| record.event_source_arn.as_deref());
+    arn.and_then(|arn| arn.rsplit(':').next()).is_some_and(|name| name == queue.name())
+}
+
 /// Handles each message of a batch, one after the other, and reports those that are to come again.
 pub async fn each<'e, F>(
     event: &'e SqsEvent,
