@@ -10,7 +10,7 @@ EXACT = rules.each_function_may_do_exactly_what_the_allow_list_says
 KEY = {"Fn::GetAtt": ["TokenKey", "Arn"]}
 CONNECTIONS = {"Fn::GetAtt": ["ConnectionsTable", "Arn"]}
 LIKE = ("ForAllValues:StringLike", "dynamodb:LeadingKeys")
-STATE_ONLY = rules.only_oauth_and_refresh_write_more_of_a_connection_than_its_state
+STATE_ONLY = rules.only_oauth_and_refresh_write_more_of_a_connection_than_its_state_and_use
 PURPOSE = "kms:EncryptionContext:purpose"
 
 
@@ -43,7 +43,16 @@ ACCESS_BREAKS = [
     Break(EXACT, "api may not count links", drop(*statement("ApiRole", "CountLinks"))),
     Break(EXACT, "api may move routes",
           add(*statement("ApiRole", "ConfirmConnections"), "Condition", *LIKE, "ROUTE#*")),
-    Break(EXACT, "refresh may write any control item", drop(*statement("RefreshRole", "NoteSweeps"), "Condition")),
+    Break(EXACT, "refresh may write any control item",
+          drop(*statement("RefreshRole", "NoteSweepsAndShareBreakers"), "Condition")),
+    Break(EXACT, "refresh may not share breakers",
+          put(*statement("RefreshRole", "NoteSweepsAndShareBreakers"), "Condition", *LIKE, ["SCHEDULER"])),
+    Break(EXACT, "api may change breakers",
+          add(*statement("ApiRole", "SeeBreakers"), "Action", "dynamodb:UpdateItem")),
+    Break(EXACT, "sync may spill tokens",
+          add(*statement("SyncRole", "QueueJobsAndRejects"), "Resource", {"Fn::GetAtt": ["RecoveryQueue", "Arn"]})),
+    Break(EXACT, "sync may be answered with a whole connection",
+          drop(*statement("SyncRole", "NoteUse"), "Condition", "StringEqualsIfExists")),
     Break(EXACT, "refresh may query every index",
           put(*statement("RefreshRole", "FindDueConnections"), "Resource",
               {"Fn::Sub": "${ConnectionsTable.Arn}/index/*"})),
@@ -118,6 +127,9 @@ ACCESS_BREAKS = [
           drop(*statement("ApiRole", "ConfirmConnections"), "Condition", "ForAllValues:StringEquals")),
     Break(STATE_ONLY, "api may replace connections",
           put(*statement("ApiRole", "ConfirmConnections"), "Action", "dynamodb:PutItem")),
+    Break(STATE_ONLY, "sync may replace tokens",
+          add(*statement("SyncRole", "NoteUse"), "Condition", "ForAllValues:StringEquals",
+              "dynamodb:Attributes", "tok")),
     Break(STATE_ONLY, "sync may take connections away",
           add(*statement("SyncRole", "ReadConnections"), "Action", "dynamodb:DeleteItem")),
     Break(rules.nobody_scans_a_table, "api scans connections",

@@ -11,7 +11,7 @@ from rules import rule
 
 STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource", "Condition"}
 # Attributes of a connection that open nothing, whoever writes them.
-HARMLESS = {"pk", "sk", "st", "w", "was_w"}
+HARMLESS = {"pk", "sk", "st", "w", "was_w", "used"}
 
 
 def statements(expanded: Expanded, role: str) -> list[Json]:
@@ -156,8 +156,8 @@ def _attributes_of(statement: Json) -> set[str]:
 
 
 @rule
-def only_oauth_and_refresh_write_more_of_a_connection_than_its_state(expanded: Expanded) -> Iterator[str]:
-    """`st` is the state, and by `w` and `was_w` a write knows itself again; all else is tokens, lease or route."""
+def only_oauth_and_refresh_write_more_of_a_connection_than_its_state_and_use(expanded: Expanded) -> Iterator[str]:
+    """`st` is the state, `used` the time of its last use, and by `w` and `was_w` a write knows itself again; all else is tokens, lease or route."""
     for function in ("WebhookFunction", "SyncFunction", "ApiFunction"):
         for statement in statements(expanded, ROLES[function]):
             if "ConnectionsTable" not in {target(resource) for resource in as_list(statement["Resource"])}:

@@ -41,6 +41,10 @@ def _keys(*patterns: str) -> dict[str, Any]:
     }
 
 
+# An answer with the whole item would name attributes that the request does not.
+_OF_WRITTEN_ONLY = {"StringEqualsIfExists": {"dynamodb:ReturnValues": ["NONE", "UPDATED_OLD", "UPDATED_NEW"]}}
+
+
 def _attributes(names: str, *patterns: str) -> dict[str, Any]:
     """Items below these keys, and in them these attributes, the key's own among them."""
     return {
@@ -93,17 +97,18 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:DeleteItem", "ConnectionsTable", _keys("TENANT#*"))
         | _grants("dynamodb:Query", "ConnectionsTable/index/due")
         | _grants("dynamodb:PutItem", "HistoryTable")
-        | _grants("dynamodb:PutItem", "ControlTable", _keys("SCHEDULER"))
+        | _grants("dynamodb:GetItem Query PutItem UpdateItem", "ControlTable", _keys("SCHEDULER", "BREAKER#*"))
         | _grants("kms:Decrypt", "TokenKey", _purpose("refresh"))
         | _grants("kms:GenerateDataKey", "TokenKey", _purpose("access", "refresh"))
-        | _grants("sqs:SendMessage", "RefreshQueue RefreshDlq")
-        | _grants(_CONSUME, "RefreshQueue")
+        | _grants("sqs:SendMessage", "RefreshQueue RefreshDlq RecoveryQueue RecoveryDlq")
+        | _grants(_CONSUME, "RefreshQueue RecoveryQueue")
         | _EVENTS
         | _PROVIDER_SECRETS
     ),
     "SyncFunction": (
         _logs("SyncLogs")
         | _grants("dynamodb:GetItem Query", "ConnectionsTable")
+        | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk used", "TENANT#*") | _OF_WRITTEN_ONLY)
         | _grants("dynamodb:PutItem DeleteItem", "DeliveriesTable")
         | _grants("dynamodb:GetItem PutItem UpdateItem", "RecordsTable")
         | _grants("kms:Decrypt", "TokenKey", _purpose("access"))
@@ -122,6 +127,7 @@ ALLOWED: dict[str, set[Grant]] = {
         | _AUDIT
         | _grants("dynamodb:Query", "RecordsTable")
         | _grants("dynamodb:GetItem", "ControlTable", _keys("KEY#*", "TENANT#*", "SCHEDULER"))
+        | _grants("dynamodb:Query", "ControlTable", _keys("BREAKER#*"))
         | _grants("dynamodb:PutItem", "ControlTable", _keys("TENANT#*", "SESSION#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("LIMIT#*"))
         | _grants("sqs:SendMessage", "SyncLowQueue")

@@ -21,29 +21,39 @@ CONSUMERS = {
     "SyncHighQueue": "SyncFunction",
     "SyncLowQueue": "SyncFunction",
     "RefreshQueue": "RefreshFunction",
+    "RecoveryQueue": "RefreshFunction",
 }
+# A job may take all of the function's time, so it comes alone.
+BATCH_SIZES = {"EventsQueue": 10, "RefreshQueue": 5, "RecoveryQueue": 10}
+# A killed worker's messages come again within five minutes, after its lease, the clocks' difference included.
+FOLLOWED_SECONDS = 300
+LEASES_AND_CLOCKS_SECONDS = LEASE_SECONDS + 120
+# Tried every quarter of a minute, hence so often.
+TRIES = {"RecoveryQueue": 1000}
 DEAD_LETTER_QUEUES = {queue: queue.replace("Queue", "Dlq") for queue in CONSUMERS}
 
 VARIABLES_OF_ALL = "ENVIRONMENT POWERTOOLS_SERVICE_NAME POWERTOOLS_METRICS_NAMESPACE AWS_LAMBDA_LOG_LEVEL"
 VARIABLES = {
     "OauthFunction": (
         "CONNECTIONS_TABLE HISTORY_TABLE CONTROL_TABLE SYNC_QUEUE_LOW_URL EVENT_BUS TOKEN_KEY_ID PROVIDER_SECRETS_ID "
-        "PUBLIC_URL DUE_SHARDS ALLOW_SHARED_COMPANIES QUICKBOOKS_API_BASE_URL QUICKBOOKS_SCOPES XERO_SCOPES "
-        "ZOHO_SCOPES ZOHO_DATA_CENTRES ZOHO_LOCATION"
+        "PUBLIC_URL REFRESH_POLICY KEEP_ALIVE_HOURS HISTORY_DAYS DUE_SHARDS ALLOW_SHARED_COMPANIES "
+        "QUICKBOOKS_API_BASE_URL QUICKBOOKS_SCOPES XERO_SCOPES ZOHO_SCOPES ZOHO_DATA_CENTRES ZOHO_LOCATION"
     ),
     "WebhookFunction": "EVENTS_QUEUE_URL PROVIDER_SECRETS_ID",
     "RefreshFunction": (
-        "CONNECTIONS_TABLE HISTORY_TABLE CONTROL_TABLE REFRESH_QUEUE_URL REFRESH_DLQ_URL EVENT_BUS TOKEN_KEY_ID "
-        "PROVIDER_SECRETS_ID DUE_SHARDS ZOHO_DATA_CENTRES ZOHO_LOCATION"
+        "CONNECTIONS_TABLE HISTORY_TABLE CONTROL_TABLE REFRESH_QUEUE_URL REFRESH_DLQ_URL RECOVERY_QUEUE_URL "
+        "RECOVERY_DLQ_URL EVENT_BUS TOKEN_KEY_ID PROVIDER_SECRETS_ID REFRESH_POLICY KEEP_ALIVE_HOURS HISTORY_DAYS "
+        "DUE_SHARDS ZOHO_DATA_CENTRES ZOHO_LOCATION"
     ),
     "SyncFunction": (
         "CONNECTIONS_TABLE DELIVERIES_TABLE RECORDS_TABLE EVENTS_QUEUE_URL EVENTS_DLQ_URL SYNC_QUEUE_URL "
         "SYNC_QUEUE_HIGH_URL SYNC_QUEUE_LOW_URL SYNC_DLQ_URL SYNC_HIGH_DLQ_URL SYNC_LOW_DLQ_URL EVENT_BUS "
-        "TOKEN_KEY_ID REFRESH_FUNCTION QUICKBOOKS_API_BASE_URL"
+        "TOKEN_KEY_ID REFRESH_FUNCTION REFRESH_POLICY KEEP_ALIVE_HOURS QUICKBOOKS_API_BASE_URL"
     ),
     "ApiFunction": (
         "CONNECTIONS_TABLE HISTORY_TABLE RECORDS_TABLE CONTROL_TABLE REFRESH_FUNCTION SYNC_QUEUE_LOW_URL PUBLIC_URL "
-        "RETURN_URLS CONNECT_SESSIONS_PER_MINUTE QUICKBOOKS_SCOPES XERO_SCOPES ZOHO_SCOPES"
+        "RETURN_URLS REFRESH_POLICY KEEP_ALIVE_HOURS HISTORY_DAYS CONNECT_SESSIONS_PER_MINUTE QUICKBOOKS_SCOPES "
+        "XERO_SCOPES ZOHO_SCOPES"
     ),
 }
 # Where a variable's name does not give away its resource.
@@ -91,9 +101,11 @@ def every_function_runs_a_rust_program_on_the_chosen_architecture(expanded: Expa
 
 
 @rule
-def a_job_may_put_itself_back_on_its_lane(expanded: Expanded) -> Iterator[str]:
-    if expanded.properties("SyncFunction").get("RecursiveLoop") != "Allow":
-        yield "Lambda stops a long job as a runaway loop"
+def what_sends_messages_to_itself_is_not_stopped_as_a_loop(expanded: Expanded) -> Iterator[str]:
+    """A long job that puts itself back on its lane, and a refresh that is watched until it has ended."""
+    for function in ("SyncFunction", "RefreshFunction"):
+        if expanded.properties(function).get("RecursiveLoop") != "Allow":
+            yield f"Lambda stops {function} as a runaway loop"
 
 
 @rule
@@ -160,35 +172,57 @@ def every_queue_mapping_reports_single_failures(expanded: Expanded) -> Iterator[
 def every_queue_mapping_bounds_its_concurrency(expanded: Expanded) -> Iterator[str]:
     for name, mapping in mappings(expanded).items():
         bound = mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 0)
-        if not 2 <= bound <= 50:
+        bounds = [bound]
+        if isinstance(bound, dict):
+            parameter = expanded.template["Parameters"][target(bound)]
+            bounds = [parameter.get("MinValue", 0), parameter["Default"], parameter.get("MaxValue", 0)]
+        if not all(2 <= bound <= 50 for bound in bounds):
             yield f"{name} runs up to {bound or 'any number of'} functions at once"
 
 
 @rule
-def messages_that_name_many_things_come_one_at_a_time(expanded: Expanded) -> Iterator[str]:
+def batches_are_no_larger_than_their_consumer_can_do_at_once(expanded: Expanded) -> Iterator[str]:
     for name, mapping in mappings(expanded).items():
-        expected = 10 if target(mapping["EventSourceArn"]) == "EventsQueue" else 1
-        if mapping["BatchSize"] != expected:
+        if mapping["BatchSize"] != BATCH_SIZES.get(target(mapping["EventSourceArn"]), 1):
             yield f"{name} takes {mapping['BatchSize']} messages at once"
 
 
-@rule
-def messages_stay_invisible_for_six_times_the_timeout_of_their_consumer(expanded: Expanded) -> Iterator[str]:
+def _visibility(expanded: Expanded) -> Iterator[tuple[str, int, int]]:
+    """Each queue with its visibility timeout, and how long a batch of it may be at its consumer."""
     for mapping in mappings(expanded).values():
         queue = target(mapping["EventSourceArn"])
-        visibility = expanded.properties(queue).get("VisibilityTimeout", 30)
         timeout = expanded.properties(target(mapping["FunctionName"]))["Timeout"]
-        if visibility < 6 * timeout + mapping.get("MaximumBatchingWindowInSeconds", 0):
+        yield queue, expanded.properties(queue).get("VisibilityTimeout", 30), timeout
+
+
+@rule
+def messages_of_sync_stay_invisible_for_six_times_the_timeout_of_their_consumer(expanded: Expanded) -> Iterator[str]:
+    windows = {
+        target(mapping["EventSourceArn"]): mapping.get("MaximumBatchingWindowInSeconds", 0)
+        for mapping in mappings(expanded).values()
+    }
+    for queue, visibility, timeout in _visibility(expanded):
+        if CONSUMERS.get(queue) == "SyncFunction" and visibility < 6 * timeout + windows[queue]:
             yield f"{queue}: {visibility} s for {timeout} s"
 
 
 @rule
-def every_queue_gives_up_into_its_dead_letter_queue_after_five_tries(expanded: Expanded) -> Iterator[str]:
+def what_a_killed_refresh_worker_left_is_followed_after_its_lease_and_soon(expanded: Expanded) -> Iterator[str]:
+    """Six times the timeout would be too late for Xero's 30 minutes, should it happen again and again."""
+    for queue, visibility, timeout in _visibility(expanded):
+        if queue == "RefreshQueue" and not LEASES_AND_CLOCKS_SECONDS <= visibility <= FOLLOWED_SECONDS - 60:
+            yield f"a killed worker is followed after {visibility} s"
+        if queue == "RecoveryQueue" and not timeout < visibility <= LEASE_SECONDS:
+            yield f"a token set that a killed worker was to store is stored after {visibility} s"
+
+
+@rule
+def every_queue_gives_up_into_its_dead_letter_queue_after_its_tries(expanded: Expanded) -> Iterator[str]:
     for queue, dead_letters in DEAD_LETTER_QUEUES.items():
         redrive = expanded.properties(queue).get("RedrivePolicy", {})
         if target(redrive.get("deadLetterTargetArn")) != dead_letters:
             yield f"{queue} has no dead-letter queue of its own"
-        if redrive.get("maxReceiveCount", 0) < 5:
+        if redrive.get("maxReceiveCount", 0) != TRIES.get(queue, 5):
             yield f"{queue} gives up after {redrive.get('maxReceiveCount')} tries"
 
 
@@ -199,8 +233,11 @@ def dead_letters_are_kept_for_14_days_and_longer_than_in_the_source(expanded: Ex
         if expanded.properties(name).get("MessageRetentionPeriod") != 14 * days:
             yield f"{name} does not keep its messages for 14 days"
     for queue in DEAD_LETTER_QUEUES:
-        if not 1 * days < expanded.properties(queue).get("MessageRetentionPeriod", 0) < 14 * days:
-            yield f"{queue} leaves its dead letters no time"
+        kept = expanded.properties(queue).get("MessageRetentionPeriod", 0)
+        # What may be the only copy of a grant is kept as long as can be; it is a dead letter within hours.
+        expected = kept == 14 * days if queue == "RecoveryQueue" else 1 * days < kept < 14 * days
+        if not expected:
+            yield f"{queue} leaves its messages or its dead letters no time"
 
 
 @rule
@@ -234,16 +271,25 @@ def the_sweep_gets_the_plain_scheduled_event_every_minute_and_loses_none(expande
                 yield f"{name} delivers ticks that are a day old"
 
 
+def _metrics(alarm: dict) -> list[dict]:
+    """What an alarm looks at: one metric, or those of an expression."""
+    stats = [entry["MetricStat"]["Metric"] for entry in alarm.get("Metrics", []) if "MetricStat" in entry]
+    return stats or [alarm]
+
+
 @rule
 def every_dead_letter_queue_and_critical_function_has_an_alarm(expanded: Expanded) -> Iterator[str]:
     alarms = {
-        (alarm["MetricName"], target(dimension["Value"]))
+        (metric["MetricName"], target(dimension["Value"]))
         for alarm in expanded.of_type("AWS::CloudWatch::Alarm").values()
-        for dimension in alarm["Dimensions"]
+        for metric in _metrics(alarm)
+        for dimension in metric["Dimensions"]
     }
     expected = {("ApproximateNumberOfMessagesVisible", name) for name in [*DEAD_LETTER_QUEUES.values(), "ScheduleDlq"]}
     expected |= {("Errors", "RefreshFunction"), ("Errors", "WebhookFunction"), ("Invocations", "RefreshFunction")}
     expected |= {("5XXError", "AWS::StackName")}
+    expected |= {("ApproximateNumberOfMessagesVisible", "RecoveryQueue")}
+    expected |= {("ApproximateNumberOfMessagesNotVisible", "RecoveryQueue")}
     for metric, name in sorted(expected - alarms):
         yield f"no alarm on {metric} of {name}"
 

@@ -1,5 +1,7 @@
 //! What the `api` function is told by its environment.
 
+use std::time::Duration;
+
 use domain::refresh::RefreshPolicy;
 use edge::config::{ConfigError, Lookup, ScopeLists, Variables};
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub sync_queue_low_url: String,
     /// `REFRESH_LEAD_SECONDS` and its siblings.
     pub policy: RefreshPolicy,
+    /// `HISTORY_DAYS` (400): how long acts are kept.
+    pub history_retention: Duration,
 }
 
 impl Config {
@@ -56,6 +60,7 @@ impl Config {
             ),
             sync_queue_low_url: variables.required("SYNC_QUEUE_LOW_URL"),
             policy: variables.refresh_policy(),
+            history_retention: variables.history_retention(),
         };
         variables.finish(Some(config))
     }

@@ -1,5 +1,7 @@
 //! What the `oauth` function is told by its environment.
 
+use std::time::Duration;
+
 use domain::refresh::RefreshPolicy;
 use edge::config::{ConfigError, Lookup, ProviderSettings, Variables};
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub due_shards: u32,
     /// `REFRESH_LEAD_SECONDS` and its siblings.
     pub policy: RefreshPolicy,
+    /// `HISTORY_DAYS` (400): how long acts are kept.
+    pub history_retention: Duration,
     /// `ALLOW_SHARED_COMPANIES` (false): whether several tenants may be connected to one company.
     pub shared_companies: bool,
     /// `QUICKBOOKS_CLIENT_ID` and its siblings, for each provider that is configured.
@@ -37,6 +41,7 @@ impl Config {
     pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let mut variables = Variables::new(lookup);
         let policy = variables.refresh_policy();
+        let history_retention = variables.history_retention();
         let providers = variables.providers(EXCHANGE_TIMEOUT.min(policy.post_timeout));
         let environment = variables.environment_name();
         let connections_table = variables.required("CONNECTIONS_TABLE");
@@ -59,6 +64,7 @@ impl Config {
             public_url,
             due_shards,
             policy,
+            history_retention,
             shared_companies,
             providers,
         }))
@@ -66,4 +72,4 @@ impl Config {
 }
 
 /// A person waits, and the gateway gives up after 29 seconds: the exchange and what follows must fit.
-const EXCHANGE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);

@@ -35,7 +35,11 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             sealer: TokenSealer::new(config.environment, keys, entropy.clone()),
             queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), lanes)),
             bus: Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus)),
-            audit: Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table)),
+            audit: Arc::new(DynamoAudit::new(
+                dynamodb.clone(),
+                config.history_table,
+                config.history_retention,
+            )),
             clock: clock.clone(),
             entropy: entropy.clone(),
             policy: config.policy,

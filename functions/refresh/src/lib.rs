@@ -1,28 +1,25 @@
 //! The `refresh` function: the one room in which refresh tokens are opened, spent and revoked.
 //!
-//! It is called by the clock (sweep), by its queue and by other functions directly.
+//! It is called by the clock (sweep), by its two queues and by other functions directly.
 
 mod config;
 mod disconnect;
+mod pool;
+mod queue;
 mod wiring;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws::SqsSource;
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::{
-    connection::{ConnectionKey, ConnectionState},
+    provider::Provider,
     refresh::{
-        DisconnectAnswer, DisconnectMessage, RefreshAnswer, RefreshMessage, RefreshOutcome, RefreshReport,
-        Refresher, Sweep, SweepReport, Trigger, policy::earlier,
+        DisconnectAnswer, DisconnectMessage, RefreshAnswer, RefreshMessage, Refresher, Sweep, policy::earlier,
     },
-    store::{StoreError, chain},
+    store::StoreError,
 };
-use edge::{
-    sqs::{self, Handled},
-    telemetry,
-};
-use futures::{StreamExt as _, stream};
+use edge::{sqs, telemetry};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -30,11 +27,9 @@ use thiserror::Error;
 pub use config::Config;
 pub use wiring::wire;
 
-/// How many connections one invocation refreshes at once: providers answer in seconds, so that a message of fifty is
-/// done in the time of one.
-const CONCURRENT: usize = 50;
-/// Kept back from the function's time for the history, events and metrics of the last refresh.
-const CLOSING_TIME: std::time::Duration = std::time::Duration::from_secs(3);
+/// Kept back from the function's time for the history, events and metrics of the last refresh, and for what its attempts
+/// told of the providers.
+const CLOSING_TIME: Duration = Duration::from_secs(3);
 
 /// What the function works with.
 pub struct Deps {
@@ -42,15 +37,17 @@ pub struct Deps {
     pub refresher: Arc<Refresher>,
     /// Finds those that are due.
     pub sweep: Sweep,
-    /// Its queue.
+    /// The queue of connections to refresh.
     pub queue: SqsSource,
+    /// The queue of token sets that the table did not take.
+    pub recovery: SqsSource,
 }
 
 /// The four ways in which the function is called.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Call {
-    /// A batch of its queue.
+    /// A batch of one of its queues.
     Queue(SqsEvent),
     /// EventBridge's own plain scheduled event.
     Clock(ScheduledEvent),
@@ -117,22 +114,30 @@ pub async fn handle(
     deadline: Timestamp,
 ) -> Result<Reply, HandleError> {
     let deadline = earlier(deps.refresher.clock.of_machine(deadline), CLOSING_TIME);
+    let reply = reply(deps, event, deadline).await;
+    // The process may stand still from here on: what its attempts told of the providers is for all workers to know.
+    deps.refresher.breakers.flush().await;
+    reply
+}
+
+async fn reply(deps: &Deps, event: serde_json::Value, deadline: Timestamp) -> Result<Reply, HandleError> {
     match serde_json::from_value(event).map_err(HandleError::Unknown)? {
-        Call::Queue(event) => {
-            let batch = sqs::each(&event, &deps.queue, |message| on_message(deps, message, deadline)).await;
-            Ok(Reply::Queue(batch))
+        Call::Queue(event) if sqs::is_from(&event, &deps.recovery) => {
+            Ok(Reply::Queue(queue::on_spilled(deps, &event).await))
         }
+        Call::Queue(event) => Ok(Reply::Queue(queue::on_due(deps, &event, deadline).await)),
         Call::Clock(ScheduledEvent { detail_type: ScheduledDetail::ScheduledEvent }) => {
-            let SweepReport { enqueued, unsent, failed_shards } =
-                deps.sweep.run(deadline).await.map_err(HandleError::Sweep)?;
-            tracing::info!(enqueued, unsent, failedShards = failed_shards, "Swept due connections");
+            let enqueued = sweep(deps, deadline).await.map_err(HandleError::Sweep)?;
             Ok(Reply::Clock { enqueued })
         }
         Call::Direct(message) => {
             let message = message.checked().map_err(HandleError::Message)?;
-            let reports = refresh_all(&deps.refresher, &message.connections, message.reason, deadline).await;
-            let answers = reports.iter().zip(&message.connections).map(|(report, key)| answer(report, key));
-            Ok(Reply::Direct(answers.collect()))
+            let asked = message.connections.iter().map(|key| (key, message.reason));
+            let reports = pool::refresh_all(&deps.refresher, asked, deadline).await;
+            let answer = |(report, key): (&Result<_, _>, _)| {
+                report.as_ref().map_or_else(|_| RefreshAnswer::unavailable(key), RefreshAnswer::from)
+            };
+            Ok(Reply::Direct(reports.iter().zip(&message.connections).map(answer).collect()))
         }
         Call::Disconnect(message) => {
             let message = message.checked().map_err(HandleError::Message)?;
@@ -142,89 +147,20 @@ pub async fn handle(
     }
 }
 
-async fn on_message(deps: &Deps, message: &SqsMessage, deadline: Timestamp) -> Handled {
-    let message = match RefreshMessage::parse(message.body.as_deref().unwrap_or_default()) {
-        Ok(message) => message,
-        Err(error) => return Handled::DeadLetter(chain(&error)),
-    };
-    let reports = refresh_all(&deps.refresher, &message.connections, message.reason, deadline).await;
-    // What failed at the provider is due again by its own time, and what cannot be read will not read better: only what
-    // could not be settled must come again here.
-    if reports.iter().any(|report| matches!(report, Err(StoreError::Unavailable { .. }))) {
-        Handled::Retry { after: None }
-    } else {
-        Handled::Done
+/// Enqueues what is due, and measures how that stands; answers how many connections it enqueued.
+async fn sweep(deps: &Deps, deadline: Timestamp) -> Result<usize, StoreError> {
+    let breakers = &deps.refresher.breakers;
+    let report = deps.sweep.run(breakers, deadline).await?;
+    telemetry::count_sweep(&report);
+    for provider in Provider::ALL {
+        telemetry::measure_breaker(provider, breakers.health(provider).await.breaker.state);
     }
-}
-
-/// Refreshes connections side by side; the reports stand in the order of the keys.
-async fn refresh_all(
-    refresher: &Refresher,
-    keys: &[ConnectionKey],
-    trigger: Trigger,
-    deadline: Timestamp,
-) -> Vec<Result<RefreshReport, StoreError>> {
-    stream::iter(keys)
-        .map(|key| refresh_one(refresher, key, trigger, deadline))
-        .buffered(CONCURRENT)
-        .collect()
-        .await
-}
-
-async fn refresh_one(
-    refresher: &Refresher,
-    key: &ConnectionKey,
-    trigger: Trigger,
-    deadline: Timestamp,
-) -> Result<RefreshReport, StoreError> {
-    let result = refresher.refresh(key, trigger, deadline).await;
-    if let Ok(RefreshReport {
-        outcome: RefreshOutcome::NotRefreshable { state: ConnectionState::Disconnecting },
-        ..
-    }) = result
-    {
-        Box::pin(disconnect::resumed(refresher, key, deadline)).await?;
-    }
-    let (tenant, connection) = (key.tenant.as_str(), key.connection.as_str());
-    match &result {
-        Ok(report) => {
-            let provider = report.provider.map_or("unknown", domain::provider::Provider::as_str);
-            let outcome = outcome(&report.outcome);
-            telemetry::count_refresh(provider, trigger, outcome, report.duration_ms);
-            tracing::info!(
-                tenantId = tenant,
-                connectionId = connection,
-                provider,
-                outcome,
-                durationMs = report.duration_ms,
-                trigger = trigger.as_str(),
-                "Refresh ended"
-            );
-        }
-        Err(error) => {
-            telemetry::count_refresh("unknown", trigger, "store_unavailable", None);
-            tracing::error!(
-                tenantId = tenant,
-                connectionId = connection,
-                error = chain(error),
-                "Refresh did not end"
-            );
-        }
-    }
-    result
-}
-
-fn outcome(outcome: &RefreshOutcome) -> &'static str {
-    match outcome {
-        RefreshOutcome::Refreshed => "refreshed",
-        RefreshOutcome::Fresh => "fresh",
-        RefreshOutcome::Running { .. } => "running",
-        RefreshOutcome::NotRefreshable { .. } => "not_refreshable",
-        RefreshOutcome::Missing => "missing",
-        RefreshOutcome::Failed { failure, .. } => failure.class.as_str(),
-    }
-}
-
-fn answer(report: &Result<RefreshReport, StoreError>, key: &ConnectionKey) -> RefreshAnswer {
-    report.as_ref().map_or_else(|_| RefreshAnswer::unavailable(key), RefreshAnswer::from)
+    tracing::info!(
+        enqueued = report.enqueued,
+        open = report.open,
+        unfinished = report.unfinished,
+        lagSeconds = report.lag.as_secs(),
+        "Swept due connections"
+    );
+    Ok(report.enqueued)
 }

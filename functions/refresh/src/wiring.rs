@@ -3,15 +3,16 @@
 use std::{collections::HashMap, sync::Arc};
 
 use aws::{
-    DynamoAttempts, DynamoAudit, DynamoConnections, DynamoSweepLog, EventBridgeBus, KmsDataKeys, SdkConfig,
-    SqsRefreshQueue, SqsSource, clients,
+    DynamoAttempts, DynamoAudit, DynamoBreakers, DynamoConnections, DynamoSweepLog, EventBridgeBus,
+    KmsDataKeys, SdkConfig, SqsRecoveryQueue, SqsRefreshQueue, SqsSource, clients,
 };
 use domain::{
     clock::{Clock, CorrectedClock, SystemClock},
     entropy::{Entropy, SystemEntropy},
+    event::EventBus,
     id::Ids,
     provider::Provider,
-    refresh::{Refresher, Sweep},
+    refresh::{Breakers, RefreshQueue, Refresher, Sweep},
     sealing::TokenSealer,
     token::Revocation,
 };
@@ -31,6 +32,11 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let connections =
         Arc::new(DynamoConnections::new(dynamodb.clone(), config.connections_table, config.due_shards));
     let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));
+    let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
+    let health = Arc::new(DynamoBreakers::new(dynamodb.clone(), config.control_table.clone()));
+    let queue: Arc<dyn RefreshQueue> =
+        Arc::new(SqsRefreshQueue::new(sqs.clone(), config.refresh_queue_url.clone()));
+    let (history, retention) = (config.history_table, config.history_retention);
     let client = http::client()?;
     Ok(Deps {
         refresher: Arc::new(Refresher {
@@ -38,23 +44,28 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             connections: connections.clone(),
             endpoints: token_endpoints(&config.providers, &client, &clock),
             revocations: revocations(config.providers, &client, &clock),
+            breakers: Breakers::new(health, clock.clone(), bus.clone(), config.breakers),
             sealer: TokenSealer::new(config.environment, keys, entropy.clone()),
-            attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), config.history_table.clone())),
-            audit: Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table)),
-            bus: Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus)),
+            queue: queue.clone(),
+            recovery: Arc::new(SqsRecoveryQueue::new(sqs.clone(), config.recovery_queue_url.clone())),
+            attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), history.clone(), retention)),
+            bus,
+            audit: Arc::new(DynamoAudit::new(dynamodb.clone(), history, retention)),
             clock: clock.clone(),
             entropy,
             policy: config.policy,
-            owner,
+            owner: owner.clone(),
         }),
         sweep: Sweep {
-            store: connections,
-            queue: Arc::new(SqsRefreshQueue::new(sqs.clone(), config.refresh_queue_url.clone())),
+            index: connections,
+            queue,
             log: Arc::new(DynamoSweepLog::new(dynamodb, config.control_table)),
             clock,
             shards: config.due_shards,
+            owner,
         },
-        queue: SqsSource::new(sqs, config.refresh_queue_url, config.refresh_dlq_url),
+        queue: SqsSource::new(sqs.clone(), config.refresh_queue_url, config.refresh_dlq_url),
+        recovery: SqsSource::new(sqs, config.recovery_queue_url, config.recovery_dlq_url),
     })
 }
 

@@ -32,8 +32,8 @@ pub struct Deps {
     pub consumer: EventConsumer,
     /// Runs jobs.
     pub runner: SyncRunner,
-    /// The lanes, by the name that the queue has in events.
-    pub lanes: Vec<(String, Lane, SqsSource)>,
+    /// The lanes.
+    pub lanes: Vec<(Lane, SqsSource)>,
     /// The queue of webhook events.
     pub events: SqsSource,
 }
@@ -41,10 +41,8 @@ pub struct Deps {
 /// Handles one batch of one queue; the function is stopped at `deadline`.
 pub async fn handle(deps: &Deps, event: &SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
     let deadline = earlier(deadline, CLOSING_TIME);
-    let arn = event.records.first().and_then(|record| record.event_source_arn.as_deref()).unwrap_or_default();
-    let queue = arn.rsplit(':').next().unwrap_or_default();
-    match deps.lanes.iter().find(|(name, ..)| name == queue) {
-        Some((_, lane, queue)) => {
+    match deps.lanes.iter().find(|(_, queue)| sqs::is_from(event, queue)) {
+        Some((lane, queue)) => {
             sqs::each(event, queue, |message| on_job(deps, message, *lane, deadline)).await
         }
         None => sqs::each(event, &deps.events, |message| on_events(deps, message, deadline)).await,

@@ -64,10 +64,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         lanes: config
             .lanes
             .into_iter()
-            .map(|LaneQueue { lane, url, dlq_url }| {
-                let name = url.rsplit('/').next().unwrap_or_default().to_owned();
-                (name, lane, SqsSource::new(sqs.clone(), url, dlq_url))
-            })
+            .map(|LaneQueue { lane, url, dlq_url }| (lane, SqsSource::new(sqs.clone(), url, dlq_url)))
             .collect(),
     })
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 # Other spellings of the queues' names, since both orders of the words suggest themselves.
 _ALIASES = (
-    (re.compile(r"^(EVENTS|REFRESH|SYNC)_DLQ_URL$"), (r"\1_QUEUE_DLQ_URL",)),
+    (re.compile(r"^(EVENTS|REFRESH|RECOVERY|SYNC)_DLQ_URL$"), (r"\1_QUEUE_DLQ_URL",)),
     (re.compile(r"^SYNC_(HIGH|LOW)_QUEUE_URL$"), (r"SYNC_QUEUE_\1_URL", r"SYNC_QUEUE_URL_\1")),
     (re.compile(r"^SYNC_(HIGH|LOW)_DLQ_URL$"), (r"SYNC_QUEUE_\1_DLQ_URL", r"SYNC_QUEUE_DLQ_URL_\1")),
 )

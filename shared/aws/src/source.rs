@@ -23,6 +23,12 @@ impl SqsSource {
         Self { client, url, dead_letters }
     }
 
+    /// The name of the queue, as its address and its ARN end.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Lets a message that was received come again after `wait`, in whole seconds and no sooner.
     pub async fn postpone(&self, receipt_handle: &str, wait: Duration) -> Result<(), StoreError> {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

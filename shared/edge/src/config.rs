@@ -1,13 +1,17 @@
 //! Configuration: read once, typed, with every problem listed at once and no value ever shown.
 
 mod providers;
+mod refreshing;
 
-use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
-
-use domain::{
-    api_key::{ENVIRONMENT_FORM, is_environment},
-    refresh::policy::{DEFAULT_LEAD, DEFAULT_LEASE, DEFAULT_POST_TIMEOUT, RefreshPolicy},
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display},
+    ops::RangeInclusive,
+    str::FromStr,
+    time::Duration,
 };
+
+use domain::api_key::{ENVIRONMENT_FORM, is_environment};
 use thiserror::Error;
 use url::Url;
 
@@ -16,11 +20,6 @@ pub use self::providers::{ProviderSettings, ScopeLists};
 /// How a variable is looked up; tests pass a closure over a table, `main` passes [`environment`].
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The `refresh` function lives for 75 seconds: what is before and after a POST needs the rest.
-const MAX_POST_TIMEOUT: Duration = Duration::from_mins(1);
-/// A lease outlasts the POST under it by this at least, for opening, saving and clocks that differ; the engine stores
-/// nothing once the lease is about to end, so that a short lease costs an attempt and never a token.
-const LEASE_ROOM: Duration = Duration::from_secs(5);
 /// More shards would only mean more queries a minute; fewer than one would hide connections.
 const MAX_DUE_SHARDS: u32 = 64;
 
@@ -84,6 +83,20 @@ impl<'a> Variables<'a> {
         }
     }
 
+    /// A whole number within bounds, or its default.
+    pub fn within<T>(&mut self, name: &str, default: T, bounds: RangeInclusive<T>) -> T
+    where
+        T: Copy + Display + FromStr + PartialOrd,
+    {
+        let form = format!("a whole number, {} to {}", bounds.start(), bounds.end());
+        let value = self.parsed(name, default, &form);
+        if !bounds.contains(&value) {
+            self.refuse(name, &format!("must be {form}"));
+            return default;
+        }
+        value
+    }
+
     /// A number of whole seconds, at least one.
     pub fn seconds(&mut self, name: &str, default: Duration) -> Duration {
         let seconds = self.parsed(name, default.as_secs(), "a whole number of seconds");
@@ -142,31 +155,7 @@ impl<'a> Variables<'a> {
 
     /// How many shards the due index has (`DUE_SHARDS`, default 4).
     pub fn due_shards(&mut self) -> u32 {
-        let shards = self.parsed("DUE_SHARDS", 4, "a whole number");
-        if shards == 0 || shards > MAX_DUE_SHARDS {
-            self.refuse("DUE_SHARDS", &format!("must be 1 to {MAX_DUE_SHARDS}"));
-        }
-        shards
-    }
-
-    /// The times of refreshing (`REFRESH_LEAD_SECONDS`, `REFRESH_POST_TIMEOUT_SECONDS`, `REFRESH_LEASE_SECONDS`), checked
-    /// against each other.
-    pub fn refresh_policy(&mut self) -> RefreshPolicy {
-        let policy = RefreshPolicy {
-            lead: self.seconds("REFRESH_LEAD_SECONDS", DEFAULT_LEAD),
-            post_timeout: self.seconds("REFRESH_POST_TIMEOUT_SECONDS", DEFAULT_POST_TIMEOUT),
-            lease: self.seconds("REFRESH_LEASE_SECONDS", DEFAULT_LEASE),
-        };
-        if policy.lease < policy.post_timeout + LEASE_ROOM {
-            self.refuse("REFRESH_LEASE_SECONDS", "must be REFRESH_POST_TIMEOUT_SECONDS and 5 more, at least");
-        }
-        if policy.post_timeout > MAX_POST_TIMEOUT {
-            self.refuse(
-                "REFRESH_POST_TIMEOUT_SECONDS",
-                "must be at most 60, within the function's timeout of 75",
-            );
-        }
-        policy
+        self.within("DUE_SHARDS", 4, 1..=MAX_DUE_SHARDS)
     }
 
     /// Notes a problem; of several with one variable the first is kept.
@@ -242,15 +231,6 @@ mod tests {
         QUICKBOOKS_TOKEN_URL must be an http or https address
         REFRESH_LEASE_SECONDS must be a whole number of seconds
         ");
-    }
-
-    #[test]
-    fn a_lease_that_could_run_out_under_a_live_worker_is_refused() {
-        let table = [("REFRESH_LEASE_SECONDS", "40"), ("REFRESH_POST_TIMEOUT_SECONDS", "45")];
-
-        let error = read(&table, |variables| variables.refresh_policy().lease).unwrap_err();
-
-        assert_eq!(error.problems.into_keys().collect::<Vec<_>>(), ["REFRESH_LEASE_SECONDS"]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! SQS batches: each message ends by itself, and only those that are to come again are reported.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::{self, Future},
+    time::Duration,
+};
 
 use aws::SqsSource;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -31,9 +34,14 @@ pub enum Handled {
     DeadLetter(String),
 }
 
+/// Whether a batch came from a queue; Lambda never mixes two.
+#[must_use]
+pub fn is_from(event: &SqsEvent, queue: &SqsSource) -> bool {
+    let arn = event.records.first().and_then(|record| record.event_source_arn.as_deref());
+    arn.and_then(|arn| arn.rsplit(':').next()).is_some_and(|name| name == queue.name())
+}
+
 /// Handles each message of a batch, one after the other, and reports those that are to come again.
-///
-/// A message for the dead-letter queue is acknowledged only once it is there.
 pub async fn each<'e, F>(
     event: &'e SqsEvent,
     queue: &SqsSource,
@@ -44,26 +52,45 @@ where
 {
     let mut response = SqsBatchResponse::default();
     for message in &event.records {
-        let id = message.message_id.clone().unwrap_or_default();
-        let wait = match handle(message).await {
-            Handled::Done => None,
-            Handled::Retry { after } => Some(after.unwrap_or_else(|| backoff(message))),
-            Handled::DeadLetter(reason) => {
-                tracing::error!(messageId = id, reason, "Message is not understood");
-                let sent = queue.bury(message.body.as_deref().unwrap_or_default(), &reason).await;
-                sent.inspect_err(|error| tracing::error!(error = chain(error), "Dead letter is not stored"))
-                    .is_err()
-                    .then(|| backoff(message))
-            }
-        };
-        if let Some(wait) = wait {
-            postpone(queue, message, wait.min(MAX_WAIT)).await;
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = id;
-            response.batch_item_failures.push(failure);
-        }
+        response.batch_item_failures.extend(close(queue, message, handle(message).await).await);
     }
     response
+}
+
+/// Closes the messages of a batch that were handled together, in their order, and reports those that are to come again.
+pub async fn close_all(
+    event: &SqsEvent,
+    queue: &SqsSource,
+    handled: impl IntoIterator<Item = Handled>,
+) -> SqsBatchResponse {
+    let mut handled = handled.into_iter();
+    // One of which nothing is known comes again.
+    each(event, queue, |_| future::ready(handled.next().unwrap_or(Handled::Retry { after: None }))).await
+}
+
+/// Does what became of a message, and reports it where it is to come again.
+///
+/// A message for the dead-letter queue is acknowledged only once it is there.
+async fn close(queue: &SqsSource, message: &SqsMessage, handled: Handled) -> Option<BatchItemFailure> {
+    let id = message.message_id.clone().unwrap_or_default();
+    let wait = match handled {
+        Handled::Done => return None,
+        Handled::Retry { after } => after.unwrap_or_else(|| backoff(message)),
+        Handled::DeadLetter(reason) => {
+            tracing::error!(messageId = id, reason, "Message is not understood");
+            match queue.bury(message.body.as_deref().unwrap_or_default(), &reason).await {
+                Ok(()) => return None,
+                Err(error) => {
+                    tracing::error!(error = chain(&error), "Dead letter is not stored");
+                    backoff(message)
+                }
+            }
+        }
+    };
+    postpone(queue, message, wait.min(MAX_WAIT)).await;
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier = id;
+    Some(failure)
 }
 
 /// [`FIRST_WAIT`], grown by [`WAIT_GROWTH`] each time that the message came before.

@@ -1,8 +1,10 @@
 //! Logs as flat JSON lines, metrics as CloudWatch EMF lines.
 
-use std::io;
+mod refreshing;
 
-use domain::{error::ErrorCode, refresh::Trigger};
+use std::{io, sync::OnceLock};
+
+use domain::error::ErrorCode;
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
@@ -12,14 +14,17 @@ use tracing_subscriber::{
 
 use crate::config::environment;
 
+pub use refreshing::{count_recovered, count_refresh, count_sweep, measure_breaker};
+
 /// The crates whose lines are ours.
 const OURS: [&str; 9] = ["api", "aws", "domain", "edge", "oauth", "providers", "refresh", "sync", "webhook"];
 
+/// Gathers the metrics of this process, as the recorder does for which there is one place in a process.
+static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
+
 /// Logs and metrics of one process.
 #[derive(Clone, Copy)]
-pub struct Telemetry {
-    collector: Option<&'static Collector>,
-}
+pub struct Telemetry(());
 
 impl Telemetry {
     /// Starts logs and metrics for a function, once per process: `service` names it in both.
@@ -39,19 +44,26 @@ impl Telemetry {
         let started = tracing_subscriber::registry().with(filter).with(layer(service, io::stdout)).try_init();
         if started.is_err() {
             // Another test of this process was first; its lines serve as well.
-            return Self { collector: None };
+            return Self(());
         }
         let namespace =
             environment("POWERTOOLS_METRICS_NAMESPACE").unwrap_or_else(|| "Ledgerbridge".to_owned());
         let builder = Builder::new().cloudwatch_namespace(namespace).with_dimension("service", service);
-        Self { collector: builder.init().ok() }
+        if let Ok(collector) = builder.init() {
+            COLLECTOR.get_or_init(|| collector);
+        }
+        Self(())
     }
 
     /// Writes the metrics gathered since the last flush; called at the end of each invocation, while the process lives.
     pub fn flush(&self) {
-        if let Some(Err(error)) = self.collector.map(|collector| collector.flush(io::stdout())) {
-            tracing::warn!(%error, "Metrics could not be written");
-        }
+        flush(&mut io::stdout());
+    }
+}
+
+fn flush(writer: &mut dyn io::Write) {
+    if let Some(Err(error)) = COLLECTOR.get().map(|collector| collector.flush(writer)) {
+        tracing::warn!(%error, "Metrics could not be written");
     }
 }
 
@@ -68,21 +80,6 @@ where
     layer.with_top_level_flattened_span_list();
     layer.with_flattened_event();
     layer
-}
-
-/// Counts one refresh that was attempted, with its duration.
-pub fn count_refresh(
-    provider: &'static str,
-    trigger: Trigger,
-    class: &'static str,
-    duration_ms: Option<u64>,
-) {
-    metrics::counter!("RefreshAttempts", "provider" => provider, "trigger" => trigger.as_str(), "outcome" => class)
-        .increment(1);
-    if let Some(duration_ms) = duration_ms {
-        #[expect(clippy::cast_precision_loss, reason = "a duration of a refresh is far below 2^52 ms")]
-        metrics::histogram!("RefreshDuration", "provider" => provider).record(duration_ms as f64);
-    }
 }
 
 /// Counts one try to end a connection by how far it came.

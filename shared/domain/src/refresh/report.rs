@@ -1,6 +1,6 @@
 //! How one refresh ended.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::AttemptFailure;
 use crate::{
@@ -19,6 +19,8 @@ pub struct RefreshReport {
     pub expires_at: Option<Timestamp>,
     /// How long the attempt took; none when nothing was attempted.
     pub duration_ms: Option<u64>,
+    /// What the access token that was replaced had left: less than nothing where it had ended. None where none was replaced.
+    pub replaced_left: Option<SignedDuration>,
     /// What happened.
     pub outcome: RefreshOutcome,
 }
@@ -58,6 +60,23 @@ pub enum RefreshOutcome {
     },
 }
 
+impl RefreshOutcome {
+    /// The name in logs and metrics; a failure has that of its class.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Refreshed => "refreshed",
+            Self::Fresh => "fresh",
+            Self::Running { .. } => "running",
+            Self::NotRefreshable { .. } => "not_refreshable",
+            Self::Missing => "missing",
+            Self::HeldBack { .. } => "held_back",
+            Self::NoTime => "no_time",
+            Self::Failed { failure, .. } => failure.class.as_str(),
+        }
+    }
+}
+
 impl RefreshReport {
     /// A report of something other than an attempt.
     pub(super) fn new(key: &ConnectionKey, connection: Option<&Connection>, outcome: RefreshOutcome) -> Self {
@@ -67,6 +86,7 @@ impl RefreshReport {
             provider: connection.map(|connection| connection.provider),
             expires_at: tokens.map(|tokens| tokens.access_expires_at),
             duration_ms: None,
+            replaced_left: None,
             outcome,
         }
     }

@@ -79,6 +79,10 @@ impl Refresher {
             provider: Some(held.before.provider),
             expires_at: Some(expires_at.unwrap_or(tokens.access_expires_at)),
             duration_ms: Some(record.duration_ms()),
+            replaced_left: record
+                .failure
+                .is_none()
+                .then(|| tokens.access_expires_at.duration_since(record.completed_at)),
             outcome: match record.failure {
                 None => RefreshOutcome::Refreshed,
                 Some(AttemptFailure { class: FailureClass::LostRace, .. }) => RefreshOutcome::Fresh,

@@ -5,8 +5,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use super::{MessageError, Refresher};
 use crate::{
-    connection::{ConnectionKey, PreviousRefresh, SealedTokens},
+    connection::{Connection, ConnectionKey, PreviousRefresh, SealedTokens},
+    event::{Event, EventKind, announce},
     store::StoreError,
 };
 
@@ -36,8 +38,58 @@ pub struct SpilledTokens {
 pub enum CompleteOutcome {
     /// It is stored, since now or before.
     Stored,
+    /// It stood already when it came: its worker stored it after all. Only of [`Refresher::complete`].
+    Standing,
     /// A newer token set stands, or the connection has ended.
     Superseded,
+}
+
+impl CompleteOutcome {
+    /// The name in logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Standing => "standing",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+impl SpilledTokens {
+    /// Reads a message of the recovery queue.
+    pub fn parse(body: &str) -> Result<Self, MessageError> {
+        let spilled = serde_json::from_str::<Self>(body).map_err(MessageError::Shape)?;
+        if spilled.v == SPILL_VERSION { Ok(spilled) } else { Err(MessageError::Version(spilled.v)) }
+    }
+
+    fn stands_in(&self, connection: &Connection) -> bool {
+        let is_it = |stored: &SealedTokens| {
+            stored.generation == self.tokens.generation
+                && stored.refresh_fingerprint == self.tokens.refresh_fingerprint
+        };
+        connection.tokens.as_ref().is_some_and(is_it)
+    }
+}
+
+impl Refresher {
+    /// Stores a token set that came by the recovery queue, and tells of it.
+    pub async fn complete(&self, spilled: &SpilledTokens) -> Result<CompleteOutcome, StoreError> {
+        let Some(connection) = self.connections.find(&spilled.key).await? else {
+            return Ok(CompleteOutcome::Superseded);
+        };
+        if spilled.stands_in(&connection) {
+            return Ok(CompleteOutcome::Standing);
+        }
+        let (key, tokens) = (&spilled.key, &spilled.tokens);
+        let due = self.policy.next(&key.connection, tokens, connection.used_at, &*self.entropy);
+        let outcome = self.store.complete(spilled, due, &self.ids().write()).await?;
+        if outcome == CompleteOutcome::Stored {
+            let event = Event::new(EventKind::TokenRefreshed, key, connection.provider, self.clock.now());
+            announce(&*self.bus, &Event { expires_at: Some(tokens.access_expires_at), ..event }).await;
+        }
+        Ok(outcome)
+    }
 }
 
 /// The recovery queue.

@@ -73,6 +73,8 @@ pub struct SweepReport {
     pub open: usize,
     /// Providers whose walk another sweep has, or did not come to its end; the next goes on with it.
     pub unfinished: usize,
+    /// How far the walk that is furthest behind is behind: a few seconds when every walk came to its end.
+    pub lag: Duration,
 }
 
 /// A walk over the connections of one provider.
@@ -113,6 +115,7 @@ impl Sweep {
                     report.enqueued += walked.enqueued;
                     report.open += walked.open;
                     report.unfinished += walked.unfinished;
+                    report.lag = report.lag.max(walked.lag);
                 }
                 Err(error) => {
                     tracing::error!(
@@ -151,6 +154,7 @@ impl Sweep {
             report.open = 1;
             report.enqueued = self.probe(&walk, state, now).await?;
             self.log.advance(provider, &self.owner, (&walk.progress(), true)).await?;
+            report.lag = self.lag(&walk);
             return Ok(report);
         }
         while !walk.is_at_end() {
@@ -171,9 +175,11 @@ impl Sweep {
                 break;
             }
         }
+        report.lag = self.lag(&walk);
         Ok(report)
     }
 
+<<<<<<< HEAD
     /// Reads the next connections of a walk: as many as [`CHUNK`], or to its end.
     async fn chunk(&self, walk: &mut Walk) -> Result<Chunk, StoreError> {
         let mut chunk = Chunk::default();
@@ -211,6 +217,27 @@ impl Sweep {
             })
             .collect();
         for batch in delayed.chunks(MAX_BATCH) {
+=======
+    /// The time since which a walk has not enqueued all that was due.
+    fn lag(&self, walk: &Walk) -> Duration {
+        let lag = self.clock.now().duration_since(walk.progress().through);
+        Duration::try_from(lag).unwrap_or_default()
+    }
+
+    /// Puts a page on the queue, its messages spread over the time of its step.
+    async fn enqueue(&self, step: &Step, page: &DuePage) -> Result<(), StoreError> {
+        let (begins, lasts) = step.spread;
+        let count = page.keys.len();
+        let full = count.div_ceil(MAX_CONNECTIONS);
+        // After an outage evenly, second by second; else in as few messages as hold them.
+        let seconds = usize::try_from(lasts.as_secs()).unwrap_or(usize::MAX).max(1);
+        let messages = if step.is_catching_up { full.max(count.min(seconds)) } else { full };
+        let delayed = even_parts(&page.keys, messages).enumerate().map(|(number, keys)| Delayed {
+            message: RefreshMessage::new(keys.to_vec(), Trigger::Scheduled),
+            delay: begins + share(lasts, number, messages),
+        });
+        for batch in delayed.collect::<Vec<_>>().chunks(MAX_BATCH) {
+>>>>>>> 50bdf67 (One pool for a batch of refreshes, a consumer of the recovery queue, and the template for both)
             self.queue.send(batch).await?;
         }
         Ok(())
