@@ -5,6 +5,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a contract fails by panicking")]
 
 pub mod clock;
+
 // Comes back with the adapters that keep it.
 // pub mod contract;
 pub mod endpoint;

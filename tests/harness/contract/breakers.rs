@@ -62,7 +62,11 @@ async fn of_those_who_store_the_very_same_one_is_told_so(store: &dyn BreakerStor
         let stored = join_all((0..RACERS).map(|_| store.replace(provider, &next))).await;
 
         assert_eq!(stored.iter().filter(|stored| matches!(stored, Ok(true))).count(), 1, "{stored:?}");
-        assert_eq!(stored.iter().filter(|stored| matches!(stored, Ok(false))).count(), RACERS - 1, "{stored:?}");
+        assert_eq!(
+            stored.iter().filter(|stored| matches!(stored, Ok(false))).count(),
+            RACERS - 1,
+            "{stored:?}"
+        );
     }
 }
 

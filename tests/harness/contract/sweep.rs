@@ -61,7 +61,8 @@ async fn a_walk_is_of_one_owner_until_a_time(log: &dyn SweepLog) {
 
 async fn who_goes_on_with_a_walk_goes_on_where_it_was(log: &dyn SweepLog) {
     let provider = Provider::QuickBooks;
-    let under_way = SweepProgress { target: Some(at(60)), step: 3, from: Some("a page".to_owned()), ..begun() };
+    let under_way =
+        SweepProgress { target: Some(at(60)), step: 3, from: Some("a page".to_owned()), ..begun() };
     let further = SweepProgress { target: Some(at(60)), step: 4, ..begun() };
     for (number, progress) in (1..).zip([begun(), under_way, further, begun()]) {
         assert!(log.advance(provider, "second", (&progress, false)).await.unwrap());

@@ -179,7 +179,12 @@ impl Sweep {
         Ok(report)
     }
 
-<<<<<<< HEAD
+    /// The time since which a walk has not enqueued all that was due.
+    fn lag(&self, walk: &Walk) -> Duration {
+        let lag = self.clock.now().duration_since(walk.progress().through);
+        Duration::try_from(lag).unwrap_or_default()
+    }
+
     /// Reads the next connections of a walk: as many as [`CHUNK`], or to its end.
     async fn chunk(&self, walk: &mut Walk) -> Result<Chunk, StoreError> {
         let mut chunk = Chunk::default();
@@ -217,27 +222,6 @@ impl Sweep {
             })
             .collect();
         for batch in delayed.chunks(MAX_BATCH) {
-=======
-    /// The time since which a walk has not enqueued all that was due.
-    fn lag(&self, walk: &Walk) -> Duration {
-        let lag = self.clock.now().duration_since(walk.progress().through);
-        Duration::try_from(lag).unwrap_or_default()
-    }
-
-    /// Puts a page on the queue, its messages spread over the time of its step.
-    async fn enqueue(&self, step: &Step, page: &DuePage) -> Result<(), StoreError> {
-        let (begins, lasts) = step.spread;
-        let count = page.keys.len();
-        let full = count.div_ceil(MAX_CONNECTIONS);
-        // After an outage evenly, second by second; else in as few messages as hold them.
-        let seconds = usize::try_from(lasts.as_secs()).unwrap_or(usize::MAX).max(1);
-        let messages = if step.is_catching_up { full.max(count.min(seconds)) } else { full };
-        let delayed = even_parts(&page.keys, messages).enumerate().map(|(number, keys)| Delayed {
-            message: RefreshMessage::new(keys.to_vec(), Trigger::Scheduled),
-            delay: begins + share(lasts, number, messages),
-        });
-        for batch in delayed.collect::<Vec<_>>().chunks(MAX_BATCH) {
->>>>>>> 50bdf67 (One pool for a batch of refreshes, a consumer of the recovery queue, and the template for both)
             self.queue.send(batch).await?;
         }
         Ok(())
