@@ -78,3 +78,29 @@ impl SealingContext<'_> {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_service_is_told_the_place_the_purpose_and_the_format_and_nothing_else() {
+        let key = ConnectionKey { tenant: "acme".parse().unwrap(), connection: "conn_1".parse().unwrap() };
+        let context = |purpose| {
+            let context =
+                SealingContext { environment: "test", key: &key, provider: Provider::Xero, purpose };
+            context.encryption_context().into_iter().map(|(name, value)| format!("{name}={value}"))
+        };
+
+        for (purpose, name) in [(Purpose::Access, "access"), (Purpose::Refresh, "refresh")] {
+            let told: Vec<_> = context(purpose).collect();
+
+            assert_eq!(
+                told.join(" "),
+                format!(
+                    "connection=conn_1 environment=test format=1 provider=xero purpose={name} tenant=acme"
+                )
+            );
+        }
+    }
+}
