@@ -7,7 +7,7 @@
 pub mod clock;
 
 // Comes back with the adapters that keep it.
-// pub mod contract;
+pub mod contract;
 pub mod endpoint;
 pub mod entropy;
 pub mod faulty;

@@ -13,7 +13,7 @@ async fn connections_in_memory_keep_the_contract() {
 async fn leases_and_tokens_in_memory_keep_the_contract() {
     let store = memory::InMemoryConnections::new(DUE_SHARDS);
 
-    contract::refresh_store_contract(&store, &store, DUE_SHARDS).await;
+    contract::refresh_store_contract(&store, DUE_SHARDS).await;
 }
 
 #[tokio::test]

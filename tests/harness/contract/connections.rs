@@ -2,8 +2,8 @@
 
 use domain::{
     connection::{
-        ConnectOutcome, Connection, ConnectionKey, ConnectionState, ConnectionStore, NewConnection, Replaces,
-        Route,
+        ChainHead, ConnectOutcome, Connection, ConnectionKey, ConnectionState, ConnectionStore, Due,
+        LastAttempt, NewConnection, Notices, Replaces, Route, Slot,
     },
     id::TenantId,
     provider::Provider,
@@ -53,6 +53,11 @@ async fn a_connection_comes_back_as_it_was(store: &dyn ConnectionStore) {
     connection.reason = Some("invalid_grant".to_owned());
     connection.location = Some("eu".parse().unwrap());
     connection.lease = Some(sample::lease(at(1)));
+    connection.due = Some(Due::Slot(Slot::of(&key.connection, 40)));
+    connection.last = Some(LastAttempt { id: ids().attempt(), ended_at: at(-1), failure: None });
+    connection.chain = ChainHead { sequence: 5, hash: [5; 32] };
+    connection.calls = vec![at(-2), at(-1)];
+    connection.notices = Notices { refresh: Some(at(-3)), grant: Some(at(-2)), expired: Some(at(-1)) };
 
     let new = stored(store, connection).await;
 
@@ -72,7 +77,7 @@ async fn a_connection_without_anything_optional_comes_back_too(store: &dyn Conne
         state: ConnectionState::Disconnected,
         scopes: vec![],
         tokens: None,
-        due_at: None,
+        due: None,
         ..sample::connection(&key)
     };
 

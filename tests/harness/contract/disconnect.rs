@@ -1,14 +1,14 @@
 //! What ending a connection keeps: the mark, the lease for it, and a refresh that it comes upon.
 
 use domain::{
-    connection::{AttemptCounters, Connection, ConnectionKey, ConnectionState},
+    connection::{AttemptCounters, Connection, ConnectionKey, ConnectionState, Due},
     refresh::{Ending, LeaseOutcome, LeasePurpose, RefreshLease, Settlement},
 };
 
 use super::{
     Stores,
     lease::{connected, find, take, take_for},
-    settle::{is_lost, leased, rotated, settlement},
+    settle::{counters, dead, is_lost, kept, leased, rotated, settlement},
 };
 use crate::sample::{self, at, ids};
 
@@ -83,12 +83,11 @@ async fn a_refresh_under_way_stores_its_tokens_and_puts_nothing_off(stores: Stor
 
     let expected = Connection {
         tokens: Some(tokens),
-        lease: None,
-        attempts: AttemptCounters { succeeded: 4, failed: 2, duration_ms: 1150, failed_in_a_row: 0 },
-        write_id: settlement.write_id.clone(),
-        ..marked
+        attempts: counters(true),
+        due: marked.due,
+        ..kept(marked, &settlement)
     };
-    assert_eq!((expected.state, expected.due_at), (ConnectionState::Disconnecting, Some(at(2))));
+    assert_eq!((expected.state, expected.due), (ConnectionState::Disconnecting, Some(Due::At(at(2)))));
     assert_eq!(find(stores, &key).await, expected);
     stores.refresh.settle(&lease, &settlement).await.expect("the same settlement again is known");
     assert_eq!(find(stores, &key).await, expected);
@@ -99,16 +98,11 @@ async fn a_refresh_under_way_stores_its_tokens_and_puts_nothing_off(stores: Stor
 async fn a_verdict_that_comes_too_late_changes_no_state(stores: Stores<'_>) {
     let (key, lease, _) = leased(stores).await;
     let marked = mark(stores, &key).await;
-    let dead = Settlement { due_at: None, ..settlement(Ending::Dead { reason: "invalid_grant".to_owned() }) };
+    let dead = settlement(dead());
 
     stores.refresh.settle(&lease, &dead).await.unwrap();
 
-    let expected = Connection {
-        lease: None,
-        attempts: AttemptCounters { succeeded: 3, failed: 3, duration_ms: 1150, failed_in_a_row: 2 },
-        write_id: dead.write_id,
-        ..marked
-    };
+    let expected = Connection { attempts: counters(false), due: marked.due, ..kept(marked, &dead) };
     assert_eq!(find(stores, &key).await, expected);
 }
 
@@ -120,7 +114,7 @@ async fn an_unknown_outcome_keeps_its_lease_under_the_mark(stores: Stores<'_>) {
     stores.refresh.settle(&lease, &unknown).await.unwrap();
 
     let after = find(stores, &key).await;
-    assert_eq!((after.lease, after.due_at), (before.lease.clone(), marked.due_at));
+    assert_eq!((after.lease, after.due), (before.lease.clone(), marked.due));
     let (_, found) = take_for(stores, &key, &sample::lease(at(200)), END).await;
     assert_eq!(found.lease, before.lease, "who ends it is told");
 }
@@ -153,8 +147,7 @@ async fn a_settlement_that_a_confirmation_came_upon_knows_itself_again(stores: S
 }
 
 async fn whatever_a_lease_to_end_brings_it_stays_disconnecting_and_due(stores: Stores<'_>) {
-    let dead = Ending::Dead { reason: "invalid_grant".to_owned() };
-    for ending in [rotated(), Ending::Unchanged, Ending::Unknown, dead] {
+    for ending in [rotated(), Ending::Unchanged, Ending::Unknown, dead()] {
         let (key, lease, _) = leased_to_end(stores).await;
         let settlement = settlement(ending);
 
@@ -162,7 +155,7 @@ async fn whatever_a_lease_to_end_brings_it_stays_disconnecting_and_due(stores: S
 
         let after = find(stores, &key).await;
         assert_eq!((after.state, after.reason), (ConnectionState::Disconnecting, None));
-        assert_eq!(after.due_at, Some(at(2400)), "{:?}", settlement.ending);
+        assert_eq!(after.due, Some(Due::At(at(2400))), "{:?}", settlement.ending);
         assert_eq!(after.lease.is_some(), matches!(settlement.ending, Ending::Unknown));
     }
 }
@@ -179,7 +172,8 @@ async fn a_try_that_is_put_off_says_why_and_counts_as_no_attempt(stores: Stores<
         let expected = Connection {
             reason: Some("http_503".to_owned()),
             lease: None,
-            due_at: settlement.due_at,
+            due: settlement.due,
+            used_at: settlement.used_at,
             attempts: AttemptCounters { failed_in_a_row, ..before.attempts },
             write_id: settlement.write_id.clone(),
             ..before.clone()
@@ -200,7 +194,8 @@ async fn the_end_leaves_no_tokens_and_nothing_to_do(stores: Stores<'_>) {
         reason: None,
         tokens: None,
         lease: None,
-        due_at: None,
+        due: None,
+        used_at: end.used_at,
         write_id: end.write_id.clone(),
         ..before
     };

@@ -1,122 +1,185 @@
 //! What the due index keeps.
 
 use domain::{
-    connection::ConnectionKey,
-    refresh::{DueConnection, Ending, Settlement},
+    connection::{ConnectionKey, ConnectionState, Due, DuePartition, Slot},
+    provider::Provider,
+    refresh::Settlement,
 };
-use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::{
-    RACERS, Stores,
+    Stores,
     lease::{connected, take},
+    settle::{dead, rotated, settlement},
 };
-use crate::sample::{self, at, ids};
+use crate::sample::{self, at};
 
-/// More than any table of a test holds.
-const LIMIT: u32 = 1000;
+const PROVIDER: Provider = Provider::QuickBooks;
+/// The wheel of the samples.
+const PERIOD: u16 = 50;
 
 pub(super) async fn contract(stores: Stores<'_>) {
-    a_due_connection_is_in_one_shard_from_its_time_on(stores).await;
-    the_most_urgent_come_first_and_no_more_than_asked_for(stores).await;
-    a_connection_with_nothing_to_do_is_in_no_shard(stores).await;
-    one_of_ten_sweeps_claims_a_due_connection(stores).await;
-    a_claim_moves_the_due_time_and_only_from_where_it_was_seen(stores).await;
-    a_settlement_moves_the_due_time_or_ends_it(stores).await;
-    a_connection_whose_worker_was_killed_is_due_when_its_lease_ends(stores).await;
+    a_due_connection_is_in_one_shard_of_its_provider_at_its_time(stores).await;
+    the_most_urgent_come_first(stores).await;
+    a_connection_in_a_slot_is_there_at_any_time_and_nowhere_else(stores).await;
+    a_connection_with_nothing_to_do_is_nowhere(stores).await;
+    a_span_without_an_instant_holds_nothing(stores).await;
+    a_settlement_moves_the_entry_or_ends_it(stores).await;
+    a_lease_leaves_the_entry_alone(stores).await;
 }
 
-/// The entries of `key` in all shards.
-async fn entries(stores: Stores<'_>, key: &ConnectionKey, now: Timestamp) -> Vec<(u32, DueConnection)> {
-    let mut entries = vec![];
-    for shard in 0..stores.due_shards {
-        let due = stores.refresh.list_due(shard, now, LIMIT).await.unwrap();
-        assert!(due.is_sorted_by_key(|entry| entry.due_at), "most urgent first");
-        entries.extend(due.into_iter().filter(|entry| entry.key == *key).map(|entry| (shard, entry)));
+fn timed(stores: Stores<'_>) -> impl Iterator<Item = DuePartition> {
+    (0..stores.due_shards).map(|shard| DuePartition::Timed { provider: PROVIDER, shard })
+}
+
+fn slots() -> impl Iterator<Item = DuePartition> {
+    let slot = |minute| DuePartition::Slot { provider: PROVIDER, slot: Slot { period: PERIOD, minute } };
+    (0..PERIOD).map(slot)
+}
+
+/// The connections of a partition, page by page.
+async fn list(
+    stores: Stores<'_>,
+    partition: DuePartition,
+    times: (Timestamp, Timestamp),
+) -> Vec<ConnectionKey> {
+    let (mut keys, mut from) = (vec![], None);
+    loop {
+        let page = stores.due.list_due(partition, times, from.as_deref()).await.unwrap();
+        keys.extend(page.keys);
+        from = page.next;
+        if from.is_none() {
+            return keys;
+        }
     }
-    entries
 }
 
-async fn a_due_connection_is_in_one_shard_from_its_time_on(stores: Stores<'_>) {
-    let key = connected(stores, |connection| connection.due = Some(at(60))).await;
-
-    assert_eq!(entries(stores, &key, at(59)).await, []);
-    let due = entries(stores, &key, at(60)).await;
-
-    assert_eq!(due.len(), 1);
-    assert_eq!(due[0].1, DueConnection { key, due_at: at(60) });
+/// The partitions with a time in which `key` is after the first and up to the second of `times`.
+async fn places(stores: Stores<'_>, key: &ConnectionKey, times: (Timestamp, Timestamp)) -> Vec<DuePartition> {
+    let mut places = vec![];
+    for partition in timed(stores) {
+        let entries = list(stores, partition, times).await.iter().filter(|found| *found == key).count();
+        places.extend(std::iter::repeat_n(partition, entries));
+    }
+    places
 }
 
-async fn the_most_urgent_come_first_and_no_more_than_asked_for(stores: Stores<'_>) {
-    let urgent = connected(stores, |connection| connection.due = Some(at(-1_000_000))).await;
-    let (shard, entry) = entries(stores, &urgent, at(0)).await.remove(0);
-
-    let first = stores.refresh.list_due(shard, at(0), 1).await.unwrap();
-
-    assert_eq!(first.len(), 1);
-    assert!(first[0].due_at <= entry.due_at);
-    // Out of the way of the next run on this table.
-    assert!(stores.refresh.claim_due(&entry, at(0)).await.unwrap());
+/// The slots in which `key` is, whatever the times.
+async fn slots_of(stores: Stores<'_>, key: &ConnectionKey) -> Vec<DuePartition> {
+    let mut places = vec![];
+    for partition in slots() {
+        if list(stores, partition, (at(9), at(10))).await.contains(key) {
+            places.push(partition);
+        }
+    }
+    places
 }
 
-async fn a_connection_with_nothing_to_do_is_in_no_shard(stores: Stores<'_>) {
+const ALL_TIMES: (Timestamp, Timestamp) = (Timestamp::MIN, Timestamp::MAX);
+
+async fn a_due_connection_is_in_one_shard_of_its_provider_at_its_time(stores: Stores<'_>) {
+    let due = Due::At(at(60));
+    let key = connected(stores, |connection| connection.due = Some(due)).await;
+    let own = DuePartition::of(PROVIDER, &key.connection, due, stores.due_shards);
+
+    for times in [(at(59), at(60)), (at(59), at(61)), ALL_TIMES] {
+        assert_eq!(places(stores, &key, times).await, [own], "{times:?}");
+    }
+    for times in [(at(0), at(59)), (at(60), at(61)), (Timestamp::MIN, at(59))] {
+        assert_eq!(places(stores, &key, times).await, [], "{times:?}");
+    }
+    let DuePartition::Timed { shard, .. } = own else { panic!("{own:?}") };
+    let elsewhere = DuePartition::Timed { provider: Provider::Xero, shard };
+    assert!(!list(stores, elsewhere, ALL_TIMES).await.contains(&key), "of another provider");
+    assert_eq!(slots_of(stores, &key).await, []);
+}
+
+async fn the_most_urgent_come_first(stores: Stores<'_>) {
+    let mut keys = vec![];
+    for second in [70, 50, 60] {
+        let due = |key: &ConnectionKey| {
+            DuePartition::of(PROVIDER, &key.connection, Due::At(at(second)), stores.due_shards)
+        };
+        // As many as it takes to have one in the first shard.
+        let key = loop {
+            let key = connected(stores, |connection| connection.due = Some(Due::At(at(second)))).await;
+            if due(&key) == (DuePartition::Timed { provider: PROVIDER, shard: 0 }) {
+                break key;
+            }
+        };
+        keys.push(key);
+    }
+
+    let shard = DuePartition::Timed { provider: PROVIDER, shard: 0 };
+    let mut found = list(stores, shard, (at(49), at(70))).await;
+
+    found.retain(|key| keys.contains(key));
+    assert_eq!(found, [keys[1].clone(), keys[2].clone(), keys[0].clone()]);
+}
+
+async fn a_connection_in_a_slot_is_there_at_any_time_and_nowhere_else(stores: Stores<'_>) {
+    let slot = Slot { period: PERIOD, minute: 17 };
+    let key = connected(stores, |connection| connection.due = Some(Due::Slot(slot))).await;
+
+    assert_eq!(slots_of(stores, &key).await, [DuePartition::Slot { provider: PROVIDER, slot }]);
+    assert_eq!(places(stores, &key, ALL_TIMES).await, []);
+    let elsewhere = DuePartition::Slot { provider: Provider::Zoho, slot };
+    assert!(!list(stores, elsewhere, ALL_TIMES).await.contains(&key), "of another provider");
+}
+
+async fn a_connection_with_nothing_to_do_is_nowhere(stores: Stores<'_>) {
     let key = connected(stores, |connection| connection.due = None).await;
 
-    assert_eq!(entries(stores, &key, at(1_000_000)).await, []);
-    let claimed = stores.refresh.claim_due(&DueConnection { key, due_at: at(0) }, at(300)).await.unwrap();
-    assert!(!claimed);
+    assert_eq!(places(stores, &key, ALL_TIMES).await, []);
+    assert_eq!(slots_of(stores, &key).await, []);
 }
 
-async fn one_of_ten_sweeps_claims_a_due_connection(stores: Stores<'_>) {
-    let key = connected(stores, |_| ()).await;
-    let (_, entry) = entries(stores, &key, at(0)).await.remove(0);
+async fn a_span_without_an_instant_holds_nothing(stores: Stores<'_>) {
+    let key = connected(stores, |connection| connection.due = Some(Due::At(at(60)))).await;
 
-    let claims = (0..RACERS).map(|_| stores.refresh.claim_due(&entry, at(300)));
-    let claims = join_all(claims).await;
-
-    assert_eq!(claims.iter().filter(|claim| matches!(claim, Ok(true))).count(), 1, "{claims:?}");
-    assert_eq!(claims.iter().filter(|claim| matches!(claim, Ok(false))).count(), RACERS - 1, "{claims:?}");
+    for times in [(at(60), at(60)), (at(61), at(59)), (Timestamp::MAX, Timestamp::MIN)] {
+        assert_eq!(places(stores, &key, times).await, [], "{times:?}");
+    }
 }
 
-async fn a_claim_moves_the_due_time_and_only_from_where_it_was_seen(stores: Stores<'_>) {
-    let key = connected(stores, |_| ()).await;
-    let before = stores.connections.find(&key).await.unwrap().unwrap();
-    let seen = DueConnection { key: key.clone(), due_at: at(0) };
-
-    let stale = DueConnection { due_at: at(-1), ..seen.clone() };
-    assert!(!stores.refresh.claim_due(&stale, at(300)).await.unwrap());
-    assert!(stores.refresh.claim_due(&seen, at(300)).await.unwrap());
-
-    assert_eq!(entries(stores, &key, at(299)).await, []);
-    assert_eq!(entries(stores, &key, at(300)).await.len(), 1, "due again if its message is lost");
-    let mut expected = before;
-    expected.due_at = Some(at(300));
-    assert_eq!(stores.connections.find(&key).await.unwrap(), Some(expected), "nothing else moves");
-}
-
-async fn a_settlement_moves_the_due_time_or_ends_it(stores: Stores<'_>) {
+async fn a_settlement_moves_the_entry_or_ends_it(stores: Stores<'_>) {
     let key = connected(stores, |connection| connection.due = None).await;
-    for (started, due_at) in [(at(0), Some(at(60))), (at(10), None), (at(20), Some(at(90)))] {
-        let (lease, _) = take(stores, &key, &sample::lease(started)).await;
-        let settlement =
-            Settlement { ending: Ending::Unchanged, due_at, attempt: None, write_id: ids().write() };
+    let slot = Due::Slot(Slot { period: PERIOD, minute: 3 });
+    for (started, due) in [
+        (0, Some(Due::At(at(60)))),
+        (10, None),
+        (20, Some(slot)),
+        (30, Some(Due::At(at(90)))),
+        (40, Some(slot)),
+    ] {
+        let (lease, _) = take(stores, &key, &sample::lease(at(started))).await;
 
-        stores.refresh.settle(&lease, &settlement).await.unwrap();
+        stores.refresh.settle(&lease, &Settlement { due, ..settlement(rotated()) }).await.unwrap();
 
-        let found = entries(stores, &key, at(100)).await;
-        assert_eq!(found.first().map(|(_, entry)| entry.due_at), due_at);
+        assert_eq!(stores.connections.find(&key).await.unwrap().unwrap().due, due);
+        let mut found = places(stores, &key, ALL_TIMES).await;
+        found.extend(slots_of(stores, &key).await);
+        let expected = due.map(|due| DuePartition::of(PROVIDER, &key.connection, due, stores.due_shards));
+        assert_eq!(found, Vec::from_iter(expected), "{due:?}");
     }
+    let generation = stores.connections.find(&key).await.unwrap().unwrap().tokens.unwrap().generation;
+    let (lease, _) = take(stores, &key, &sample::lease(at(50))).await;
+    let mut death = settlement(dead());
+    if let domain::refresh::Ending::Dead { generation: judged, .. } = &mut death.ending {
+        *judged = generation;
+    }
+    stores.refresh.settle(&lease, &death).await.unwrap();
+    let dead = stores.connections.find(&key).await.unwrap().unwrap();
+    assert_eq!((dead.state, dead.due), (ConnectionState::ReconnectRequired, None), "the dead are not due");
+    assert_eq!(slots_of(stores, &key).await, []);
 }
 
-async fn a_connection_whose_worker_was_killed_is_due_when_its_lease_ends(stores: Stores<'_>) {
-    for due_at in [None, Some(at(0)), Some(at(300))] {
-        let key = connected(stores, |connection| connection.due = due_at).await;
+async fn a_lease_leaves_the_entry_alone(stores: Stores<'_>) {
+    let due = Due::At(at(60));
+    let key = connected(stores, |connection| connection.due = Some(due)).await;
 
-        take(stores, &key, &sample::lease(at(0))).await;
+    take(stores, &key, &sample::lease(at(0))).await;
 
-        assert_eq!(entries(stores, &key, at(104)).await, []);
-        let due = entries(stores, &key, at(105)).await;
-        assert_eq!(due.len(), 1, "in one shard");
-        assert_eq!(due[0].1, DueConnection { key, due_at: at(105) });
-    }
+    let own = DuePartition::of(PROVIDER, &key.connection, due, stores.due_shards);
+    assert_eq!(places(stores, &key, ALL_TIMES).await, [own]);
 }

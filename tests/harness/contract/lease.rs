@@ -6,8 +6,8 @@ use domain::{
 };
 use futures::future::join_all;
 
-use super::{RACERS, Stores};
-use crate::sample::{self, at, ids};
+use super::{RACERS, Stores, settle::settlement};
+use crate::sample::{self, at};
 
 const REFRESH: LeasePurpose = LeasePurpose::Refresh;
 
@@ -66,15 +66,12 @@ async fn a_free_lease_is_taken_with_the_intent_written(stores: Stores<'_>) {
     let (taken, before) = take(stores, &key, &lease).await;
 
     assert_eq!(before, connection, "as it was just before");
-    assert_eq!(taken, RefreshLease { key: key.clone(), fence: connection.fence + 1, purpose: REFRESH });
+    let (provider, fence) = (connection.provider, connection.fence + 1);
+    assert_eq!(taken, RefreshLease { key: key.clone(), provider, fence, purpose: REFRESH });
     let spends = connection.tokens.as_ref().unwrap().refresh_fingerprint.clone();
-    let expected = Connection {
-        fence: taken.fence,
-        lease: Some(Lease { spends, ..lease.clone() }),
-        due_at: Some(lease.expires_at),
-        ..connection
-    };
-    assert_eq!(find(stores, &key).await, expected);
+    let expected =
+        Connection { fence: taken.fence, lease: Some(Lease { spends, ..lease.clone() }), ..connection };
+    assert_eq!(find(stores, &key).await, expected, "and nothing else moves, its due time included");
 }
 
 async fn one_of_ten_workers_gets_the_lease(stores: Stores<'_>) {
@@ -122,7 +119,7 @@ async fn a_lost_answer_gives_the_same_lease_again(stores: Stores<'_>) {
     let (again, before_again) = take(stores, &key, &lease).await;
 
     assert_eq!(first, again);
-    assert_eq!(before_again, Connection { due_at: Some(lease.expires_at), ..before });
+    assert_eq!(before_again, before);
     assert_eq!(before_again.lease, None, "our own lease is not an unfinished one");
     assert_eq!(find(stores, &key).await.fence, first.fence, "raised once");
 }
@@ -137,7 +134,7 @@ async fn a_lost_answer_does_not_hide_an_unfinished_attempt(stores: Stores<'_>) {
     let (again, before_again) = take(stores, &key, &lease).await;
 
     assert_eq!(first, again);
-    assert_eq!(before_again, Connection { due_at: Some(lease.expires_at), ..before.clone() });
+    assert_eq!(before_again, before);
     let spends = before.tokens.as_ref().unwrap().refresh_fingerprint.clone();
     assert_eq!(before_again.lease, Some(Lease { spends, ..unfinished }));
 }
@@ -146,12 +143,7 @@ async fn a_finished_attempt_is_not_taken_for_an_unfinished_one(stores: Stores<'_
     let key = connected(stores, |_| ()).await;
     take(stores, &key, &sample::lease(at(0))).await;
     let (second, _) = take(stores, &key, &sample::lease(at(200))).await;
-    let settlement = Settlement {
-        ending: Ending::Unchanged,
-        due_at: Some(at(300)),
-        attempt: None,
-        write_id: ids().write(),
-    };
+    let settlement = Settlement { attempt: None, ..settlement(Ending::Unchanged) };
     stores.refresh.settle(&second, &settlement).await.unwrap();
     let lease = sample::lease(at(400));
 

@@ -17,10 +17,14 @@ mod lease;
 mod records;
 mod routes;
 mod settle;
+mod spill;
 mod sweep;
 mod transitions;
 
-use domain::{connection::ConnectionStore, refresh::RefreshStore};
+use domain::{
+    connection::ConnectionStore,
+    refresh::{DueIndex, RefreshStore},
+};
 
 pub use attempts::attempt_log_contract;
 pub use audit::audit_log_contract;
@@ -36,23 +40,24 @@ pub use sweep::sweep_log_contract;
 /// How many take part in a race.
 const RACERS: usize = 10;
 
-/// One store seen through both of its ports.
+/// One store seen through all of its ports.
 #[derive(Clone, Copy)]
 struct Stores<'a> {
     refresh: &'a dyn RefreshStore,
     connections: &'a dyn ConnectionStore,
+    due: &'a dyn DueIndex,
     due_shards: u32,
 }
 
-/// What a store of leases and token sets keeps; both ports must be of one store, with `due_shards` shards.
+/// What a store of leases, token sets and due times keeps, with `due_shards` shards.
 pub async fn refresh_store_contract(
-    refresh: &dyn RefreshStore,
-    connections: &dyn ConnectionStore,
+    store: &(impl RefreshStore + ConnectionStore + DueIndex),
     due_shards: u32,
 ) {
-    let stores = Stores { refresh, connections, due_shards };
+    let stores = Stores { refresh: store, connections: store, due: store, due_shards };
     lease::contract(stores).await;
     settle::contract(stores).await;
+    spill::contract(stores).await;
     disconnect::contract(stores).await;
     due::contract(stores).await;
 }

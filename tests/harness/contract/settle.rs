@@ -1,8 +1,14 @@
 //! What settlements keep.
 
 use domain::{
-    connection::{AttemptCounters, Connection, ConnectionKey, ConnectionState, Replaces},
-    refresh::{Ending, LeasePurpose, RefreshLease, SettleError, Settlement},
+    connection::{
+        AttemptCounters, ChainHead, Connection, ConnectionKey, ConnectionState, Due, LastAttempt, Notices,
+        Replaces,
+    },
+    provider::Provider,
+    refresh::{
+        AttemptFailure, Attempted, Ending, FailureClass, LeasePurpose, RefreshLease, SettleError, Settlement,
+    },
 };
 use futures::future::join_all;
 
@@ -17,6 +23,8 @@ pub(super) async fn contract(stores: Stores<'_>) {
     an_unchanged_ending_keeps_the_tokens_and_releases_the_lease(stores).await;
     an_unknown_ending_keeps_the_lease_and_its_intent(stores).await;
     a_death_takes_the_connection_out_of_everything(stores).await;
+    a_death_stands_only_while_the_token_set_does_that_was_judged(stores).await;
+    what_is_kept_of_an_attempt_is_that_of_the_newest(stores).await;
     nothing_is_counted_when_nothing_was_attempted(stores).await;
     an_old_fence_writes_nothing(stores).await;
     a_released_lease_writes_nothing_more(stores).await;
@@ -27,7 +35,41 @@ pub(super) async fn contract(stores: Stores<'_>) {
 }
 
 pub(super) fn settlement(ending: Ending) -> Settlement {
-    Settlement { ending, due_at: Some(at(2400)), duration_ms: Some(250), write_id: ids().write() }
+    let attempt = Attempted {
+        duration_ms: 250,
+        last: LastAttempt { id: ids().attempt(), ended_at: at(1), failure: None },
+        chain: ChainHead { sequence: 6, hash: [6; 32] },
+        calls: vec![at(-1), at(0)],
+        notices: Notices { grant: Some(at(1)), ..Notices::default() },
+    };
+    Settlement {
+        ending,
+        due: Some(Due::At(at(2400))),
+        used_at: at(-60),
+        attempt: Some(attempt),
+        write_id: ids().write(),
+    }
+}
+
+/// What every settlement of an attempt leaves of a connection that stays due; the rest depends on its ending.
+pub(super) fn kept(before: Connection, settlement: &Settlement) -> Connection {
+    let Settlement { due, used_at, attempt, write_id, .. } = settlement.clone();
+    let Attempted { last, chain, calls, notices, .. } = attempt.unwrap();
+    Connection { lease: None, due, used_at, last: Some(last), chain, calls, notices, write_id, ..before }
+}
+
+/// The counters of a sample after one attempt more.
+pub(super) fn counters(succeeded: bool) -> AttemptCounters {
+    if succeeded {
+        AttemptCounters { succeeded: 4, failed: 2, duration_ms: 1150, failed_in_a_row: 0 }
+    } else {
+        AttemptCounters { succeeded: 3, failed: 3, duration_ms: 1150, failed_in_a_row: 2 }
+    }
+}
+
+/// The verdict on the token set of a sample.
+pub(super) fn dead() -> Ending {
+    Ending::Dead { reason: "invalid_grant".to_owned(), generation: 1 }
 }
 
 pub(super) fn rotated() -> Ending {
@@ -53,14 +95,7 @@ async fn a_rotation_replaces_the_tokens_and_releases_the_lease(stores: Stores<'_
 
     stores.refresh.settle(&lease, &settlement).await.unwrap();
 
-    let expected = Connection {
-        tokens: Some(tokens),
-        lease: None,
-        due_at: Some(at(2400)),
-        attempts: AttemptCounters { succeeded: 4, failed: 2, duration_ms: 1150, failed_in_a_row: 0 },
-        write_id: settlement.write_id,
-        ..before
-    };
+    let expected = Connection { tokens: Some(tokens), attempts: counters(true), ..kept(before, &settlement) };
     assert_eq!(find(stores, &key).await, expected);
 }
 
@@ -70,13 +105,7 @@ async fn an_unchanged_ending_keeps_the_tokens_and_releases_the_lease(stores: Sto
 
     stores.refresh.settle(&lease, &settlement).await.unwrap();
 
-    let expected = Connection {
-        lease: None,
-        due_at: Some(at(2400)),
-        attempts: AttemptCounters { succeeded: 3, failed: 3, duration_ms: 1150, failed_in_a_row: 2 },
-        write_id: settlement.write_id,
-        ..before
-    };
+    let expected = Connection { attempts: counters(false), ..kept(before, &settlement) };
     assert_eq!(find(stores, &key).await, expected);
 }
 
@@ -86,43 +115,86 @@ async fn an_unknown_ending_keeps_the_lease_and_its_intent(stores: Stores<'_>) {
 
     stores.refresh.settle(&lease, &settlement).await.unwrap();
 
-    let after = find(stores, &key).await;
-    assert!(after.lease.is_some());
-    assert_eq!((&after.lease, &after.tokens), (&before.lease, &before.tokens));
-    assert_eq!((after.due_at, after.attempts.failed), (Some(at(2400)), 3));
+    let expected = Connection {
+        lease: before.lease.clone(),
+        attempts: counters(false),
+        ..kept(before.clone(), &settlement)
+    };
+    assert_eq!(find(stores, &key).await, expected);
     let (_, found) = take(stores, &key, &sample::lease(at(200))).await;
     assert_eq!(found.lease, before.lease, "the next worker is told");
 }
 
 async fn a_death_takes_the_connection_out_of_everything(stores: Stores<'_>) {
     let (key, lease, before) = leased(stores).await;
-    let mut settlement = settlement(Ending::Dead { reason: "invalid_grant".to_owned() });
-    settlement.due_at = None;
+    let settlement = settlement(dead());
 
     stores.refresh.settle(&lease, &settlement).await.unwrap();
 
     let expected = Connection {
         state: ConnectionState::ReconnectRequired,
         reason: Some("invalid_grant".to_owned()),
-        lease: None,
-        due_at: None,
-        attempts: AttemptCounters { succeeded: 3, failed: 3, duration_ms: 1150, failed_in_a_row: 2 },
-        write_id: settlement.write_id.clone(),
-        ..before
+        due: None,
+        attempts: counters(false),
+        ..kept(before, &settlement)
     };
     assert_eq!(find(stores, &key).await, expected);
     stores.refresh.settle(&lease, &settlement).await.expect("the same death again is known");
 }
 
+async fn a_death_stands_only_while_the_token_set_does_that_was_judged(stores: Stores<'_>) {
+    for generation in [0, 2] {
+        let (key, lease, before) = leased(stores).await;
+        let late = settlement(Ending::Dead { reason: "invalid_grant".to_owned(), generation });
+
+        let settled = stores.refresh.settle(&lease, &late).await;
+
+        assert!(matches!(settled, Err(SettleError::Replaced)), "{settled:?}");
+        assert_eq!(find(stores, &key).await, before, "the lease is still held");
+        stores.refresh.settle(&lease, &settlement(rotated())).await.unwrap();
+        let settled = stores.refresh.settle(&lease, &late).await;
+        assert!(is_lost(&settled), "{settled:?}");
+    }
+}
+
+async fn what_is_kept_of_an_attempt_is_that_of_the_newest(stores: Stores<'_>) {
+    let (key, lease, _) = leased(stores).await;
+    stores.refresh.settle(&lease, &settlement(Ending::Unchanged)).await.unwrap();
+    let (lease, _) = take(stores, &key, &sample::lease(at(200))).await;
+    let failure = AttemptFailure {
+        class: FailureClass::Transient,
+        code: Some("http_503".to_owned()),
+        trace_id: Some("1-abc".to_owned()),
+    };
+    let newest = Attempted {
+        duration_ms: 1,
+        last: LastAttempt { id: ids().attempt(), ended_at: at(201), failure: Some(failure) },
+        chain: ChainHead { sequence: 7, hash: [7; 32] },
+        calls: vec![],
+        notices: Notices::default(),
+    };
+
+    let settlement = Settlement { attempt: Some(newest), used_at: at(200), ..settlement(Ending::Unchanged) };
+    stores.refresh.settle(&lease, &settlement).await.unwrap();
+
+    let after = find(stores, &key).await;
+    assert_eq!(after, kept(after.clone(), &settlement));
+}
+
 async fn nothing_is_counted_when_nothing_was_attempted(stores: Stores<'_>) {
     for ending in [Ending::Unchanged, rotated()] {
-        let (key, lease, before) = leased(stores).await;
-        let settlement = Settlement { attempt: None, due_at: None, ..settlement(ending) };
+        let (key, lease, _) = leased(stores).await;
+        stores.refresh.settle(&lease, &settlement(Ending::Unchanged)).await.unwrap();
+        let before = find(stores, &key).await;
+        let (lease, _) = take(stores, &key, &sample::lease(at(200))).await;
+        let settlement = Settlement { attempt: None, due: None, used_at: at(200), ..settlement(ending) };
 
         stores.refresh.settle(&lease, &settlement).await.unwrap();
 
         let after = find(stores, &key).await;
-        assert_eq!((after.attempts, after.due_at), (before.attempts, None));
+        let (fence, tokens) = (lease.fence, after.tokens.clone());
+        let (used_at, write_id) = (at(200), settlement.write_id);
+        assert_eq!(after, Connection { due: None, used_at, fence, tokens, write_id, ..before });
     }
 }
 
@@ -161,7 +233,7 @@ async fn one_of_ten_settlements_under_one_lease_is_stored(stores: Stores<'_>) {
 }
 
 async fn a_lost_answer_is_known_again(stores: Stores<'_>) {
-    for ending in [rotated(), Ending::Unchanged, Ending::Unknown] {
+    for ending in [rotated(), Ending::Unchanged, Ending::Unknown, dead()] {
         let (key, lease, before) = leased(stores).await;
         let settlement = settlement(ending);
         stores.refresh.settle(&lease, &settlement).await.unwrap();
@@ -199,7 +271,12 @@ async fn a_reconnect_ends_a_running_lease_for_good(stores: Stores<'_>) {
 }
 
 async fn a_missing_connection_has_no_lease_to_lose(stores: Stores<'_>) {
-    let lease = RefreshLease { key: sample::key(), fence: 1, purpose: LeasePurpose::Refresh };
+    let lease = RefreshLease {
+        key: sample::key(),
+        provider: Provider::QuickBooks,
+        fence: 1,
+        purpose: LeasePurpose::Refresh,
+    };
 
     let settled = stores.refresh.settle(&lease, &settlement(rotated())).await;
 

@@ -1,6 +1,6 @@
 //! What changes of a connection's state without a lease keep.
 
-use domain::connection::{ConfirmOutcome, Connection, ConnectionState, ConnectionStore, MarkOutcome};
+use domain::connection::{ConfirmOutcome, Connection, ConnectionState, ConnectionStore, Due, MarkOutcome};
 
 use super::connections::stored;
 use crate::sample::{self, at, ids};
@@ -12,11 +12,12 @@ pub(super) async fn contract(store: &dyn ConnectionStore) {
     marking_again_is_harmless(store).await;
     a_mark_for_what_changed_since_it_was_seen_is_refused(store).await;
     what_has_ended_stays_so(store).await;
+    a_use_is_noted_and_nothing_else_moves(store).await;
 }
 
 async fn in_state(store: &dyn ConnectionStore, state: ConnectionState) -> Connection {
     let reason = Some("invalid_grant".to_owned());
-    let connection = Connection { state, reason, due_at: None, ..sample::connection(&sample::key()) };
+    let connection = Connection { state, reason, due: None, ..sample::connection(&sample::key()) };
     stored(store, connection).await.connection
 }
 
@@ -67,7 +68,7 @@ async fn a_connection_in_any_state_but_the_last_is_marked_and_due_at_once(store:
         let after = Connection {
             state: ConnectionState::Disconnecting,
             reason: None,
-            due_at: Some(at(3)),
+            due: Some(Due::At(at(3))),
             write_id,
             ..before
         };
@@ -109,4 +110,19 @@ async fn what_has_ended_stays_so(store: &dyn ConnectionStore) {
     let outcome = store.mark_disconnecting(&missing, at(3), &ids().write()).await.unwrap();
     assert_eq!(outcome, MarkOutcome::Missing);
     assert_eq!(store.find(&missing.key).await.unwrap(), None, "nothing is made up");
+}
+
+async fn a_use_is_noted_and_nothing_else_moves(store: &dyn ConnectionStore) {
+    for state in [ConnectionState::Active, ConnectionState::Disconnected] {
+        let before = in_state(store, state).await;
+        for again in [at(7), at(7), at(9)] {
+            store.mark_used(&before.key, again).await.unwrap();
+
+            let after = Connection { used_at: again, ..before.clone() };
+            assert_eq!(store.find(&before.key).await.unwrap(), Some(after));
+        }
+    }
+    let missing = sample::key();
+    store.mark_used(&missing, at(7)).await.unwrap();
+    assert_eq!(store.find(&missing).await.unwrap(), None, "nothing is made up");
 }

@@ -72,7 +72,7 @@ impl RefreshStore for InMemoryConnections {
         &self,
         spilled: &SpilledTokens,
         due: Due,
-        _write_id: &str,
+        write_id: &str,
     ) -> Result<CompleteOutcome, StoreError> {
         let mut state = self.state();
         let Some(stored) = state.connections.get_mut(&spilled.key) else {
@@ -92,6 +92,7 @@ impl RefreshStore for InMemoryConnections {
             return Ok(CompleteOutcome::Superseded);
         }
         connection.tokens = Some(spilled.tokens.clone());
+        write_id.clone_into(&mut connection.write_id);
         if connection.state == ConnectionState::ReconnectRequired {
             connection.state = stored.before_verdict.unwrap_or(ConnectionState::Active);
             connection.reason = None;

@@ -59,7 +59,7 @@ async fn connections_in_dynamodb_keep_the_contract() {
 async fn leases_and_tokens_in_dynamodb_keep_the_contract() {
     let store = connections().await;
 
-    contract::refresh_store_contract(&store, &store, DUE_SHARDS).await;
+    contract::refresh_store_contract(&store, DUE_SHARDS).await;
 }
 
 #[tokio::test]
