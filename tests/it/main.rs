@@ -5,6 +5,7 @@
 mod access;
 mod api_world;
 mod aws_endpoint;
+mod breakers;
 mod clock;
 mod companies;
 mod connect;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -17,6 +20,7 @@ use domain::{
 pub struct InMemoryBreakers {
     state: Mutex<HashMap<Provider, Stored>>,
     down: Mutex<bool>,
+    counts: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +33,12 @@ impl InMemoryBreakers {
     /// Makes every call fail, or no longer.
     pub fn set_down(&self, down: bool) {
         *self.down.lock().unwrap() = down;
+    }
+
+    /// How often a tally was added.
+    #[must_use]
+    pub fn counts(&self) -> usize {
+        self.counts.load(Ordering::SeqCst)
     }
 
     fn with<T>(&self, provider: Provider, work: impl FnOnce(&mut Stored) -> T) -> Result<T, StoreError> {
@@ -60,6 +70,7 @@ impl BreakerStore for InMemoryBreakers {
     }
 
     async fn count(&self, provider: Provider, minute: i64, tally: &Tally) -> Result<(), StoreError> {
+        self.counts.fetch_add(1, Ordering::SeqCst);
         self.with(provider, |stored| stored.minutes.entry(minute).or_default().add(tally))
     }
 }

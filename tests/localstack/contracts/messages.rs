@@ -112,9 +112,8 @@ async fn no_refresh_message_is_no_call_and_an_eleventh_is_an_error() {
     let message = RefreshMessage::new(vec![sample::key()], Trigger::Scheduled);
     let messages = vec![Delayed { message, delay: Duration::ZERO }; 11];
 
-    let none =
-        SqsRefreshQueue::new(sqs.clone(), "http://localhost/000000000000/nowhere".to_owned()).send(&[]);
-    none.await.unwrap();
+    let nowhere = SqsRefreshQueue::new(sqs.clone(), "http://localhost/000000000000/nowhere".to_owned());
+    nowhere.send(&[]).await.unwrap();
     let too_many = SqsRefreshQueue::new(sqs, url).send(&messages).await;
 
     assert!(

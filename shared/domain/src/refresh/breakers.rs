@@ -219,7 +219,8 @@ impl Breakers {
         for (&provider, seen) in &self.seen {
             let mut known = seen.health.lock().await;
             let mut tally = std::mem::take(&mut known.uncounted);
-            if tally.failed == 0 && known.stored.tally.failed == 0 {
+            let nothing_fails = tally.failed == 0 && known.stored.tally.failed == 0;
+            if tally.attempts == 0 || nothing_fails {
                 continue;
             }
             while tally.failing.len() > self.settings.1.minimum * REMEMBERED {

@@ -100,7 +100,7 @@ pub fn verify(head: ChainHead, attempts: &[RefreshAttempt]) -> ChainReport {
         if !fits {
             report.altered.push(sequence);
         }
-        let next_is_kept = links.contains_key(&(sequence + 1));
+        let next_is_kept = links.contains_key(&sequence.saturating_add(1));
         before = next_is_kept.then_some(link.hash);
     }
     report.missing =
@@ -108,3 +108,6 @@ pub fn verify(head: ChainHead, attempts: &[RefreshAttempt]) -> ChainReport {
     report.intact = report.altered.is_empty() && report.missing.is_empty();
     report
 }
+
+#[cfg(test)]
+mod tests;

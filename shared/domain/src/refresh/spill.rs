@@ -173,3 +173,126 @@ mod wire {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        entropy::SystemEntropy,
+        provider::Provider,
+        sealing::{DataKey, Purpose, SealingContext, seal},
+    };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn spilled(access: Vec<u8>, refresh: Vec<u8>) -> SpilledTokens {
+        SpilledTokens {
+            v: SPILL_VERSION,
+            key: ConnectionKey { tenant: "acme".parse().unwrap(), connection: "conn_1".parse().unwrap() },
+            fence: 8,
+            replaces: "0123".to_owned(),
+            tokens: SealedTokens {
+                generation: 3,
+                access,
+                refresh: refresh.clone(),
+                refresh_fingerprint: "4567".to_owned(),
+                issued_at: at(1_000),
+                refreshed: true,
+                access_expires_at: at(4_600),
+                refresh_expires_at: Some(at(9_000)),
+                hard_expires_at: None,
+                keys_made_at: at(0),
+                previous: Some(PreviousRefresh { refresh, generation: 2, usable_until: at(2_800) }),
+            },
+        }
+    }
+
+    #[test]
+    fn the_message_is_of_this_shape() {
+        insta::assert_json_snapshot!(spilled(vec![1; 3], vec![2; 4]), @r#"
+        {
+          "v": 1,
+          "recover": {
+            "tenantId": "acme",
+            "connectionId": "conn_1"
+          },
+          "fence": 8,
+          "replaces": "0123",
+          "tokens": {
+            "generation": 3,
+            "access": "AQEB",
+            "refresh": "AgICAg==",
+            "refreshFingerprint": "4567",
+            "issuedAt": "1970-01-01T00:16:40Z",
+            "refreshed": true,
+            "accessExpiresAt": "1970-01-01T01:16:40Z",
+            "refreshExpiresAt": "1970-01-01T02:30:00Z",
+            "hardExpiresAt": null,
+            "keysMadeAt": "1970-01-01T00:00:00Z",
+            "previous": {
+              "refresh": "AgICAg==",
+              "generation": 2,
+              "usableUntil": "1970-01-01T00:46:40Z"
+            }
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn it_reads_back_as_it_was_whatever_is_absent() {
+        let whole = spilled(vec![0xff; 100], vec![0; 50]);
+        let mut bare = whole.clone();
+        (bare.tokens.previous, bare.tokens.refresh_expires_at) = (None, None);
+        bare.tokens.hard_expires_at = Some(at(8_000));
+
+        for spilled in [whole, bare] {
+            let body = serde_json::to_string(&spilled).unwrap();
+            assert_eq!(SpilledTokens::parse(&body).unwrap(), spilled);
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_in_every_part_is_not_read() {
+        let body = serde_json::to_value(spilled(vec![1], vec![2])).unwrap();
+        let with = |pointer: &str, name: &str, value: serde_json::Value| {
+            let mut body = body.clone();
+            body.pointer_mut(pointer).unwrap()[name] = value;
+            SpilledTokens::parse(&body.to_string())
+        };
+
+        for pointer in ["", "/tokens", "/tokens/previous"] {
+            assert!(matches!(with(pointer, "more", 1.into()), Err(MessageError::Shape(_))), "{pointer}");
+        }
+        assert!(matches!(with("/tokens", "refresh", "%".into()), Err(MessageError::Shape(_))));
+        assert!(matches!(with("", "v", 2.into()), Err(MessageError::Version(2))));
+    }
+
+    #[test]
+    fn nothing_of_a_token_shows_in_the_message_or_in_its_debug_form() {
+        let (access, refresh) = ("an-access-token-of-a-customer", "a-refresh-token-of-a-customer");
+        let sealed = |purpose, token: &str| {
+            let key = spilled(vec![], vec![]).key;
+            let context =
+                SealingContext { environment: "test", key: &key, provider: Provider::Xero, purpose };
+            let data_key = DataKey::new([7; 32]);
+            seal(&data_key, b"wrapped", (&context, 3), token.as_bytes(), &SystemEntropy).unwrap()
+        };
+        let spilled = spilled(sealed(Purpose::Access, access), sealed(Purpose::Refresh, refresh));
+
+        let shown = [serde_json::to_string(&spilled).unwrap(), format!("{spilled:?}")];
+
+        for token in [access, refresh] {
+            // As it is, as bytes, and in base64 from each of the three places where a group may begin.
+            let bytes = format!("{:?}", token.as_bytes());
+            let base64 = (0..3).map(|begin| STANDARD.encode(&token.as_bytes()[begin..begin + 24]));
+            for form in
+                [token.to_owned(), bytes.trim_matches(['[', ']']).to_owned()].into_iter().chain(base64)
+            {
+                assert!(shown.iter().all(|shown| !shown.contains(&form)), "{form}");
+            }
+        }
+    }
+}
