@@ -49,6 +49,11 @@ pub enum RefreshOutcome {
         /// When the sweep tries again.
         until: Timestamp,
     },
+    /// The calls that the provider allows for one refresh token are spent; nothing was sent.
+    OverBudget {
+        /// When the next is allowed.
+        until: Timestamp,
+    },
     /// No time was left to hear a provider's answer; nothing was sent, and nothing changed.
     NoTime,
     /// It failed.
