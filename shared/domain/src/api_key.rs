@@ -116,7 +116,7 @@ pub enum Role {
     Admin,
     /// Daily work: connect, refresh, sync; no tenants, no keys, no tokens in the clear.
     Operator,
-    /// Reading.
+    /// Reading what tenants have.
     Viewer,
 }
 
@@ -127,7 +127,7 @@ impl Role {
         let within = |scope: &Scope| match self {
             Self::Admin => true,
             Self::Operator => !matches!(scope, Scope::KeysWrite | Scope::TenantsWrite | Scope::TokensIssue),
-            Self::Viewer => scope.as_str().ends_with(":read"),
+            Self::Viewer => scope.as_str().ends_with(":read") && *scope != Scope::OperationsRead,
         };
         Scope::ALL.into_iter().filter(within).collect()
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Facts, NextAttempt};
 use crate::{
-    connection::{ConnectionState, LastAttempt, Lease, SealedTokens},
+    connection::{ConnectionState, LastAttempt, SealedTokens},
     refresh::{AttemptFailure, BreakerState, FailureClass, Warmth},
     scope,
 };
