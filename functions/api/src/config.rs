@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use domain::refresh::RefreshPolicy;
 use domain::refresh::{OutageSettings, RefreshPolicy};
 use edge::config::{ConfigError, Lookup, ScopeLists, Variables};
 
