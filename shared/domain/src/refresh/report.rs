@@ -76,6 +76,7 @@ impl RefreshOutcome {
             Self::NotRefreshable { .. } => "not_refreshable",
             Self::Missing => "missing",
             Self::HeldBack { .. } => "held_back",
+            Self::OverBudget { .. } => "over_budget",
             Self::NoTime => "no_time",
             Self::Failed { failure, .. } => failure.class.as_str(),
         }
