@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::refresh::RefreshPolicy;
+use domain::refresh::{OutageSettings, RefreshPolicy};
 use edge::config::{ConfigError, Lookup, ScopeLists, Variables};
 
 /// A busy day of one customer's people is a handful of links a minute; more is a loop or an attack.
@@ -37,12 +37,16 @@ pub struct Config {
     pub policy: RefreshPolicy,
     /// `HISTORY_DAYS` (400): how long acts are kept.
     pub history_retention: Duration,
+    /// `OUTAGE_SHARE` and its siblings.
+    pub outage: OutageSettings,
 }
 
 impl Config {
     /// Reads the configuration, or lists everything that is wrong with it.
     pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let mut variables = Variables::new(lookup);
+        let policy = variables.refresh_policy();
+        let (_, outage) = variables.breakers(&policy);
         let config = Self {
             environment: variables.environment_name(),
             connections_table: variables.required("CONNECTIONS_TABLE"),
@@ -59,8 +63,9 @@ impl Config {
                 "a whole number",
             ),
             sync_queue_low_url: variables.required("SYNC_QUEUE_LOW_URL"),
-            policy: variables.refresh_policy(),
             history_retention: variables.history_retention(),
+            policy,
+            outage,
         };
         variables.finish(Some(config))
     }

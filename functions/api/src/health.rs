@@ -1,16 +1,20 @@
-//! Health: whether the clock ticks and the tables answer.
+//! Health: whether the clock ticks, the tables answer and the providers are let through to.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{extract::State, http::StatusCode};
-use domain::api_key::Scope;
+use domain::{
+    api_key::Scope,
+    provider::Provider,
+    refresh::{BreakerState, ProviderHealth, TokenHealth},
+};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    Deps,
+    Deps, breakers,
     call::{Call, Outcome},
-    tokens::{Summary, connections, health},
+    tokens::{Summary, connections},
 };
 
 /// The sweep runs every minute; three missed runs are no accident.
@@ -22,6 +26,14 @@ struct HealthBody {
     scheduler: SchedulerBody,
     storage: StorageBody,
     tokens: TokensBody,
+    /// None when the tables do not answer.
+    providers: BTreeMap<Provider, ProviderBody>,
+}
+
+#[derive(Serialize)]
+struct ProviderBody {
+    breaker: &'static str,
+    outage: bool,
 }
 
 #[derive(Serialize)]
@@ -50,19 +62,21 @@ pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
     call.caller.require(Scope::TokensRead)?;
     let now = deps.clock.now();
     let last_run = deps.sweeps.last().await;
+    let providers = breakers::load(&deps, now).await;
     let counted = connections(&deps, call.caller.bound_to()).await;
-    let (Ok(last_run), Ok(connections)) = (last_run, counted) else {
+    let (Ok(last_run), Ok(providers), Ok(connections)) = (last_run, providers, counted) else {
         let body = HealthBody {
             status: "unhealthy",
             scheduler: SchedulerBody { initialized: false, status: "unknown", last_run_at: None },
             storage: StorageBody { database: "unhealthy" },
             tokens: TokensBody { total: 0, healthy: 0, expiring: 0, expired: 0 },
+            providers: BTreeMap::new(),
         };
         return Ok(call.json(StatusCode::SERVICE_UNAVAILABLE, &body));
     };
     let mut summary = Summary::default();
     for connection in &connections {
-        summary.count(health(connection, &deps.policy, now));
+        summary.count(TokenHealth::of(connection, &deps.policy, now));
     }
     let is_late = |at: Timestamp| now.duration_since(at).unsigned_abs() > SCHEDULER_LATE;
     let scheduler = match last_run {
@@ -70,8 +84,16 @@ pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
         Some(at) if is_late(at) => "late",
         Some(_) => "running",
     };
+    let provider = |(name, health): (Provider, ProviderHealth)| {
+        let breaker = health.breaker.state;
+        let outage = health.tally.is_outage(&deps.outage);
+        (name, ProviderBody { breaker: breaker.as_str(), outage })
+    };
+    let providers: BTreeMap<_, _> = providers.into_iter().map(provider).collect();
+    let closed = BreakerState::Closed.as_str();
+    let are_up = providers.values().all(|provider| provider.breaker == closed && !provider.outage);
     let body = HealthBody {
-        status: if scheduler == "running" { "healthy" } else { "degraded" },
+        status: if scheduler == "running" && are_up { "healthy" } else { "degraded" },
         scheduler: SchedulerBody {
             initialized: last_run.is_some(),
             status: scheduler,
@@ -84,6 +106,7 @@ pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
             expiring: summary.warning,
             expired: summary.expired,
         },
+        providers,
     };
     Ok(call.json(StatusCode::OK, &body))
 }

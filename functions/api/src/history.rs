@@ -32,7 +32,7 @@ struct HistoryBody {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AttemptBody {
+pub(crate) struct AttemptBody {
     id: AttemptId,
     connection_id: ConnectionId,
     tenant_id: TenantId,
@@ -91,7 +91,7 @@ async fn stats(deps: &Deps, provider: Provider, tenant: Option<&TenantId>) -> Re
     })
 }
 
-fn attempt(attempt: RefreshAttempt) -> AttemptBody {
+pub(crate) fn attempt(attempt: RefreshAttempt) -> AttemptBody {
     let duration_ms = attempt.duration_ms();
     let failure = attempt.failure;
     AttemptBody {
@@ -106,7 +106,7 @@ fn attempt(attempt: RefreshAttempt) -> AttemptBody {
         error_code: failure
             .as_ref()
             .map(|failure| failure.code.clone().unwrap_or_else(|| failure.class.as_str().to_owned())),
-        error_message: failure.map(|failure| failure.class.meaning()),
+        error_message: failure.map(|failure| failure.meaning()),
         retry_attempt: attempt.retry,
     }
 }

@@ -1,11 +1,14 @@
 //! The `api` function: what an administrator and the product's backend ask and order.
 
+mod breakers;
 mod call;
 mod config;
 mod confirm;
 mod connect_sessions;
+mod connection_history;
 mod connections;
 mod disconnect;
+mod explain;
 mod health;
 mod history;
 mod records;
@@ -31,7 +34,7 @@ use domain::{
     clock::Clock,
     connection::ConnectionStore,
     entropy::Entropy,
-    refresh::{AttemptLog, RefreshInvoker, RefreshPolicy, SweepLog},
+    refresh::{AttemptLog, BreakerStore, OutageSettings, RefreshInvoker, RefreshPolicy, SweepLog},
     sync::{RecordStore, SyncQueue},
     tenant::TenantStore,
 };
@@ -65,6 +68,8 @@ pub struct Deps {
     pub authorizations: Arc<dyn AuthorizationStore>,
     /// Connections.
     pub connections: Arc<dyn ConnectionStore>,
+    /// What all workers know of each provider.
+    pub breakers: Arc<dyn BreakerStore>,
     /// Refresh attempts.
     pub attempts: Arc<dyn AttemptLog>,
     /// The audit log.
@@ -79,6 +84,8 @@ pub struct Deps {
     pub sync_queue: Arc<dyn SyncQueue>,
     /// When a token is due.
     pub policy: RefreshPolicy,
+    /// When a provider counts as out.
+    pub outage: OutageSettings,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -103,11 +110,15 @@ pub async fn handle(router: &Router, mut request: lambda_http::Request) -> Respo
 /// Every route, behind the key check.
 pub fn router(deps: Arc<Deps>) -> Router {
     Router::new()
+        .route("/api/breakers", get(breakers::list))
         .route("/api/tenants", post(tenants::create))
         .route("/api/connect-sessions", post(connect_sessions::open))
         .route("/api/connections", get(connections::list))
         .route("/api/connections/{connection}", get(connections::show).delete(disconnect::disconnect))
         .route("/api/connections/{connection}/confirm", post(confirm::confirm))
+        .route("/api/connections/{connection}/explain", get(explain::show))
+        .route("/api/connections/{connection}/history", get(connection_history::show))
+        .route("/api/connections/{connection}/history/verification", get(connection_history::verify))
         .route("/api/records/{entity}", get(records::list))
         .route("/api/tokens/status", get(tokens::status))
         .route("/api/tokens/refresh/{provider}", post(token_refresh::refresh))

@@ -69,7 +69,7 @@ pub(crate) async fn refresh(
         None | Some(RefreshResult::Running) => Ok(pending(&call, &status_url, done(false))),
         Some(RefreshResult::Dead) => Err(dead().into()),
         Some(RefreshResult::Missing) => Err(missing().into()),
-        Some(RefreshResult::Throttled | RefreshResult::Failed) => {
+        Some(RefreshResult::Throttled | RefreshResult::CircuitOpen | RefreshResult::Failed) => {
             failed(&deps, answer.as_ref(), || pending(&call, &status_url, done(false)))
         }
     }
@@ -114,7 +114,15 @@ fn failed(deps: &Deps, answer: Option<&RefreshAnswer>, pending: impl FnOnce() ->
     let class = answer.and_then(|answer| answer.error_class.as_deref()).unwrap_or_default();
     let (code, message) = match class {
         "unknown" | "lost_race" => return Ok(pending()),
+        "circuit_open" => (
+            ErrorCode::CircuitOpen,
+            "the provider is failing, so nothing is sent to it for a while; it is tried again by itself",
+        ),
         "throttled" => (ErrorCode::ProviderRateLimit, "the provider asks for patience; try again later"),
+        "over_budget" => (
+            ErrorCode::ProviderRateLimit,
+            "the calls that the provider allows for this connection are spent for now; try again later",
+        ),
         "configuration" => (
             ErrorCode::ProviderAuthError,
             "the provider does not accept this product's credentials; check them",
@@ -125,7 +133,8 @@ fn failed(deps: &Deps, answer: Option<&RefreshAnswer>, pending: impl FnOnce() ->
         "store_unavailable" => {
             (ErrorCode::StorageUnavailable, "the connection could not be read or stored; try again")
         }
-        _ => (ErrorCode::ProviderApiError, "the provider failed; it is tried again by itself"),
+        "no_time_left" => (ErrorCode::StorageUnavailable, "no time was left for the refresh; try again"),
+        _ => (ErrorCode::ProviderApiError, "the refresh failed; it is tried again by itself"),
     };
     let mut error = ApiError::new(code, message);
     let retry_at = answer.and_then(|answer| answer.retry_at);

@@ -9,7 +9,7 @@ use domain::{
     error::ErrorCode,
     id::{ConnectionId, TenantId},
     provider::Provider,
-    refresh::RefreshPolicy,
+    refresh::TokenHealth,
 };
 use edge::http::ApiError;
 use jiff::Timestamp;
@@ -24,26 +24,6 @@ use crate::{
 pub(crate) const MAX_LIMIT: u32 = 100;
 /// Pages of connections over which health and statistics are summed at most.
 const MAX_COUNTED_PAGES: usize = 10;
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Health {
-    Healthy,
-    Warning,
-    Expired,
-    ReconnectRequired,
-}
-
-/// How a connection's access token stands at `now`: `warning` from the lead time on.
-pub(crate) fn health(connection: &Connection, policy: &RefreshPolicy, now: Timestamp) -> Health {
-    match &connection.tokens {
-        _ if !connection.state.is_refreshable() => Health::ReconnectRequired,
-        None => Health::ReconnectRequired,
-        Some(tokens) if now >= tokens.access_expires_at => Health::Expired,
-        Some(tokens) if policy.needs_refresh(tokens, now) => Health::Warning,
-        Some(_) => Health::Healthy,
-    }
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,7 +47,7 @@ struct TokenBody {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TokenStatus {
-    health: Health,
+    health: TokenHealth,
     time_until_expiry_minutes: i64,
     needs_refresh: bool,
 }
@@ -84,13 +64,13 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn count(&mut self, health: Health) {
+    pub(crate) fn count(&mut self, health: TokenHealth) {
         self.total += 1;
         match health {
-            Health::Healthy => self.healthy += 1,
-            Health::Warning => self.warning += 1,
-            Health::Expired => self.expired += 1,
-            Health::ReconnectRequired => {
+            TokenHealth::Healthy => self.healthy += 1,
+            TokenHealth::Warning => self.warning += 1,
+            TokenHealth::Expired => self.expired += 1,
+            TokenHealth::ReconnectRequired => {
                 self.expired += 1;
                 self.reconnect_required += 1;
             }
@@ -112,7 +92,7 @@ pub(crate) async fn status(
     let mut summary = Summary::default();
     let mut tokens = Vec::with_capacity(page.connections.len());
     for connection in page.connections.into_iter().filter(has_grant) {
-        let health = health(&connection, &deps.policy, now);
+        let health = TokenHealth::of(&connection, &deps.policy, now);
         summary.count(health);
         tokens.push(token(connection, health, now));
     }
@@ -123,7 +103,7 @@ fn has_grant(connection: &Connection) -> bool {
     !connection.state.is_ended()
 }
 
-fn token(connection: Connection, health: Health, now: Timestamp) -> TokenBody {
+fn token(connection: Connection, health: TokenHealth, now: Timestamp) -> TokenBody {
     let expires_at = connection.tokens.as_ref().map(|tokens| tokens.access_expires_at);
     let minutes = expires_at.map_or(0, |at| at.duration_since(now).as_secs().max(0) / 60);
     TokenBody {
@@ -134,7 +114,7 @@ fn token(connection: Connection, health: Health, now: Timestamp) -> TokenBody {
         status: TokenStatus {
             health,
             time_until_expiry_minutes: minutes,
-            needs_refresh: matches!(health, Health::Warning | Health::Expired),
+            needs_refresh: matches!(health, TokenHealth::Warning | TokenHealth::Expired),
         },
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aws::{
-    DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoConnections, DynamoRecords,
-    DynamoSweepLog, DynamoTenants, LambdaRefresh, SdkConfig, SqsSyncQueue, SyncLanes, clients,
+    DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoConnections,
+    DynamoRecords, DynamoSweepLog, DynamoTenants, LambdaRefresh, SdkConfig, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{clock::SystemClock, entropy::SystemEntropy};
 
@@ -20,6 +20,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
         keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control())),
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
         authorizations: Arc::new(DynamoAuthorizations::new(dynamodb.clone(), control())),
+        breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control())),
         sweeps: Arc::new(DynamoSweepLog::new(dynamodb.clone(), control())),
         connections: Arc::new(DynamoConnections::without_due_index(
             dynamodb.clone(),
@@ -40,6 +41,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
         scopes: config.scopes,
         connect_sessions_per_minute: config.connect_sessions_per_minute,
         policy: config.policy,
+        outage: config.outage,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
     }

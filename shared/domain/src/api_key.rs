@@ -43,6 +43,8 @@ pub enum Scope {
     ConnectionsWrite,
     /// Make, list and revoke keys.
     KeysWrite,
+    /// Read how the bundle itself fares, for all tenants.
+    OperationsRead,
     /// Read jobs and records.
     SyncRead,
     /// Start jobs.
@@ -61,10 +63,11 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ConnectionsRead,
         Self::ConnectionsWrite,
         Self::KeysWrite,
+        Self::OperationsRead,
         Self::SyncRead,
         Self::SyncWrite,
         Self::TenantsRead,
@@ -81,6 +84,7 @@ impl Scope {
             Self::ConnectionsRead => "connections:read",
             Self::ConnectionsWrite => "connections:write",
             Self::KeysWrite => "keys:write",
+            Self::OperationsRead => "operations:read",
             Self::SyncRead => "sync:read",
             Self::SyncWrite => "sync:write",
             Self::TenantsRead => "tenants:read",
@@ -112,7 +116,7 @@ pub enum Role {
     Admin,
     /// Daily work: connect, refresh, sync; no tenants, no keys, no tokens in the clear.
     Operator,
-    /// Reading.
+    /// Reading what tenants have.
     Viewer,
 }
 
@@ -123,7 +127,7 @@ impl Role {
         let within = |scope: &Scope| match self {
             Self::Admin => true,
             Self::Operator => !matches!(scope, Scope::KeysWrite | Scope::TenantsWrite | Scope::TokensIssue),
-            Self::Viewer => scope.as_str().ends_with(":read"),
+            Self::Viewer => scope.as_str().ends_with(":read") && *scope != Scope::OperationsRead,
         };
         Scope::ALL.into_iter().filter(within).collect()
     }

@@ -67,20 +67,6 @@ impl FailureClass {
             Self::Sealing => "sealing",
         }
     }
-
-    /// What the class means for a person who reads the history.
-    #[must_use]
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::Dead => "the provider refuses the refresh token; the customer must connect again",
-            Self::Configuration => "the provider does not accept this product's credentials; check them",
-            Self::Throttled => "the provider asked for patience; it is tried again later",
-            Self::Transient => "the provider failed; it is tried again later",
-            Self::Unknown => "the provider's answer was lost; it is recovered when the lease has ended",
-            Self::LostRace => "another worker settled this connection",
-            Self::Sealing => "the sealed token or its key could not be used; check the KMS key",
-        }
-    }
 }
 
 /// One attempt to refresh one connection, for the history.
@@ -116,6 +102,54 @@ pub struct AttemptFailure {
     pub code: Option<String>,
     /// The provider's trace id, where it gave one.
     pub trace_id: Option<String>,
+}
+
+impl AttemptFailure {
+    /// What it means for a person who reads of it.
+    #[must_use]
+    pub fn meaning(&self) -> &'static str {
+        match (self.class, self.code.as_deref()) {
+            (FailureClass::Dead, _) => {
+                "the provider refuses the refresh token; the customer must connect again"
+            }
+            (FailureClass::Configuration, Some("provider_not_configured")) => {
+                "the provider is not configured; nothing was sent"
+            }
+            (FailureClass::Configuration, _) => {
+                "the provider does not accept this product's credentials; check them"
+            }
+            (FailureClass::Throttled, _) => "the provider asked for patience; it is tried again later",
+            (FailureClass::Transient, None) => {
+                "the provider could not be reached; nothing was lost, and it is tried again later"
+            }
+            (FailureClass::Transient, Some("key_service_unavailable")) => {
+                "the key service did not answer; nothing was sent, and it is tried again later"
+            }
+            (FailureClass::Transient, Some("store_unavailable")) => {
+                "the provider refused, and whether the token was replaced meanwhile could not be read; it is tried again later"
+            }
+            (FailureClass::Transient, Some("no_time_left")) => {
+                "no time was left to hear another answer; it is tried again later"
+            }
+            (FailureClass::Transient, Some("circuit_open")) => {
+                "the provider failed so often meanwhile that nothing is sent to it for now; it is tried again later"
+            }
+            (FailureClass::Transient, Some("invalid_grant" | "invalid_code")) => {
+                "the provider refused while it was failing, which is no verdict; it is tried again later"
+            }
+            (FailureClass::Transient, Some(_)) => {
+                "the provider failed; nothing was lost, and it is tried again later"
+            }
+            (FailureClass::Unknown, Some("worker_lost")) => {
+                "its worker was lost; the attempt after it recovers what it may have left behind"
+            }
+            (FailureClass::Unknown, _) => {
+                "the provider's answer was lost; it is recovered when the lease has ended"
+            }
+            (FailureClass::LostRace, _) => "another worker settled this connection",
+            (FailureClass::Sealing, _) => "the sealed token or its key could not be used; check the KMS key",
+        }
+    }
 }
 
 impl RefreshAttempt {

@@ -239,8 +239,7 @@ impl Breakers {
         if known.read_at.is_some_and(|read_at| now < later(read_at, FRESH)) {
             return;
         }
-        let window = i64::try_from(self.settings.1.window.as_secs().div_ceil(60)).unwrap_or(i64::MAX);
-        match self.store.load(provider, outage::minute(now).saturating_sub(window)).await {
+        match self.store.load(provider, self.settings.1.first_minute(now)).await {
             // By the clock as it is now: the answer may have put it right.
             Ok(stored) => (known.stored, known.read_at) = (stored, Some(self.clock.now())),
             Err(error) => tracing::error!(error = chain(&error), "Breaker could not be read"),

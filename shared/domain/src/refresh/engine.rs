@@ -145,7 +145,7 @@ impl Refresher {
         if let Some(until) = held.over_budget() {
             tracing::info!("Calls for this refresh token are spent for now");
             self.release(&held, Some(Due::At(until)), deadline).await?;
-            return report(RefreshOutcome::HeldBack { until });
+            return report(RefreshOutcome::OverBudget { until });
         }
         if let Some(until) = self.breakers.held_back(held.before.provider).await {
             let retry_at = self.after_opening(until);

@@ -85,7 +85,7 @@ pub enum RefreshResult {
     Running,
     /// The grant is dead, or the connection is in no state to be refreshed.
     Dead,
-    /// The provider asks for patience.
+    /// The provider asks for patience, or is known to ask for it.
     Throttled,
     /// The provider failed so often that it is left in peace for a while; nothing was sent.
     CircuitOpen,
@@ -142,6 +142,9 @@ impl From<&RefreshReport> for RefreshAnswer {
             RefreshOutcome::Missing => (RefreshResult::Missing, None, None),
             RefreshOutcome::HeldBack { until } => {
                 (RefreshResult::CircuitOpen, Some("circuit_open".to_owned()), Some(*until))
+            }
+            RefreshOutcome::OverBudget { until } => {
+                (RefreshResult::Throttled, Some("over_budget".to_owned()), Some(*until))
             }
             RefreshOutcome::NoTime => (RefreshResult::Failed, Some("no_time_left".to_owned()), None),
             RefreshOutcome::Failed { failure, retry_at } => {

@@ -12,6 +12,8 @@ pub mod chain;
 mod course;
 mod disconnect;
 mod engine;
+mod explain;
+mod health;
 mod join;
 mod message;
 mod notice;
@@ -33,6 +35,10 @@ pub use breakers::{BreakerStore, Breakers, ProviderHealth};
 pub use budget::Budget;
 pub use chain::{ChainLink, ChainReport};
 pub use engine::Refresher;
+pub use explain::{
+    ActionKind, AttemptSeen, BreakerSeen, Explanation, LeaseSeen, NextAction, NextAttempt, explain,
+};
+pub use health::TokenHealth;
 pub use message::{
     DisconnectAnswer, DisconnectMessage, DisconnectResult, MAX_CONNECTIONS, MESSAGE_VERSION, MessageError,
     RefreshAnswer, RefreshInvoker, RefreshMessage, RefreshResult,

@@ -9,7 +9,7 @@ use crate::connection::{Notices, SealedTokens};
 
 /// A notice is given when an end is as near as this, and again; the first leaves a month for a mail to the customer, the
 /// last is when Intuit mails its own (five-year limit of grants, 2025).
-const AHEAD: [Duration; 2] = [Duration::from_hours(30 * 24), Duration::from_hours(7 * 24)];
+pub(super) const AHEAD: [Duration; 2] = [Duration::from_hours(30 * 24), Duration::from_hours(7 * 24)];
 /// No notice comes twice within a day.
 const APART: Duration = Duration::from_hours(24);
 

@@ -17,6 +17,21 @@ pub struct OutageSettings {
     pub window: Duration,
 }
 
+impl OutageSettings {
+    /// The minute since 1970 from which on attempts count at `now`.
+    #[must_use]
+    pub fn first_minute(&self, now: Timestamp) -> i64 {
+        let window = i64::try_from(self.window.as_secs().div_ceil(60)).unwrap_or(i64::MAX);
+        minute(now).saturating_sub(window)
+    }
+}
+
+impl Default for OutageSettings {
+    fn default() -> Self {
+        Self { share: DEFAULT_SHARE, minimum: DEFAULT_MINIMUM, window: DEFAULT_WINDOW }
+    }
+}
+
 /// Half: customers who end their connections are a small part of any day.
 pub const DEFAULT_SHARE: f64 = 0.5;
 /// Ten: fewer may well have been ended by the same accountant.

@@ -154,10 +154,16 @@ impl RefreshPolicy {
     /// were made, or fell idle, together spread over the day.
     #[must_use]
     pub fn keep_alive_at(&self, tokens: &SealedTokens, entropy: &dyn Entropy) -> Timestamp {
+        let wait = self.keep_alive_within(tokens);
+        later(tokens.issued_at, wait / 2 + up_to(wait / 2, entropy))
+    }
+
+    /// For how long at most an idle connection waits for its refresh.
+    #[must_use]
+    pub fn keep_alive_within(&self, tokens: &SealedTokens) -> Duration {
         let lives = tokens.refresh_expires_at.map(|ends| ends.duration_since(tokens.issued_at));
         let share = lives.map(|lives| Duration::try_from(lives).unwrap_or_default() / KEEP_ALIVE_SHARE);
-        let wait = share.map_or(self.keep_alive, |share| self.keep_alive.min(share));
-        later(tokens.issued_at, wait / 2 + up_to(wait / 2, entropy))
+        share.map_or(self.keep_alive, |share| self.keep_alive.min(share))
     }
 }
 

@@ -49,6 +49,11 @@ pub enum RefreshOutcome {
         /// When the sweep tries again.
         until: Timestamp,
     },
+    /// The calls that the provider allows for one refresh token are spent; nothing was sent.
+    OverBudget {
+        /// When the next is allowed.
+        until: Timestamp,
+    },
     /// No time was left to hear a provider's answer; nothing was sent, and nothing changed.
     NoTime,
     /// It failed.
@@ -71,6 +76,7 @@ impl RefreshOutcome {
             Self::NotRefreshable { .. } => "not_refreshable",
             Self::Missing => "missing",
             Self::HeldBack { .. } => "held_back",
+            Self::OverBudget { .. } => "over_budget",
             Self::NoTime => "no_time",
             Self::Failed { failure, .. } => failure.class.as_str(),
         }

@@ -1,0 +1,77 @@
+//! The circuit breakers: what all workers know of each provider.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use domain::{
+    api_key::Scope,
+    error::ErrorCode,
+    provider::Provider,
+    refresh::{BreakerSeen, OutageSettings, ProviderHealth},
+    store::StoreError,
+};
+use edge::http::ApiError;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    Deps,
+    call::{Call, Outcome},
+};
+
+#[derive(Serialize)]
+struct BreakersBody {
+    breakers: Vec<BreakerBody>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BreakerBody {
+    provider: Provider,
+    #[serde(flatten)]
+    breaker: BreakerSeen,
+    /// Failures of the provider in a row.
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_at: Option<Timestamp>,
+    /// Attempts within the time that is watched for an outage; while nothing fails, none are counted.
+    attempts: u64,
+    failed: u64,
+    failing_connections: usize,
+    outage: bool,
+}
+
+/// `GET /api/breakers`
+pub(crate) async fn list(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
+    call.caller.require(Scope::OperationsRead)?;
+    if call.caller.bound_to().is_some() {
+        let message = "breakers are about all tenants, and the API key is bound to one";
+        return Err(ApiError::new(ErrorCode::AuthScopeMissing, message).into());
+    }
+    let healths = load(&deps, deps.clock.now()).await?;
+    let breakers = healths.iter().map(|(provider, health)| body(*provider, health, &deps.outage)).collect();
+    Ok(call.json(StatusCode::OK, &BreakersBody { breakers }))
+}
+
+/// What the table knows of each provider.
+pub(crate) async fn load(deps: &Deps, now: Timestamp) -> Result<Vec<(Provider, ProviderHealth)>, StoreError> {
+    let mut healths = Vec::with_capacity(Provider::ALL.len());
+    for provider in Provider::ALL {
+        healths.push((provider, deps.breakers.load(provider, deps.outage.first_minute(now)).await?));
+    }
+    Ok(healths)
+}
+
+fn body(provider: Provider, health: &ProviderHealth, settings: &OutageSettings) -> BreakerBody {
+    let ProviderHealth { breaker, tally } = health;
+    BreakerBody {
+        provider,
+        breaker: breaker.state.into(),
+        failures: breaker.failures,
+        changed_at: breaker.changed_at,
+        attempts: tally.attempts,
+        failed: tally.failed,
+        failing_connections: tally.failing.len(),
+        outage: tally.is_outage(settings),
+    }
+}

@@ -1,0 +1,27 @@
+//! Why a connection is in its state.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use domain::{api_key::Scope, refresh::explain};
+
+use crate::{
+    Deps,
+    call::{Call, Name, Outcome, Parameters},
+    connections::find,
+};
+
+/// `GET /api/connections/{id}/explain?tenantId=`
+pub(crate) async fn show(
+    State(deps): State<Arc<Deps>>,
+    Name(id): Name,
+    Parameters(query): Parameters,
+    call: Call,
+) -> Outcome {
+    call.caller.require(Scope::ConnectionsRead)?;
+    let connection = find(&deps, &call, &id, query.parsed("tenantId")?).await?;
+    let now = deps.clock.now();
+    let health = deps.breakers.load(connection.provider, deps.outage.first_minute(now)).await?;
+    let explanation = explain(&connection, (&health, &deps.outage), &deps.policy, now);
+    Ok(call.json(StatusCode::OK, &explanation))
+}

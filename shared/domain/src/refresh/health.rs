@@ -1,0 +1,35 @@
+//! How a connection's access token stands, in the words of the status routes.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::RefreshPolicy;
+use crate::connection::Connection;
+
+/// How a connection's access token stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenHealth {
+    /// More than the lead time is left.
+    Healthy,
+    /// The lead time has begun.
+    Warning,
+    /// It has ended.
+    Expired,
+    /// There is none that may be used, and no refresh brings one.
+    ReconnectRequired,
+}
+
+impl TokenHealth {
+    /// How the access token of a connection stands at `now`.
+    #[must_use]
+    pub fn of(connection: &Connection, policy: &RefreshPolicy, now: Timestamp) -> Self {
+        match &connection.tokens {
+            _ if !connection.state.is_refreshable() => Self::ReconnectRequired,
+            None => Self::ReconnectRequired,
+            Some(tokens) if now >= tokens.access_expires_at => Self::Expired,
+            Some(tokens) if policy.needs_refresh(tokens, now) => Self::Warning,
+            Some(_) => Self::Healthy,
+        }
+    }
+}
