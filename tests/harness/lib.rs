@@ -6,7 +6,6 @@
 
 pub mod clock;
 
-// Comes back with the adapters that keep it.
 pub mod contract;
 pub mod endpoint;
 pub mod entropy;
