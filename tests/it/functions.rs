@@ -7,12 +7,11 @@ use aws_lambda_events::sqs::SqsEvent;
 use domain::{
     api_key::Role,
     clock::Clock as _,
-    connection::{ConnectionKey, ConnectionState, ConnectionStore as _},
+    connection::{ConnectionKey, ConnectionState, ConnectionStore as _, Due},
     refresh::policy::later,
 };
 use lambda_http::{Body, Request, http::StatusCode};
 use serde_json::{Value, json};
-use tests::memory::InMemorySweepLog;
 
 use crate::{
     api_world::ApiWorld,
@@ -102,14 +101,15 @@ async fn whatever_is_no_webhook_is_refused_before_its_signature_is_looked_at() {
 
 async fn refresh_deps(world: &World, aws: &AwsEndpoint) -> refresh::Deps {
     let sqs = clients::sqs(&aws.sdk().await);
+    let source = |name| {
+        let url = format!("http://127.0.0.1/queue/{name}");
+        SqsSource::new(sqs.clone(), url.clone(), format!("{url}-dlq"))
+    };
     refresh::Deps {
         refresher: world.refresher.clone(),
-        sweep: world.sweep(Arc::new(InMemorySweepLog::default())),
-        queue: SqsSource::new(
-            sqs,
-            "http://127.0.0.1/queue/refresh".to_owned(),
-            "http://127.0.0.1/queue/refresh-dlq".to_owned(),
-        ),
+        sweep: world.sweep(),
+        queue: source("refresh"),
+        recovery: source("recovery"),
     }
 }
 
@@ -199,8 +199,9 @@ async fn a_message_comes_again_when_its_dead_letter_could_not_be_stored() {
 async fn the_clock_starts_the_sweep_and_any_other_event_is_refused() {
     let (world, aws) = (World::new(), AwsEndpoint::start().await);
     let deps = refresh_deps(&world, &aws).await;
-    world.connected().await;
-    world.clock.advance(std::time::Duration::from_mins(45));
+    let key = world.connected().await;
+    world.connections.edit(&key, |connection| connection.due = Some(Due::At(world.clock.now())));
+    world.clock.advance(std::time::Duration::from_secs(10));
 
     assert_eq!(invoke(&world, &deps, events::json("refresh-schedule.json")).await, json!({"enqueued": 1}));
 

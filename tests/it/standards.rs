@@ -21,7 +21,7 @@ use domain::{
     connection::{Connection, ConnectionKey, ConnectionState, ConnectionStore as _},
     id::TenantId,
     provider::Provider,
-    refresh::{RefreshOutcome, RefreshPolicy, Refresher, Trigger, policy::later},
+    refresh::{Breakers, RefreshOutcome, RefreshPolicy, Refresher, Trigger, policy::later},
     sealing::TokenSealer,
     secret::OneTimeValue,
     token::TokenEndpoint,
@@ -35,7 +35,7 @@ use tests::{SeededEntropy, memory::InMemoryTenants, sample};
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::world::{FUNCTION_LIFE, World};
+use crate::world::{FUNCTION_LIFE, SETTINGS, World};
 
 const CLIENT: (&str, &str) = ("the client", "the secret");
 const PUBLIC_URL: &str = "https://bundle.example";
@@ -223,6 +223,9 @@ impl Deployed {
             connections: world.connections.clone(),
             endpoints: [(Provider::Xero, self.endpoint.clone())].into(),
             revocations: HashMap::new(),
+            breakers: Breakers::new(world.breakers.clone(), world.clock.clone(), world.bus.clone(), SETTINGS),
+            queue: world.refresh_queue.clone(),
+            recovery: world.recovery_queue.clone(),
             sealer: TokenSealer::new("test".to_owned(), world.keys.clone(), Arc::new(SeededEntropy::new(8))),
             attempts: world.attempts.clone(),
             bus: world.bus.clone(),

@@ -88,6 +88,7 @@ impl Refresher {
                 MarkOutcome::Changed => {}
                 MarkOutcome::Disconnecting => {
                     audit::record(&*self.audit, &entry).await;
+                    self.watch(key).await;
                     return self.end(key, deadline).await;
                 }
             }

@@ -15,7 +15,7 @@ use super::{
     verdict,
 };
 use crate::{
-    connection::SealedTokens,
+    connection::{ConnectionKey, SealedTokens},
     entropy,
     sealing::{KeyError, MAX_KEY_AGE, OpenedRefresh, UnsealError},
     store::{StoreError, chain},
@@ -158,19 +158,22 @@ impl Refresher {
             let renewed = self.sealer.renew_keys(connection, opened).await;
             renewed.map_err(|error| UnsealError::Key(error).into())
         };
-        let (opened, ()) = future::join(opening, self.watch(held)).await;
+        let watching = async {
+            if held.asked != Trigger::Scheduled {
+                self.watch(&connection.key).await;
+            }
+        };
+        let (opened, ()) = future::join(opening, watching).await;
         opened
     }
 
-    async fn watch(&self, held: &Held) {
-        if held.asked == Trigger::Scheduled {
-            return;
-        }
-        let message = RefreshMessage::new(vec![held.before.key.clone()], Trigger::Recovery);
+    /// Leaves a message behind that comes when our lease has ended, and goes on with what we did not end.
+    pub(super) async fn watch(&self, key: &ConnectionKey) {
+        let message = RefreshMessage::new(vec![key.clone()], Trigger::Recovery);
         let delay = self.policy.lease + WATCH_AFTER;
         if let Err(error) = self.queue.send(&[Delayed { message, delay }]).await {
             // The sweep comes by in any case, only later.
-            tracing::warn!(error = chain(&error), "Nothing watches over this refresh");
+            tracing::warn!(error = chain(&error), "Nothing watches over this worker");
         }
     }
 
