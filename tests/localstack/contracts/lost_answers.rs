@@ -9,9 +9,15 @@ use aws::{DynamoApiKeys, DynamoConnections, clients};
 use aws_sdk_dynamodb::Client;
 use domain::{
     api_key::{ApiKeyStore, NewApiKey, Role},
-    connection::{ConfirmOutcome, ConnectOutcome, Connection, ConnectionState, ConnectionStore, MarkOutcome},
+    connection::{
+        ChainHead, ConfirmOutcome, ConnectOutcome, Connection, ConnectionState, ConnectionStore, Due,
+        LastAttempt, MarkOutcome, Notices,
+    },
     entropy::SystemEntropy,
-    refresh::{DueConnection, Ending, LeaseOutcome, LeasePurpose, RefreshStore, Settlement},
+    refresh::{
+        Attempted, CompleteOutcome, Ending, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore,
+        SPILL_VERSION, Settlement, SpilledTokens,
+    },
 };
 use tests::sample::{self, at, ids};
 use tokio::{
@@ -22,9 +28,10 @@ use tokio::{
 use super::{DUE_SHARDS, sdk_at};
 use crate::stack::Stack;
 
-/// A way to the stack that passes every request on and loses as many answers as it is told to.
+/// A way to the stack that passes every request on and loses the answer that it is told to lose.
 pub(super) struct LossyWay {
     address: String,
+    /// Which of the answers to come is lost, counted from 1; 0 when none is.
     to_lose: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
 }
@@ -46,13 +53,23 @@ impl LossyWay {
     }
 
     pub(super) fn lose_next_answer(&self) {
-        self.to_lose.store(1, Ordering::SeqCst);
+        self.lose_answer_after(0);
+    }
+
+    /// Lets so many answers pass, and loses the next.
+    fn lose_answer_after(&self, passed: usize) {
+        self.to_lose.store(passed + 1, Ordering::SeqCst);
         self.requests.store(0, Ordering::SeqCst);
     }
 
     /// Whether the answer was lost and the request came again.
     pub(super) fn was_sent_twice(&self) -> bool {
-        self.to_lose.load(Ordering::SeqCst) == 0 && self.requests.load(Ordering::SeqCst) == 2
+        self.was_sent(2)
+    }
+
+    /// Whether an answer was lost and there were so many requests.
+    fn was_sent(&self, requests: usize) -> bool {
+        self.to_lose.load(Ordering::SeqCst) == 0 && self.requests.load(Ordering::SeqCst) == requests
     }
 }
 
@@ -70,8 +87,8 @@ async fn pass(mut client: TcpStream, upstream: &str, to_lose: &AtomicUsize) -> s
     server.write_all(&request).await?;
     let mut answer = vec![];
     server.read_to_end(&mut answer).await?;
-    let lost = to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-    if lost { Ok(()) } else { client.write_all(&answer).await }
+    let left = to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    if left == Ok(1) { Ok(()) } else { client.write_all(&answer).await }
 }
 
 fn is_whole(request: &[u8]) -> bool {
@@ -125,8 +142,7 @@ async fn a_lease_is_taken_once_and_nothing_unfinished_is_made_up() {
     assert!(way.was_sent_twice());
     let LeaseOutcome::Taken { lease, before } = outcome else { panic!("{outcome:?}") };
     assert_eq!(lease.fence, connection.fence + 1);
-    // Only when it was due before is lost with the answer; nobody asks for it.
-    assert_eq!(*before, Connection { due_at: Some(at(105)), ..connection });
+    assert_eq!(*before, connection);
 }
 
 #[tokio::test]
@@ -143,25 +159,40 @@ async fn a_lease_after_an_unfinished_attempt_still_tells_of_it() {
 
     assert!(way.was_sent_twice());
     let LeaseOutcome::Taken { before, .. } = outcome else { panic!("{outcome:?}") };
-    assert_eq!(*before, Connection { due_at: Some(at(305)), ..between });
+    assert_eq!(*before, between);
+}
+
+/// A lease taken on a new sample in the first state of its purpose, with the sample as it was before.
+async fn leased(store: &DynamoConnections, purpose: LeasePurpose) -> (RefreshLease, Connection) {
+    let key = sample::key();
+    let connection = Connection { state: purpose.states()[0], ..sample::connection(&key) };
+    store.connect(&sample::new_connection(connection)).await.unwrap();
+    let outcome = store.take_lease(&key, &sample::lease(at(0)), purpose).await.unwrap();
+    let LeaseOutcome::Taken { lease, before } = outcome else { panic!("{outcome:?}") };
+    (lease, *before)
+}
+
+fn settlement(ending: Ending) -> Settlement {
+    let attempt = Attempted {
+        duration_ms: 10,
+        last: LastAttempt { id: ids().attempt(), ended_at: at(1), failure: None },
+        chain: ChainHead { sequence: 1, hash: [1; 32] },
+        calls: vec![],
+        notices: Notices::default(),
+    };
+    Settlement { ending, due: None, used_at: at(0), attempt: Some(attempt), write_id: ids().write() }
 }
 
 /// Settles an attempt while the answer is lost; gives the connection before and after.
 async fn settled_without_answer(purpose: LeasePurpose, ending: Ending) -> (Connection, Connection) {
     let (way, store, _) = lossy().await;
-    let key = sample::key();
-    let state = purpose.states()[0];
-    let connection = Connection { state, ..sample::connection(&key) };
-    store.connect(&sample::new_connection(connection)).await.unwrap();
-    let outcome = store.take_lease(&key, &sample::lease(at(0)), purpose).await.unwrap();
-    let LeaseOutcome::Taken { lease, before } = outcome else { panic!("{outcome:?}") };
-    let settlement = Settlement { ending, due_at: None, duration_ms: Some(10), write_id: ids().write() };
+    let (lease, before) = leased(&store, purpose).await;
     way.lose_next_answer();
 
-    store.settle(&lease, &settlement).await.unwrap();
+    store.settle(&lease, &settlement(ending)).await.unwrap();
 
     assert!(way.was_sent_twice());
-    (*before, store.find(&key).await.unwrap().unwrap())
+    (before, store.find(&lease.key).await.unwrap().unwrap())
 }
 
 #[tokio::test]
@@ -181,6 +212,51 @@ async fn an_unknown_outcome_keeps_its_lease_and_is_counted_once() {
 
     assert!(after.lease.is_some());
     assert_eq!(after.attempts.failed, before.attempts.failed + 1);
+}
+
+#[tokio::test]
+async fn a_verdict_is_passed_once_and_known_to_be() {
+    let dead = Ending::Dead { reason: "invalid_grant".to_owned(), generation: 1 };
+    let (before, after) = settled_without_answer(LeasePurpose::Refresh, dead).await;
+
+    assert_eq!(after.state, ConnectionState::ReconnectRequired);
+    assert_eq!(after.attempts.failed, before.attempts.failed + 1, "counted once");
+}
+
+#[tokio::test]
+async fn a_spilled_token_set_is_stored_once_and_known_to_be() {
+    let (way, store, _) = lossy().await;
+    let (lease, before) = leased(&store, LeasePurpose::Refresh).await;
+    let spilled = SpilledTokens {
+        v: SPILL_VERSION,
+        key: lease.key.clone(),
+        fence: lease.fence,
+        replaces: before.tokens.unwrap().refresh_fingerprint,
+        tokens: sample::tokens(2, at(1), 80),
+    };
+    // The read comes first.
+    way.lose_answer_after(1);
+
+    let outcome = store.complete(&spilled, Due::At(at(60)), &ids().write()).await.unwrap();
+
+    assert!(way.was_sent(3), "read, written, and written again");
+    assert_eq!(outcome, CompleteOutcome::Stored);
+    let after = store.find(&lease.key).await.unwrap().unwrap();
+    assert_eq!((after.tokens, after.lease), (Some(spilled.tokens), None));
+}
+
+#[tokio::test]
+async fn a_use_is_noted_although_nobody_hears_of_it() {
+    let (way, store, _) = lossy().await;
+    let connection = sample::connection(&sample::key());
+    store.connect(&sample::new_connection(connection.clone())).await.unwrap();
+    way.lose_next_answer();
+
+    store.mark_used(&connection.key, at(7)).await.unwrap();
+
+    assert!(way.was_sent_twice());
+    let after = store.find(&connection.key).await.unwrap();
+    assert_eq!(after, Some(Connection { used_at: at(7), ..connection }));
 }
 
 #[tokio::test]
@@ -212,20 +288,6 @@ async fn a_connection_is_marked_and_confirmed_although_nobody_hears_of_it() {
         let after = store.find(key).await.unwrap().unwrap();
         assert_eq!((after.state, after.write_id), (state, write_id));
     }
-}
-
-#[tokio::test]
-async fn a_claim_is_given_up_and_comes_again_at_its_time() {
-    let (way, store, _) = lossy().await;
-    let key = sample::key();
-    store.connect(&sample::new_connection(sample::connection(&key))).await.unwrap();
-    way.lose_next_answer();
-
-    let claimed = store.claim_due(&DueConnection { key: key.clone(), due_at: at(0) }, at(300)).await.unwrap();
-
-    assert!(way.was_sent_twice());
-    assert!(!claimed);
-    assert_eq!(store.find(&key).await.unwrap().unwrap().due_at, Some(at(300)));
 }
 
 #[tokio::test]

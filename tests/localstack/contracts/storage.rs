@@ -145,9 +145,9 @@ async fn spoiled(attribute: &str, value: AttributeValue) -> ConnectionKey {
 async fn a_connection_that_a_later_version_wrote_or_nobody_understands_is_refused_without_its_values() {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     for (attribute, value) in [
-        ("schema", AttributeValue::N("2".to_owned())),
+        ("v", AttributeValue::N("2".to_owned())),
         ("st", text("secret-looking")),
-        ("fence", text("secret-looking")),
+        ("f", text("secret-looking")),
         ("tok", AttributeValue::M([("a".to_owned(), text("secret-looking"))].into())),
     ] {
         let key = spoiled(attribute, value).await;

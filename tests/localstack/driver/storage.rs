@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::primitives::Blob;
 use domain::{
     clock::{Clock as _, SystemClock},
-    connection::{Connection, ConnectionKey, ConnectionStore as _, Lease, SealedTokens},
+    connection::{Connection, ConnectionKey, ConnectionStore as _, Due, Lease, SealedTokens},
     entropy::SystemEntropy,
     id::Ids,
     provider::Provider,
@@ -45,7 +45,7 @@ impl Bundle {
         self.connections().find(key).await.unwrap().expect("the connection is stored")
     }
 
-    /// How many bytes of sealed values a connection's item holds: nothing else in it is binary.
+    /// How many bytes of sealed values a connection's item holds.
     pub(crate) async fn sealed_bytes(&self, key: &ConnectionKey) -> usize {
         let text = |text: String| AttributeValue::S(text);
         let request = aws::clients::dynamodb(&self.sdk)
@@ -114,11 +114,13 @@ impl Bundle {
         let LeaseOutcome::Taken { lease, before } = taken else {
             panic!("another worker is at the connection");
         };
+        let used_at = before.used_at;
         let tokens = replace(before.tokens.unwrap());
         let settlement = Settlement {
             ending: Ending::Rotated(Box::new(tokens)),
-            due_at,
-            duration_ms: None,
+            due: due_at.map(Due::At),
+            used_at,
+            attempt: None,
             write_id: ids.write(),
         };
         store.settle(&lease, &settlement).await.unwrap();
@@ -131,10 +133,15 @@ impl Bundle {
     }
 }
 
-/// The bytes of everything binary in a value.
+/// No sealed value is as short as this, and ids, hashes and packed times are not as long.
+const SHORTEST_ENVELOPE: usize = 100;
+
+/// The bytes of everything sealed in a value.
 fn bytes(value: &AttributeValue) -> usize {
     match value {
-        AttributeValue::B(blob) => blob.as_ref().len(),
+        AttributeValue::B(blob) => {
+            Some(blob.as_ref().len()).filter(|&length| length > SHORTEST_ENVELOPE).unwrap_or(0)
+        }
         AttributeValue::M(members) => members.values().map(bytes).sum(),
         AttributeValue::L(items) => items.iter().map(bytes).sum(),
         _ => 0,
