@@ -103,7 +103,10 @@ fn body(message: &SqsMessage) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use domain::refresh::FailureClass;
+    use domain::{
+        connection::ConnectionKey,
+        refresh::{AttemptFailure, FailureClass},
+    };
 
     use super::*;
 
@@ -111,24 +114,21 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn ended(outcome: RefreshOutcome) -> Result<RefreshReport, StoreError> {
-        Ok(RefreshReport {
-            key: domain::connection::ConnectionKey {
-                tenant: "t".parse().unwrap(),
-                connection: "c".parse().unwrap(),
-            },
+    fn report(outcome: RefreshOutcome) -> RefreshReport {
+        let key = ConnectionKey { tenant: "t".parse().unwrap(), connection: "c".parse().unwrap() };
+        RefreshReport {
+            key,
             provider: None,
             expires_at: None,
             duration_ms: None,
             replaced_left: None,
             outcome,
-        })
+        }
     }
 
-    fn failed() -> Result<RefreshReport, StoreError> {
-        let failure =
-            domain::refresh::AttemptFailure { class: FailureClass::Transient, code: None, trace_id: None };
-        ended(RefreshOutcome::Failed { failure, retry_at: Some(at(60)) })
+    fn failed() -> RefreshOutcome {
+        let failure = AttemptFailure { class: FailureClass::Transient, code: None, trace_id: None };
+        RefreshOutcome::Failed { failure, retry_at: Some(at(60)) }
     }
 
     fn unavailable() -> Result<RefreshReport, StoreError> {
@@ -137,30 +137,30 @@ mod tests {
 
     #[test]
     fn a_message_is_done_when_each_of_its_connections_is_settled_well_or_not() {
-        let running = || ended(RefreshOutcome::Running { until: at(100) });
+        let running = RefreshOutcome::Running { until: at(100) };
+        let reports = [RefreshOutcome::Refreshed, failed(), running, RefreshOutcome::Missing];
 
-        let reports = [ended(RefreshOutcome::Refreshed), failed(), running(), ended(RefreshOutcome::Missing)];
-        assert_eq!(settled(Trigger::Scheduled, &reports, at(0)), Handled::Done);
+        assert_eq!(settled(Trigger::Scheduled, &reports.map(report).map(Ok), at(0)), Handled::Done);
     }
 
     #[test]
     fn a_message_comes_again_where_the_store_let_one_of_its_connections_down() {
-        let reports = [ended(RefreshOutcome::NoTime), ended(RefreshOutcome::Refreshed), unavailable()];
+        let reports = [Ok(report(RefreshOutcome::NoTime)), Ok(report(failed())), unavailable()];
 
         assert_eq!(settled(Trigger::Scheduled, &reports, at(0)), Handled::Retry { after: None });
     }
 
     #[test]
     fn what_there_was_no_time_for_comes_again_soon() {
-        let reports = [ended(RefreshOutcome::Refreshed), ended(RefreshOutcome::NoTime)];
+        let reports = [Ok(report(RefreshOutcome::Refreshed)), Ok(report(RefreshOutcome::NoTime))];
 
         assert_eq!(settled(Trigger::Scheduled, &reports, at(0)), Handled::Retry { after: Some(SOON) });
     }
 
     #[test]
     fn whoever_watches_over_a_worker_looks_again_when_its_lease_has_ended() {
-        let watched =
-            |now| settled(Trigger::Recovery, &[ended(RefreshOutcome::Running { until: at(100) })], at(now));
+        let running = || [Ok(report(RefreshOutcome::Running { until: at(100) }))];
+        let watched = |now| settled(Trigger::Recovery, &running(), at(now));
 
         assert_eq!(watched(40), Handled::Retry { after: Some(Duration::from_mins(1)) });
         assert_eq!(watched(99), Handled::Retry { after: Some(SOON) }, "not at once, again and again");

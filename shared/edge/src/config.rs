@@ -30,7 +30,7 @@ pub struct ConfigError {
     pub problems: BTreeMap<String, String>,
 }
 
-impl fmt::Display for ConfigError {
+impl Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the configuration has {} problem(s)", self.problems.len())?;
         self.problems.iter().try_for_each(|(name, problem)| write!(f, "; {name} {problem}"))

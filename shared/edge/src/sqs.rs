@@ -52,7 +52,8 @@ where
 {
     let mut response = SqsBatchResponse::default();
     for message in &event.records {
-        response.batch_item_failures.extend(close(queue, message, handle(message).await).await);
+        let handled = handle(message).await;
+        response.batch_item_failures.extend(Box::pin(close(queue, message, handled)).await);
     }
     response
 }

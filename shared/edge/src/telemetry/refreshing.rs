@@ -6,7 +6,6 @@
 use std::{
     io,
     sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
 };
 
 use domain::{
@@ -80,4 +79,73 @@ pub fn count_recovered(outcome: CompleteOutcome) {
 #[expect(clippy::cast_precision_loss, reason = "what is measured here is far below 2^52")]
 fn whole(value: u64) -> f64 {
     value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        connection::ConnectionKey,
+        refresh::{AttemptFailure, FailureClass},
+    };
+    use jiff::SignedDuration;
+    use metrics_cloudwatch_embedded::Builder;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn report(outcome: RefreshOutcome) -> RefreshReport {
+        let is_refreshed = outcome == RefreshOutcome::Refreshed;
+        RefreshReport {
+            key: ConnectionKey { tenant: "t".parse().unwrap(), connection: "c".parse().unwrap() },
+            provider: Some(Provider::Xero),
+            expires_at: None,
+            duration_ms: Some(250),
+            replaced_left: is_refreshed.then(|| SignedDuration::from_secs(-90)),
+            outcome,
+        }
+    }
+
+    fn failed() -> RefreshReport {
+        let failure = AttemptFailure { class: FailureClass::Throttled, code: None, trace_id: None };
+        report(RefreshOutcome::Failed { failure, retry_at: None })
+    }
+
+    /// All values of a metric, in all lines that name it.
+    fn values(lines: &[u8], metric: &str) -> Vec<Value> {
+        let lines = std::str::from_utf8(lines).unwrap().lines();
+        let lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines
+            .flat_map(|line| match &line[metric] {
+                Value::Null => vec![],
+                Value::Array(values) => values.clone(),
+                value => vec![value.clone()],
+            })
+            .collect()
+    }
+
+    /// One test, since a process has one recorder.
+    #[test]
+    fn no_value_is_lost_however_many_refreshes_there_are_and_none_is_written_twice() {
+        let collector = Builder::new().cloudwatch_namespace("tests").init().unwrap();
+        super::super::COLLECTOR.set(collector).ok().unwrap();
+        let mut lines = vec![];
+
+        for _ in 0..225 {
+            for report in [report(RefreshOutcome::Refreshed), failed()] {
+                record(Trigger::Scheduled, Some(&report));
+                fill(&mut lines);
+            }
+        }
+        measure_breaker(Provider::Xero, BreakerState::Closed);
+        super::super::flush(&mut lines);
+        super::super::flush(&mut lines);
+
+        assert_eq!(values(&lines, "RefreshDuration").len(), 450);
+        assert_eq!(values(&lines, "TimeUntilExpiry"), vec![Value::from(-90.0); 225]);
+        let succeeded: f64 = values(&lines, "RefreshSuccess").iter().filter_map(Value::as_f64).sum();
+        assert_eq!((succeeded, values(&lines, "RefreshSuccess").len()), (225.0, 450));
+        let throttled: u64 = values(&lines, "RefreshFailures").iter().filter_map(Value::as_u64).sum();
+        assert_eq!(throttled, 225);
+        assert_eq!(values(&lines, "BreakerOpen"), [Value::from(0.0)]);
+    }
 }
