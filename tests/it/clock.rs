@@ -161,22 +161,24 @@ async fn the_time_that_a_failed_attempt_took_blurs_no_later_one() {
     assert!(apart(clock.now(), earlier(machine.now(), behind)) <= Duration::from_secs(1), "{}", clock.now());
 }
 
+/// The environment of the function, but for what may be left out.
+fn variables(name: &str) -> Option<String> {
+    let value = match name {
+        "ENVIRONMENT" => "test",
+        "QUICKBOOKS_CLIENT_ID" | "QUICKBOOKS_CLIENT_SECRET" => "app",
+        "CONNECTIONS_TABLE" | "HISTORY_TABLE" | "CONTROL_TABLE" => "table",
+        "REFRESH_QUEUE_URL" | "REFRESH_DLQ_URL" | "RECOVERY_QUEUE_URL" | "RECOVERY_DLQ_URL" => "unused",
+        "EVENT_BUS" | "TOKEN_KEY_ID" => "unused",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
 #[tokio::test]
 async fn the_whole_refresh_function_goes_by_the_tables_clock_its_own_end_included() {
     let table = StampedTable::start(|_| (200, Some(stamp(later(SystemClock.now(), HOUR))))).await;
-    let variables = |name: &str| {
-        let value = match name {
-            "ENVIRONMENT" => "test",
-            "QUICKBOOKS_CLIENT_ID" | "QUICKBOOKS_CLIENT_SECRET" => "app",
-            "CONNECTIONS_TABLE" | "HISTORY_TABLE" | "CONTROL_TABLE" => "table",
-            "REFRESH_QUEUE_URL" | "REFRESH_DLQ_URL" | "EVENT_BUS" | "TOKEN_KEY_ID" => "unused",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    };
     let config = refresh::Config::from_lookup(&variables).unwrap();
     let deps = refresh::wire(config, &table.sdk).unwrap();
-    assert!(deps.refresher.connections.find(&sample::key()).await.unwrap().is_none());
 
     let deadline = later(SystemClock.now(), FUNCTION_LIFE);
     refresh::handle(&deps, events::json("refresh-schedule.json"), deadline).await.unwrap();
@@ -188,4 +190,17 @@ async fn the_whole_refresh_function_goes_by_the_tables_clock_its_own_end_include
     let targets = table.targets.lock().unwrap();
     let is_swept = targets.iter().any(|target| target.ends_with(".Query"));
     assert!(is_swept, "an hour's difference does not count as time that is up: {targets:?}");
+}
+
+#[tokio::test]
+async fn no_lease_is_judged_before_the_table_has_told_the_time() {
+    let table = StampedTable::start(|_| (200, Some(stamp(later(SystemClock.now(), HOUR))))).await;
+    let deps = refresh::wire(refresh::Config::from_lookup(&variables).unwrap(), &table.sdk).unwrap();
+
+    let deadline = later(SystemClock.now(), FUNCTION_LIFE);
+    refresh::handle(&deps, events::json("refresh-direct.json"), deadline).await.unwrap();
+
+    let targets = table.targets.lock().unwrap();
+    assert!(targets[0].ends_with(".Query"), "{targets:?}");
+    assert!(targets.iter().any(|target| target.ends_with(".UpdateItem")), "{targets:?}");
 }

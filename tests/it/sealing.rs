@@ -153,7 +153,7 @@ async fn connecting_makes_two_keys_and_opens_none() {
 async fn a_refresh_that_fails_costs_no_more_than_one_that_does_not() {
     let world = World::new();
     let key = world.connected().await;
-    world.provider.answer(Err(TokenEndpointError::Failed(Refusal::default())));
+    (0..3).for_each(|_| world.provider.answer(Err(TokenEndpointError::Failed(Refusal::default()))));
 
     let (calls, outcome) = cost(&world, world.manual(&key)).await;
 

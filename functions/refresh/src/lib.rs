@@ -113,6 +113,9 @@ pub async fn handle(
     event: serde_json::Value,
     deadline: Timestamp,
 ) -> Result<Reply, HandleError> {
+    // Before any lease is judged the table must have answered once: its answer puts our clock right. What it tells is kept,
+    // so that in a process that has just asked this costs nothing.
+    deps.refresher.breakers.health(Provider::QuickBooks).await;
     let deadline = earlier(deps.refresher.clock.of_machine(deadline), CLOSING_TIME);
     let reply = reply(deps, event, deadline).await;
     // The process may stand still from here on: what its attempts told of the providers is for all workers to know.
