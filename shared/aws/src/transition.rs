@@ -16,7 +16,7 @@ use crate::{
     DynamoConnections, connection_item, due_index,
     failure::{Conditional, conditional},
     item::{instant, names, text},
-    keys::{DUE_AT, DUE_SHARD, FORMER_STATE, FORMER_WRITE, Key, PK, REASON, STATE, USED_AT, WRITE_ID},
+    keys::{DUE_AT, DUE_SHARD, FORMER_WRITE, Key, PK, REASON, STATE, USED_AT, WRITE_ID},
 };
 
 impl DynamoConnections {
@@ -73,8 +73,7 @@ impl DynamoConnections {
         write_id: &str,
     ) -> Result<MarkOutcome, StoreError> {
         let key = &seen.key;
-        let also =
-            format!(", #{DUE_SHARD} = :{DUE_SHARD}, #{DUE_AT} = :{DUE_AT} REMOVE #{REASON}, #{FORMER_STATE}");
+        let also = format!(", #{DUE_SHARD} = :{DUE_SHARD}, #{DUE_AT} = :{DUE_AT} REMOVE #{REASON}");
         let due = due_index::entry((seen.provider, &key.connection), Due::At(now), self.due_shards);
         let to = (ConnectionState::Disconnecting, also.as_str());
         let condition = format!("#{STATE} <> :ended AND #{WRITE_ID} = :seen");

@@ -3,7 +3,7 @@
 use domain::{
     connection::{ConnectionKey, ConnectionState, Due, DuePartition, Slot},
     provider::Provider,
-    refresh::Settlement,
+    refresh::{Ending, Settlement},
 };
 use jiff::Timestamp;
 
@@ -165,7 +165,7 @@ async fn a_settlement_moves_the_entry_or_ends_it(stores: Stores<'_>) {
     let generation = stores.connections.find(&key).await.unwrap().unwrap().tokens.unwrap().generation;
     let (lease, _) = take(stores, &key, &sample::lease(at(50))).await;
     let mut death = settlement(dead());
-    if let domain::refresh::Ending::Dead { generation: judged, .. } = &mut death.ending {
+    if let Ending::Dead { generation: judged, .. } = &mut death.ending {
         *judged = generation;
     }
     stores.refresh.settle(&lease, &death).await.unwrap();

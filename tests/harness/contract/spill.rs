@@ -1,10 +1,10 @@
 //! What becomes of token sets that come by the recovery queue.
 
 use domain::{
-    connection::{Connection, ConnectionKey, ConnectionState, Due, Lease, Slot},
-    refresh::{CompleteOutcome, Ending, RefreshLease, SPILL_VERSION, SpilledTokens},
+    connection::{Connection, ConnectionKey, ConnectionState, Due, SealedTokens, Slot},
+    refresh::{CompleteOutcome, Ending, RefreshLease, SPILL_VERSION, SettleError, SpilledTokens},
 };
-use futures::future::join_all;
+use futures::future::{join, join_all};
 
 use super::{
     RACERS, Stores,
@@ -22,6 +22,7 @@ pub(super) async fn contract(stores: Stores<'_>) {
     deliveries_at_once_are_all_stored_and_one_writes(stores).await;
     what_was_settled_meanwhile_is_stored_as_it_is(stores).await;
     a_newer_token_set_stands(stores).await;
+    what_is_settled_at_the_same_moment_is_not_written_over(stores).await;
     the_lease_of_another_worker_stays(stores).await;
     a_verdict_on_the_token_set_before_is_taken_back(stores).await;
     a_verdict_on_a_pending_connection_leaves_it_pending(stores).await;
@@ -121,14 +122,29 @@ async fn a_newer_token_set_stands(stores: Stores<'_>) {
         assert_eq!(find(stores, &key).await, before);
     }
     let (next, _) = take(stores, &key, &sample::lease(at(200))).await;
-    let rotated = Ending::Rotated(Box::new(domain::connection::SealedTokens {
-        refresh_fingerprint: "e".repeat(32),
-        ..sample::tokens(2, at(201), 80)
-    }));
+    let tokens = SealedTokens { refresh_fingerprint: "e".repeat(32), ..sample::tokens(2, at(201), 80) };
+    let rotated = Ending::Rotated(Box::new(tokens));
     stores.refresh.settle(&next, &settlement(rotated)).await.unwrap();
     let after = find(stores, &key).await;
     assert_eq!(complete(stores, &good).await, CompleteOutcome::Superseded);
     assert_eq!(find(stores, &key).await, after);
+}
+
+async fn what_is_settled_at_the_same_moment_is_not_written_over(stores: Stores<'_>) {
+    let race = async |_| {
+        let (key, lost, before) = leased(stores).await;
+        let spilled = spilled(&lost, &before);
+        let (lease, _) = take(stores, &key, &sample::lease(at(200))).await;
+        let tokens = SealedTokens { refresh_fingerprint: "e".repeat(32), ..sample::tokens(2, at(201), 80) };
+        let settlement = settlement(Ending::Rotated(Box::new(tokens.clone())));
+
+        let (_, settled) = join(complete(stores, &spilled), stores.refresh.settle(&lease, &settlement)).await;
+
+        // Its worker holds the lease, so whichever came first, its token set is the one that stands.
+        settled.unwrap();
+        assert_eq!(find(stores, &key).await.tokens, Some(tokens));
+    };
+    join_all((0..RACERS).map(race)).await;
 }
 
 async fn the_lease_of_another_worker_stays(stores: Stores<'_>) {
@@ -145,7 +161,7 @@ async fn the_lease_of_another_worker_stays(stores: Stores<'_>) {
     assert_completed(stores, &held, expected).await;
     // Its verdict was on the token set before.
     let settled = stores.refresh.settle(&next, &settlement(dead())).await;
-    assert!(matches!(settled, Err(domain::refresh::SettleError::Replaced)), "{settled:?}");
+    assert!(matches!(settled, Err(SettleError::Replaced)), "{settled:?}");
     stores.refresh.settle(&next, &settlement(Ending::Unchanged)).await.expect("it still may end its attempt");
 }
 
@@ -178,16 +194,16 @@ async fn a_verdict_on_the_token_set_before_is_taken_back(stores: Stores<'_>) {
 }
 
 async fn a_verdict_on_a_pending_connection_leaves_it_pending(stores: Stores<'_>) {
-    let (key, spilled) = condemned(stores, ConnectionState::Pending).await;
+    let (key, first) = condemned(stores, ConnectionState::Pending).await;
 
-    assert_eq!(complete(stores, &spilled).await, CompleteOutcome::Stored);
+    assert_eq!(complete(stores, &first).await, CompleteOutcome::Stored);
 
     let after = find(stores, &key).await;
     assert_eq!((after.state, after.reason), (ConnectionState::Pending, None));
     // Nothing is left of the verdict: the next one on the connection once it is active is taken back to active.
     stores.connections.confirm(&key, &ids().write()).await.unwrap();
     let (lost, _) = take(stores, &key, &sample::lease(at(300))).await;
-    let again = super::spill::spilled(&lost, &find(stores, &key).await);
+    let again = spilled(&lost, &find(stores, &key).await);
     let (lease, _) = take(stores, &key, &sample::lease(at(500))).await;
     let judged = Ending::Dead { reason: "invalid_grant".to_owned(), generation: 2 };
     stores.refresh.settle(&lease, &settlement(judged)).await.unwrap();
@@ -263,6 +279,5 @@ async fn the_worker_that_spilled_is_told_that_its_lease_is_gone(stores: Stores<'
         assert!(is_lost(&settled), "{settled:?}");
         assert_eq!(find(stores, &key).await, after);
     }
-    let next: Lease = sample::lease(at(2));
-    take(stores, &key, &next).await;
+    take(stores, &key, &sample::lease(at(2))).await;
 }

@@ -7,12 +7,13 @@ use aws::{
     clients,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     audit::{AuditAction, AuditEntry, AuditLog},
     authorization::{AuthorizationStore, ConnectSession},
-    connection::{ConnectionKey, ConnectionStore},
+    connection::{Connection, ConnectionKey, ConnectionStore, Due, DuePartition},
     provider::Provider,
-    refresh::{AttemptLog, RefreshAttempt, Trigger},
+    refresh::{AttemptLog, DueIndex as _, RefreshAttempt, Trigger},
     sealing::{DataKeys, KeyError, Purpose, SealingContext},
     store::{StoreError, chain},
     webhook::IdempotencyStore,
@@ -118,6 +119,37 @@ async fn an_event_is_remembered_longer_than_any_provider_replays_it() {
 
     let found = ttl("DELIVERIES_TABLE", &format!("EVENT#xero#{key}"), "EVENT").await;
     assert_eq!(found, at(35 * 86_400).as_second());
+}
+
+#[tokio::test]
+async fn a_page_of_due_connections_begins_where_the_one_before_ended() {
+    let (client, table) = table("CONNECTIONS_TABLE").await;
+    let store = aws::DynamoConnections::new(client, table, 1);
+    let mut keys = vec![];
+    for second in [10, 20, 30] {
+        let connection = Connection {
+            due: Some(Due::At(at(second))),
+            provider: Provider::Zoho,
+            ..sample::connection(&sample::key())
+        };
+        store.connect(&sample::new_connection(connection.clone())).await.unwrap();
+        keys.push(connection.key);
+    }
+    let shard = DuePartition::Timed { provider: Provider::Zoho, shard: 0 };
+    let first = &keys[0];
+    // What the store makes of the last entry of a full page, which would take thousands of connections.
+    let [tenant, connection] = [first.tenant.as_str(), first.connection.as_str()];
+    let key = [
+        &format!("TENANT#{tenant}"),
+        &format!("CONNECTION#{connection}"),
+        &at(10).as_millisecond().to_string(),
+    ];
+    let cursor = URL_SAFE_NO_PAD.encode(serde_json::json!(key).to_string());
+
+    let page = store.list_due(shard, (at(9), at(30)), Some(&cursor)).await.unwrap();
+
+    let found: Vec<_> = page.keys.iter().filter(|found| keys.contains(found)).collect();
+    assert_eq!(found, [&keys[1], &keys[2]]);
 }
 
 /// Stores a connection and sets one attribute of its item to something else.

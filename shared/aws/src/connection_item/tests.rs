@@ -94,22 +94,38 @@ fn quickbooks(length: usize) -> Connection {
     leased(Provider::QuickBooks, tokens(length, 50))
 }
 
-/// As it is weighed while its lease is taken and settled, with what the lease copies.
-fn weighed(connection: &Connection) -> usize {
+/// An organization with the longest token and scopes that Xero is known to give.
+fn xero() -> Connection {
+    Connection { scopes: vec!["s".repeat(99); 3], ..leased(Provider::Xero, tokens(1500, 50)) }
+}
+
+/// What it weighs at its heaviest, which is what taking its lease and settling it cost: with the lease, and with what
+/// taking it copies.
+fn heaviest(connection: &Connection) -> usize {
     let item = write(connection, SHARDS);
     weight(&item.put(keys::FORMER_LEASE, AttributeValue::Null(true)).put(keys::FORMER_SPENDS, text("")))
 }
 
 #[test]
-fn a_quickbooks_connection_costs_a_write_unit_for_each_begun_kibibyte() {
-    println!(
-        "qb 1000: {} {}",
-        weight(&write(&Connection { lease: None, ..quickbooks(1000) }, SHARDS)),
-        weighed(&quickbooks(1000))
-    );
-    let xero = Connection { scopes: vec!["s".repeat(299)], ..leased(Provider::Xero, tokens(1500, 50)) };
-    println!("xero: {}", weighed(&xero));
-    let _ = WRITE_UNIT;
+fn a_connection_costs_three_write_units_and_with_a_token_of_760_bytes_two() {
+    let weights = [quickbooks(1000), xero(), quickbooks(760)].map(|connection| heaviest(&connection));
+
+    assert_eq!(weights, [2284, 3039, 2044]);
+    assert_eq!(weights.map(|weight| weight.div_ceil(WRITE_UNIT)), [3, 3, 2]);
+}
+
+#[test]
+fn what_envelopes_begin_with_alike_is_stored_once() {
+    let connection = quickbooks(1000);
+    let Some(AttributeValue::M(stored)) = write(&connection, SHARDS).remove(keys::TOKENS) else {
+        panic!("tokens are a map")
+    };
+    let sealed = |name: &str| stored[name].as_b().unwrap().as_ref().len();
+    let whole = SEALING + CARRIED_KEY + 50 + WRAPPED_KEY + 5;
+
+    assert_eq!(sealed(keys::REFRESH), whole - 5 + 1, "all but its header");
+    let previous = whole - WRAPPED_KEY - 5;
+    assert!((previous..previous + 12).contains(&sealed(keys::PREVIOUS)), "all but header and wrapped key");
 }
 
 #[test]
