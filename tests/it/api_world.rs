@@ -13,14 +13,17 @@ use domain::{
     tenant::{Tenant, TenantLimits},
 };
 use edge::config::Variables;
-use lambda_http::{Body, Request, http::StatusCode};
+use lambda_http::{
+    Body, Request,
+    http::{HeaderMap, StatusCode},
+};
 use serde_json::Value;
 use tests::{
     memory::{InMemoryApiKeys, InMemoryRecords, InMemorySweepLog, InMemoryTenants, InProcessRefresh},
     sample,
 };
 
-use crate::world::World;
+use crate::world::{SETTINGS, World};
 
 /// The one address that a browser may be sent to after connecting.
 pub(crate) const RETURN_URL: &str = "https://app.example/books";
@@ -39,6 +42,11 @@ impl ApiWorld {
         if let Some(known) = tenant {
             Self::add(&deps, known).await;
         }
+        Self::of(deps, key)
+    }
+
+    /// The API over these parts, for the caller with this key.
+    pub(crate) fn of(deps: api::Deps, key: ApiKeyText) -> Self {
         Self { router: api::router(Arc::new(deps)), key }
     }
 
@@ -66,6 +74,7 @@ impl ApiWorld {
             tenants: Arc::new(InMemoryTenants::default()),
             authorizations: world.authorizations.clone(),
             connections: world.connections.clone(),
+            breakers: world.breakers.clone(),
             attempts: world.attempts.clone(),
             audit: world.audit.clone(),
             sweeps: Arc::new(InMemorySweepLog::default()),
@@ -73,6 +82,7 @@ impl ApiWorld {
             refresh: Arc::new(InProcessRefresh(world.refresher.clone())),
             sync_queue: world.sync_queue.clone(),
             policy: RefreshPolicy::default(),
+            outage: SETTINGS.1,
             clock: world.clock.clone(),
             entropy: Arc::new(SystemEntropy),
         };
@@ -91,15 +101,17 @@ impl ApiWorld {
         let mut request = Request::new(body.map_or(Body::Empty, |body| Body::Text(body.to_string())));
         *request.method_mut() = method.parse().unwrap();
         *request.uri_mut() = path.parse().unwrap();
+        let path = path.split('?').next().unwrap();
+        let (status, _, body) = self.send(lambda_http::RequestExt::with_raw_http_path(request, path)).await;
+        (status, body)
+    }
+
+    /// Sends a request as the gateway hands it over, with the caller's key, and gives the whole answer.
+    pub(crate) async fn send(&self, mut request: Request) -> (StatusCode, HeaderMap, Value) {
         request.headers_mut().insert("x-api-key", self.key.expose().parse().unwrap());
         request.headers_mut().insert("content-type", "application/json".parse().unwrap());
-        let response = api::handle(
-            &self.router,
-            lambda_http::RequestExt::with_raw_http_path(request, path.split('?').next().unwrap()),
-        )
-        .await;
-        let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        let (parts, body) = api::handle(&self.router, request).await.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 }

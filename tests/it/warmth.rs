@@ -106,7 +106,7 @@ async fn the_eleventh_call_for_a_token_of_zoho_waits_for_its_budget() {
 
     assert_eq!(world.refreshes(), 10);
     let free_at = later(began, Duration::from_mins(10));
-    assert_eq!(held_back, RefreshOutcome::HeldBack { until: free_at });
+    assert_eq!(held_back, RefreshOutcome::OverBudget { until: free_at });
     assert_eq!(due_at(&world.find(&key).await), free_at);
     assert_eq!(world.find(&key).await.attempts.failed, connection.attempts.failed, "which is no failure");
     world.clock.advance(Duration::from_mins(10));
