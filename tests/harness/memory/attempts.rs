@@ -21,6 +21,11 @@ impl InMemoryAttempts {
     pub fn all(&self) -> Vec<RefreshAttempt> {
         self.0.lock().unwrap().values().cloned().collect()
     }
+
+    /// Takes an attempt out, as nobody should.
+    pub fn remove(&self, id: &AttemptId) {
+        self.0.lock().unwrap().remove(id);
+    }
 }
 
 #[async_trait]

@@ -135,7 +135,7 @@ impl AttemptFailure {
                 "the provider failed so often meanwhile that nothing is sent to it for now; it is tried again later"
             }
             (FailureClass::Transient, Some("invalid_grant" | "invalid_code")) => {
-                "the provider refused while it was failing, which is no verdict; it is tried again later"
+                "the provider refused, which is no verdict while so much fails or the token before could not be tried; it is tried again later"
             }
             (FailureClass::Transient, Some(_)) => {
                 "the provider failed; nothing was lost, and it is tried again later"

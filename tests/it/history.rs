@@ -1,0 +1,152 @@
+//! The history of one connection, and what is found when somebody has changed it.
+
+use std::time::Duration;
+
+use domain::{
+    api_key::Role,
+    connection::ConnectionKey,
+    refresh::{AttemptFailure, AttemptLog as _, FailureClass, RefreshAttempt},
+};
+use lambda_http::http::StatusCode;
+use serde_json::{Value, json};
+use tests::sample;
+
+use crate::{
+    api_world::ApiWorld,
+    world::{World, invalid_grant},
+};
+
+/// A connection with an attempt a minute, the last of which ended its grant.
+async fn refreshed(world: &World, attempts: usize) -> ConnectionKey {
+    let key = world.connected().await;
+    for _ in 1..attempts {
+        world.clock.advance(Duration::from_mins(1));
+        world.manual(&key).await;
+    }
+    world.clock.advance(Duration::from_mins(1));
+    world.provider.answer(Err(invalid_grant()));
+    // The token before is tried, too.
+    world.provider.answer(Err(invalid_grant()));
+    world.manual(&key).await;
+    key
+}
+
+async fn get(world: &World, key: &ConnectionKey, path: &str) -> (StatusCode, Value) {
+    let api = ApiWorld::new(world, Role::Viewer, Some(&key.tenant)).await;
+    api.call("GET", &format!("/api/connections/{}/{path}", key.connection), None).await
+}
+
+async fn verified(world: &World, key: &ConnectionKey) -> Value {
+    let (status, body) = get(world, key, "history/verification").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    body
+}
+
+#[tokio::test]
+async fn the_history_of_a_connection_is_its_own_newest_first_and_linked() {
+    let world = World::new();
+    let other = world.connected().await;
+    world.clock.advance(Duration::from_mins(1));
+    world.manual(&other).await;
+    let key = refreshed(&world, 3).await;
+
+    let (status, body) = get(&world, &key, "history?limit=2").await;
+
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(body["connectionId"], key.connection.as_str());
+    let history = body["history"].as_array().unwrap();
+    assert_eq!(history.iter().map(|entry| &entry["sequence"]).collect::<Vec<_>>(), [3, 2]);
+    assert!(history.iter().all(|entry| entry["connectionId"] == key.connection.as_str()));
+    assert!(history.iter().all(|entry| entry["hash"].as_str().is_some_and(|hash| hash.len() == 64)));
+    assert_eq!(
+        (&history[0]["status"], &history[0]["errorCode"]),
+        (&json!("failed"), &json!("invalid_grant"))
+    );
+    assert_eq!((&history[1]["status"], &history[1]["refreshType"]), (&json!("success"), &json!("manual")));
+    for bad in ["0", "1001", "x"] {
+        let (status, body) = get(&world, &key, &format!("history?limit={bad}")).await;
+        assert_eq!((status, &body["error"]["details"]["max"]), (StatusCode::BAD_REQUEST, &json!(1000)));
+    }
+}
+
+#[tokio::test]
+async fn a_history_that_nobody_touched_is_intact() {
+    let world = World::new();
+    let fresh = world.connected().await;
+    let key = refreshed(&world, 4).await;
+
+    let told = verified(&world, &key).await;
+
+    let head = world.find(&key).await.chain;
+    assert_eq!(head.sequence, 4);
+    let hash = head.hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(
+        told,
+        json!({"connectionId": key.connection, "entries": 4, "intact": true, "complete": true,
+               "altered": [], "missing": [], "head": {"sequence": 4, "hash": hash}})
+    );
+    assert_eq!(verified(&world, &fresh).await["intact"], true, "where nothing was attempted, too");
+}
+
+#[tokio::test]
+async fn an_entry_that_was_changed_is_found() {
+    let world = World::new();
+    let key = refreshed(&world, 4).await;
+    let last = world.attempts.all().pop().unwrap();
+    world.attempts.record(&RefreshAttempt { failure: None, ..last }).await.unwrap();
+
+    let told = verified(&world, &key).await;
+
+    assert_eq!(
+        (&told["intact"], &told["altered"], &told["missing"]),
+        (&json!(false), &json!([4]), &json!([]))
+    );
+}
+
+#[tokio::test]
+async fn entries_that_were_taken_out_are_found_the_newest_too() {
+    let world = World::new();
+    let key = refreshed(&world, 4).await;
+    let all = world.attempts.all();
+    for index in [1, 3] {
+        world.attempts.remove(&all[index].id);
+    }
+
+    let told = verified(&world, &key).await;
+
+    assert_eq!(
+        (&told["intact"], &told["altered"], &told["missing"]),
+        (&json!(false), &json!([]), &json!([2, 4]))
+    );
+}
+
+#[tokio::test]
+async fn an_entry_that_nobody_wrote_is_found() {
+    let world = World::new();
+    let key = refreshed(&world, 4).await;
+    let mut forged = world.attempts.all().pop().unwrap();
+    forged.id = sample::ids().attempt();
+    let mut link = forged.link.unwrap();
+    link.sequence += 1;
+    forged.link = Some(link);
+    world.attempts.record(&forged).await.unwrap();
+
+    let told = verified(&world, &key).await;
+
+    assert_eq!((&told["intact"], &told["altered"]), (&json!(false), &json!([5])));
+}
+
+#[tokio::test]
+async fn a_history_longer_than_one_call_verifies_says_so() {
+    let world = World::new();
+    let key = refreshed(&world, 1).await;
+    let newest = world.attempts.all().pop().unwrap();
+    let failure = Some(AttemptFailure { class: FailureClass::LostRace, code: None, trace_id: None });
+    for _ in 0..10_000 {
+        let id = sample::ids().attempt();
+        let attempt = RefreshAttempt { id, failure: failure.clone(), link: None, ..newest.clone() };
+        world.attempts.record(&attempt).await.unwrap();
+    }
+
+    assert_eq!(verified(&world, &key).await["complete"], false);
+}
