@@ -1,0 +1,2 @@
+//! Tortures the refresh engine.
+fn main() {}
