@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::{
+    clock::Clock as _,
     connection::{
         AttemptCounters, ChainHead, ConnectOutcome, Connection, ConnectionKey, ConnectionState,
         ConnectionStore as _, NewConnection, Notices, Replaces, SealedTokens,

@@ -1,6 +1,10 @@
 //! The queues: each message comes at least once, in any order, until somebody is done with it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use domain::{
@@ -8,7 +12,6 @@ use domain::{
     refresh::{Delayed, MAX_DELAY, RecoveryQueue, RefreshMessage, RefreshQueue, SpilledTokens},
     store::StoreError,
 };
-use std::sync::Mutex;
 
 use crate::{
     caller::Caller,
@@ -18,15 +21,21 @@ use crate::{
     world::{World, index},
 };
 
-/// A message that nobody was done with comes again after this time: after the longest life of a lease, so that whoever
-/// takes it finds the lease free.
-const VISIBILITY: Duration = Duration::from_mins(4);
-/// So often a message is received, then it goes to the dead letters.
-const RECEIVES: u32 = 5;
+/// How a queue hands its messages out, as the template says.
+struct Terms {
+    /// A message that nobody was done with comes again after this time. On the refresh queue after the longest life of a
+    /// lease, so that whoever takes it finds the lease free.
+    visibility: Duration,
+    /// So often a message is received, then it goes to the dead letters.
+    receives: u32,
+    /// Messages that a worker gets at once at most.
+    batch: usize,
+}
+
+const REFRESH: Terms = Terms { visibility: Duration::from_mins(4), receives: 5, batch: 5 };
+const RECOVERY: Terms = Terms { visibility: Duration::from_secs(80), receives: 1000, batch: 10 };
 /// Messages are gathered for so long before a worker gets them.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Messages that a worker gets at once at most.
-const BATCH: usize = 5;
 /// The first wait of a message that is to come again.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 /// By how much each wait exceeds the one before.
@@ -43,6 +52,15 @@ pub(crate) enum Body {
     Refresh(RefreshMessage),
     /// Complete this.
     Spilled(Arc<SpilledTokens>),
+}
+
+impl Body {
+    fn terms(&self) -> &'static Terms {
+        match self {
+            Self::Refresh(_) => &REFRESH,
+            Self::Spilled(_) => &RECOVERY,
+        }
+    }
 }
 
 struct Message {
@@ -146,14 +164,13 @@ fn come(world: &Arc<World>, (id, receipt): (u64, u64), after: Duration) {
 fn hand_out(world: &Arc<World>) {
     let batches: Vec<_> = {
         let mut state = world.queues.0.lock().unwrap();
-        let gathered = std::mem::take(&mut state.gathered);
+        let [due, spilled] = std::mem::take(&mut state.gathered);
         let received = |id: &u64| {
             let body = state.messages.get(id)?.body.clone();
             Some(Received { id: *id, body })
         };
-        gathered
-            .iter()
-            .flat_map(|ids| ids.chunks(BATCH))
+        due.chunks(REFRESH.batch)
+            .chain(spilled.chunks(RECOVERY.batch))
             .map(|ids| ids.iter().filter_map(received).collect::<Vec<_>>())
             .collect()
     };
@@ -170,7 +187,8 @@ impl Queues {
         let Some(message) = state.messages.get_mut(&id).filter(|message| message.receipt == receipt) else {
             return false;
         };
-        if message.receives == RECEIVES {
+        let terms = message.body.terms();
+        if message.receives == terms.receives {
             state.messages.remove(&id);
             drop(state);
             world.ledger().totals.dead_letters += 1;
@@ -178,7 +196,7 @@ impl Queues {
         }
         message.receives += 1;
         message.receipt += 1;
-        come(world, (id, message.receipt), VISIBILITY);
+        come(world, (id, message.receipt), terms.visibility);
         let queue = usize::from(matches!(message.body, Body::Spilled(_)));
         state.gathered[queue].push(id);
         state.gathered.iter().map(Vec::len).sum::<usize>() == 1

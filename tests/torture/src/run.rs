@@ -9,7 +9,7 @@ use crate::{
     provider::ms,
     report::Report,
     traffic,
-    world::{World, kind},
+    world::World,
 };
 
 /// How much virtual time passes between two looks at what was done.

@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use domain::{
+    clock::Clock as _,
     connection::{Connection, ConnectionKey, ConnectionState, Due, DuePartition, Lease},
     refresh::{
         CompleteOutcome, DueIndex, DuePage, Ending, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore,

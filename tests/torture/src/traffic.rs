@@ -115,15 +115,12 @@ pub(crate) async fn is_served(world: &Arc<World>, connection: usize) -> bool {
     };
     let given: Result<_, AccessError> = tokens.access_token(&world.keys[connection]).await;
     world.tell(connection, || format!("is used: {:?}", given.as_ref().map(|_| "served")));
+    let is_good = given.as_ref().is_ok_and(|token| endpoint::accepts(world, connection, token));
     let totals = &mut world.ledger().totals;
     match given {
-        Ok(_) => totals.uses += 1,
+        Ok(_) if is_good => totals.uses += 1,
+        Ok(_) => totals.bad_tokens += 1,
         Err(_) => totals.unserved += 1,
-    }
-    drop(totals);
-    let is_good = given.as_ref().is_ok_and(|token| endpoint::accepts(world, connection, token));
-    if given.is_ok() && !is_good {
-        world.ledger().totals.bad_tokens += 1;
     }
     is_good
 }

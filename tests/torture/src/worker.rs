@@ -23,7 +23,7 @@ use domain::{
     store::StoreError,
     token::TokenEndpoint,
 };
-use futures::{StreamExt as _, stream};
+use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
@@ -40,10 +40,10 @@ use crate::{
 const FUNCTION_LIFE: Duration = Duration::from_secs(75);
 /// Kept back from it for the history, events and metrics of the last refresh.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
-/// Connections that one invocation refreshes at once.
-const AT_ONCE: usize = 100;
-/// A message whose time had run out comes again soon, which is no fault of its own.
-const NO_TIME: Duration = Duration::from_secs(5);
+/// A message that only came too late, or too early, comes again after this time at least.
+const SOON: Duration = Duration::from_secs(5);
+/// A token set that the table still does not take comes again this often.
+const RECOVER_AGAIN: Duration = Duration::from_secs(15);
 /// By how much machines' clocks are wrong at most.
 const SKEW_MS: i64 = 2 * 60 * 1000;
 
@@ -118,7 +118,7 @@ impl Process {
         match work {
             Work::Batch(messages) => self.batch(messages, deadline()).await,
             Work::Direct(message, tell) => {
-                let reports = self.refresh_all(&message, deadline()).await;
+                let reports = self.refresh_all(pairs(&message).collect(), deadline()).await;
                 let answers = reports.iter().zip(&message.connections).map(|(report, key)| match report {
                     Ok(report) => RefreshAnswer::from(report),
                     Err(_) => RefreshAnswer::unavailable(key),
@@ -134,48 +134,51 @@ impl Process {
         self.refresher.breakers.flush().await;
     }
 
-    /// Messages side by side, each ended by itself.
+    /// The messages of a batch, all that they name side by side; each ends by itself.
     async fn batch(&self, messages: Vec<Received>, deadline: Timestamp) {
-        let handled = stream::iter(messages).map(|message| async move {
-            let handled = match &message.body {
-                Body::Refresh(asked) => self.refresh_message(asked, deadline).await,
-                Body::Spilled(spilled) => self.complete(spilled).await,
-            };
-            (message.id, handled)
-        });
-        let handled: Vec<_> = handled.buffer_unordered(AT_ONCE).collect().await;
         let world = &self.caller.world;
-        for (id, handled) in handled {
-            world.queues.handled(world, id, handled);
+        let mut due = vec![];
+        for Received { id, body } in messages {
+            match body {
+                Body::Refresh(asked) => due.push((id, asked)),
+                Body::Spilled(spilled) => {
+                    let handled = self.complete(&spilled).await;
+                    world.queues.handled(world, id, handled);
+                }
+            }
+        }
+        let asked = due.iter().flat_map(|(_, message)| pairs(message)).collect();
+        let reports = self.refresh_all(asked, deadline).await;
+        let mut rest = reports.as_slice();
+        for (id, message) in &due {
+            let (own, others) = rest.split_at(message.connections.len());
+            rest = others;
+            world.queues.handled(world, *id, self.settled(message.reason, own));
         }
     }
 
-    /// A message comes again where something could not be settled, or not be waited for.
-    async fn refresh_message(&self, message: &RefreshMessage, deadline: Timestamp) -> Handled {
-        let reports = self.refresh_all(message, deadline).await;
-        let waits = reports.iter().filter_map(|report| match report {
-            Err(StoreError::Unavailable { .. }) => Some(None),
-            Ok(RefreshReport { outcome: RefreshOutcome::NoTime, .. }) => Some(Some(NO_TIME)),
-            Ok(RefreshReport { outcome: RefreshOutcome::Running { until }, .. })
-                if message.reason == Trigger::Recovery =>
-            {
-                Some(Some(until.duration_since(self.clock.now()).try_into().unwrap_or_default()))
+    /// A message comes again where something could not be settled, or not be looked at yet.
+    fn settled(&self, reason: Trigger, reports: &[Result<RefreshReport, StoreError>]) -> Handled {
+        if reports.iter().any(Result::is_err) {
+            return Handled::Retry(None);
+        }
+        let now = self.clock.now();
+        let waits = reports.iter().flatten().filter_map(|report| match report.outcome {
+            RefreshOutcome::NoTime => Some(SOON),
+            RefreshOutcome::Running { until } if reason == Trigger::Recovery => {
+                Some(Duration::try_from(until.duration_since(now)).unwrap_or_default().max(SOON))
             }
             _ => None,
         });
-        waits.max().map_or(Handled::Done, Handled::Retry)
+        waits.max().map_or(Handled::Done, |wait| Handled::Retry(Some(wait)))
     }
 
     async fn refresh_all(
         &self,
-        message: &RefreshMessage,
+        asked: Vec<(&ConnectionKey, Trigger)>,
         deadline: Timestamp,
     ) -> Vec<Result<RefreshReport, StoreError>> {
-        stream::iter(&message.connections)
-            .map(|key| self.refresh_one(key, message.reason, deadline))
-            .buffered(AT_ONCE)
-            .collect()
-            .await
+        join_all(asked.into_iter().map(|(key, trigger)| self.refresh_one(key, trigger, deadline))).await
     }
 
     async fn refresh_one(
@@ -196,29 +199,20 @@ impl Process {
 
     /// A token set that the table did not take comes back from the recovery queue.
     async fn complete(&self, spilled: &SpilledTokens) -> Handled {
-        let completed = async {
-            let used_at = match self.refresher.connections.find(&spilled.key).await? {
-                Some(connection) => connection.used_at,
-                None => spilled.tokens.issued_at,
-            };
-            let due = self.refresher.policy.next(
-                &spilled.key.connection,
-                &spilled.tokens,
-                used_at,
-                &*self.refresher.entropy,
-            );
-            let write_id = format!("complete-{}", self.caller.world.number());
-            self.refresher.store.complete(spilled, due, &write_id).await
-        };
-        match completed.await {
+        match self.refresher.complete(spilled).await {
             Ok(CompleteOutcome::Superseded) => {
                 self.caller.world.count(index(&spilled.key), |row| row.superseded += 1);
                 Handled::Done
             }
-            Ok(CompleteOutcome::Stored) => Handled::Done,
-            Err(_) => Handled::Retry(None),
+            Ok(CompleteOutcome::Stored | CompleteOutcome::Standing) => Handled::Done,
+            Err(_) => Handled::Retry(Some(RECOVER_AGAIN)),
         }
     }
+}
+
+/// What a message asks for.
+fn pairs(message: &RefreshMessage) -> impl Iterator<Item = (&ConnectionKey, Trigger)> {
+    message.connections.iter().map(|key| (key, message.reason))
 }
 
 /// The engine, on everything that a worker calls.
