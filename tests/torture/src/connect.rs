@@ -21,7 +21,7 @@ use crate::{
     endpoint,
     executor::ENVIRONMENT,
     marks::{new_key, unwrapped},
-    provider::{Grant, Place},
+    provider::{Grant, Kind, Place},
     world::{World, index, kind},
 };
 
@@ -65,7 +65,7 @@ pub(crate) fn is_alive(world: &World, connection: usize) -> bool {
 /// The engine declared a connection dead: was it right, and will the customer have to connect again?
 pub(crate) fn condemned(world: &Arc<World>, connection: usize) {
     if is_alive(world, connection) {
-        world.tell(connection, || "is declared dead with a good token in the table".to_owned());
+        world.incident(connection, "is declared dead with a good token in the table");
         world.count(connection, |row| row.false_deaths += 1);
     }
     let world = world.clone();
@@ -78,6 +78,9 @@ pub(crate) fn condemned(world: &Arc<World>, connection: usize) {
         }
         let place = world.grants()[connection].newest().place;
         world.tell(connection, || format!("is lost: its newest token is {place:?}"));
+        if place != Place::Destroyed || kind(connection) != Kind::Strict {
+            world.incident(connection, "is lost");
+        }
         world.count(connection, |row| {
             row.lost += 1;
             row.unexplained += u64::from(place != Place::Destroyed);

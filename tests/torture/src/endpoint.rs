@@ -87,7 +87,7 @@ impl Call {
         let Self { world, connection, serial, course, takes, .. } = &self;
         let is_alone = world.grants()[*connection].begins_call(*serial);
         if !is_alone {
-            world.tell(*connection, || "is called while another call is under way".to_owned());
+            world.incident(*connection, "is called while another call is under way");
             world.count(*connection, |row| row.overlaps += 1);
         }
         let before = world.chance.within(0..=i64::try_from(takes.as_millis()).unwrap_or_default());
@@ -138,6 +138,7 @@ impl Call {
                 spent.map_err(|refused| match refused {
                     Refused::Dead => TokenEndpointError::GrantRefused(refusal(400, "invalid_grant")),
                     Refused::OverBudget => {
+                        world.incident(*connection, "is called beyond its budget");
                         world.count(*connection, |row| row.over_budget += 1);
                         let refusal = refusal(200, "access_denied");
                         TokenEndpointError::Throttled { refusal, retry_after: None }

@@ -5,7 +5,7 @@
 use std::{
     cmp::Ordering as Order,
     collections::{BTreeMap, BinaryHeap},
-    future::{Future, pending},
+    future::Future,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -97,12 +97,6 @@ impl Scheduler {
     /// Ends all tasks of a process where they wait.
     pub(crate) fn kill(&self, process: ProcessId) {
         self.changes().killed.push(process);
-    }
-
-    /// Ends the process that calls this: it never returns.
-    pub(crate) async fn die(&self, process: ProcessId) {
-        self.kill(process);
-        pending::<()>().await;
     }
 
     fn changes(&self) -> MutexGuard<'_, Changes> {
@@ -238,6 +232,8 @@ impl Executor {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use super::*;
 
     fn told(seed: u64) -> Vec<(i64, u64)> {
@@ -249,7 +245,8 @@ mod tests {
             scheduler.spawn(ProcessId(number), async move {
                 time.sleep(Duration::from_secs(number / 4)).await;
                 if number == 5 {
-                    time.die(ProcessId(5)).await;
+                    time.kill(ProcessId(5));
+                    pending::<()>().await;
                 }
                 story.lock().unwrap().push((time.now_ms(), number));
             });

@@ -14,5 +14,5 @@ fn main() {
     let t = std::time::Instant::now();
     let r = run(plan, |_| {});
     for l in &r.trace { println!("{l}"); }
-    println!("{r}\n{:?} {:?}", r.failures(), t.elapsed());
+    for (c, l) in &r.incidents { println!("!{c} {l}"); } println!("{r}\n{:?} {:?}", r.failures(), t.elapsed());
 }

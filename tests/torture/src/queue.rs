@@ -175,8 +175,7 @@ fn hand_out(world: &Arc<World>) {
             .collect()
     };
     for batch in batches {
-        let slot = world.slot();
-        worker::invoke(world, slot, Work::Batch(batch));
+        worker::invoke(world, Work::Batch(batch));
     }
 }
 

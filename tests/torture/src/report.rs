@@ -87,6 +87,8 @@ pub struct Report {
     pub digest: u64,
     /// The story of the connection that was to be traced.
     pub trace: Vec<String>,
+    /// The first things that must not be, each with its connection.
+    pub incidents: Vec<(usize, String)>,
 }
 
 impl Report {

@@ -46,14 +46,14 @@ pub fn run(plan: Plan, mut progress: impl FnMut(u64)) -> Report {
 async fn reckon(world: Arc<World>, connection: usize) {
     let served = traffic::is_served(&world, connection).await;
     if !served || !connect::is_alive(&world, connection) {
-        world.tell(connection, || "does not work in the end".to_owned());
+        world.incident(connection, "does not work in the end");
         world.count(connection, |row| row.stuck += 1);
     }
 }
 
 fn reckoned(world: &Arc<World>) -> Report {
     // Workers and the world know each other.
-    world.slots.lock().unwrap().clear();
+    world.idle.lock().unwrap().clear();
     let hours = world.time.now_ms().unsigned_abs() / STEP.as_millis() as u64;
     let mut ledger = world.ledger();
     for connection in 0..world.plan.connections {
@@ -66,5 +66,6 @@ fn reckoned(world: &Arc<World>) -> Report {
         hours,
         digest: ledger.digest,
         trace: std::mem::take(&mut ledger.trace),
+        incidents: std::mem::take(&mut ledger.incidents),
     }
 }

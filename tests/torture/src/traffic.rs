@@ -43,7 +43,7 @@ const CROWD_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) async fn sweeps(world: Arc<World>) {
     loop {
         for _ in 0..world.faults.sweeps() {
-            worker::invoke(&world, world.slot(), Work::Sweep);
+            worker::invoke(&world, Work::Sweep);
         }
         let missed = u32::try_from(world.faults.sweepless_minutes()).unwrap_or_default();
         world.time.sleep(MINUTE * (1 + missed)).await;
@@ -93,7 +93,7 @@ fn soon(world: &Arc<World>, within: Duration, task: impl Future<Output = ()> + S
 /// Presses the button of a connection.
 async fn press(world: Arc<World>, connection: usize) {
     let message = RefreshMessage::new(vec![world.keys[connection].clone()], Trigger::Manual);
-    worker::invoke(&world, world.slot(), Work::Direct(message, None));
+    worker::invoke(&world, Work::Direct(message, None));
 }
 
 /// Uses a connection as other functions do.
@@ -134,7 +134,7 @@ impl RefreshInvoker for Caller {
     ) -> Result<Option<Vec<RefreshAnswer>>, StoreError> {
         let world = &self.world;
         let (tell, told) = oneshot::channel();
-        worker::invoke(world, world.slot(), Work::Direct(message.clone(), Some(tell)));
+        worker::invoke(world, Work::Direct(message.clone(), Some(tell)));
         match select(told, pin!(world.time.sleep(wait))).await {
             Either::Left((Ok(answers), _)) => Ok(Some(answers)),
             Either::Left((Err(_), _)) => {

@@ -66,18 +66,17 @@ pub(crate) enum Work {
     Sweep,
 }
 
-/// Calls the worker in a place, which is begun where there is none.
-pub(crate) fn invoke(world: &Arc<World>, slot: usize, work: Work) {
-    let process = {
-        let mut slots = world.slots.lock().unwrap();
-        slots[slot].get_or_insert_with(|| Arc::new(Process::new(world))).clone()
-    };
-    let (world, is_done) = (world.clone(), Arc::new(AtomicBool::new(false)));
-    let (time, id, done) = (world.time.clone(), process.id, is_done.clone());
+/// Calls a worker that is idle, or a new one where there is none: a worker does one thing at a time.
+pub(crate) fn invoke(world: &Arc<World>, work: Work) {
+    let process = world.take_idle().unwrap_or_else(|| Arc::new(Process::new(world)));
+    let (world, id) = (world.clone(), process.id);
     let ends_at = later(process.clock.machine_now(), FUNCTION_LIFE);
+    let is_done = Arc::new(AtomicBool::new(false));
+    let (time, of, done) = (world.time.clone(), world.clone(), is_done.clone());
     time.spawn(id, async move {
         process.run(work, ends_at).await;
         done.store(true, Ordering::Relaxed);
+        of.put_idle(process);
     });
     time.spawn(ENVIRONMENT, async move {
         world.time.sleep(FUNCTION_LIFE).await;

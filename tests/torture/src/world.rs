@@ -1,6 +1,7 @@
 //! The world around the engine: what is stored, what the providers know, who is alive, and what happened so far.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -29,6 +30,11 @@ const BEGINNING_S: i64 = 1_900_000_800;
 /// Shards of the due index: more than one, so that there is an order among them to get wrong.
 const DUE_SHARDS: u32 = 2;
 
+/// How often a worker that has done its work is not called again.
+const RETIRES: f64 = 0.005;
+/// Incidents that are kept; one is enough to replay.
+const INCIDENTS: usize = 20;
+
 /// Everything but the engine.
 pub(crate) struct World {
     pub(crate) plan: Plan,
@@ -40,7 +46,9 @@ pub(crate) struct World {
     pub(crate) sweeps: InMemorySweepLog,
     pub(crate) queues: Queues,
     pub(crate) keys: Vec<ConnectionKey>,
-    pub(crate) slots: Mutex<Vec<Option<Arc<Process>>>>,
+    /// Workers that wait for their next call.
+    pub(crate) idle: Mutex<Vec<Arc<Process>>>,
+    killed: Mutex<BTreeSet<ProcessId>>,
     grants: Mutex<Vec<Grant>>,
     ledger: Mutex<Ledger>,
     numbers: AtomicU64,
@@ -53,6 +61,8 @@ pub(crate) struct Ledger {
     pub(crate) totals: Totals,
     pub(crate) digest: u64,
     pub(crate) trace: Vec<String>,
+    /// What must not be, when and on which connection.
+    pub(crate) incidents: Vec<(usize, String)>,
 }
 
 impl World {
@@ -61,7 +71,6 @@ impl World {
         let time = Arc::new(Scheduler::new(chance.clone()));
         let faults = Faults::new((plan.faults.clone(), plan.strain), chance.clone(), time.clone());
         let keys = (0..plan.connections).map(key).collect();
-        let slots = Mutex::new((0..plan.workers).map(|_| None).collect());
         let world = Self {
             chance,
             time,
@@ -71,7 +80,8 @@ impl World {
             sweeps: InMemorySweepLog::default(),
             queues: Queues::default(),
             keys,
-            slots,
+            idle: Mutex::default(),
+            killed: Mutex::default(),
             grants: Mutex::default(),
             ledger: Mutex::default(),
             numbers: AtomicU64::new(0),
@@ -101,11 +111,6 @@ impl World {
         self.plan.flaw == Some(flaw)
     }
 
-    /// Some worker's place.
-    pub(crate) fn slot(&self) -> usize {
-        self.chance.below(self.plan.workers)
-    }
-
     pub(crate) fn grants(&self) -> MutexGuard<'_, Vec<Grant>> {
         self.grants.lock().unwrap()
     }
@@ -126,7 +131,7 @@ impl World {
 
     /// Whether a worker lives.
     pub(crate) fn is_alive(&self, process: ProcessId) -> bool {
-        self.slots.lock().unwrap().iter().flatten().any(|alive| alive.id == process)
+        !self.killed.lock().unwrap().contains(&process)
     }
 
     /// Counts something of one connection's kind.
@@ -152,15 +157,37 @@ impl World {
         }
     }
 
+    /// Any worker that is idle.
+    pub(crate) fn take_idle(&self) -> Option<Arc<Process>> {
+        let mut idle = self.idle.lock().unwrap();
+        let place = self.chance.below(idle.len());
+        (!idle.is_empty()).then(|| idle.swap_remove(place))
+    }
+
+    /// A worker waits for its next call, unless there are enough of those, or it has lived long enough.
+    pub(crate) fn put_idle(&self, process: Arc<Process>) {
+        let mut idle = self.idle.lock().unwrap();
+        if idle.len() < self.plan.workers && !self.chance.happens(RETIRES) {
+            idle.push(process);
+        }
+    }
+
+    /// Notes something that must not be.
+    pub(crate) fn incident(&self, connection: usize, what: &str) {
+        self.tell(connection, || what.to_owned());
+        let told = format!("{}: {}: {what}", self.now(), kind(connection).as_str());
+        let incidents = &mut self.ledger().incidents;
+        if incidents.len() < INCIDENTS {
+            incidents.push((connection, told));
+        }
+    }
+
     /// Kills a worker: whatever it had in hand is gone.
     pub(crate) fn kill(&self, process: ProcessId) {
-        let mut slots = self.slots.lock().unwrap();
-        let Some(slot) = slots.iter_mut().find(|slot| slot.as_ref().is_some_and(|alive| alive.id == process))
-        else {
+        if !self.killed.lock().unwrap().insert(process) {
             return;
-        };
-        *slot = None;
-        drop(slots);
+        }
+        self.idle.lock().unwrap().retain(|idle| idle.id != process);
         self.time.kill(process);
         self.happened(process.0, usize::MAX);
         self.ledger().totals.kills += 1;
@@ -198,7 +225,7 @@ impl World {
             }
         }
         if dropped > 0 {
-            self.tell(connection, || format!("worker {} dropped the answer", process.0));
+            self.incident(connection, "its worker lives and has dropped the answer");
             self.count(connection, |row| row.dropped += dropped);
         }
     }
