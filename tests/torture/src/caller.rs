@@ -17,6 +17,9 @@ use crate::{
     world::{World, at},
 };
 
+/// How long the SDK waits for the answer of one try; what takes longer, an earlier try was lost.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Somebody who calls services.
 pub(crate) struct Caller {
     pub(crate) world: Arc<World>,
@@ -36,10 +39,12 @@ impl Caller {
         (service, operation): Call,
         mut act: impl FnMut() -> BoxFuture<'a, Result<T, E>> + Send,
     ) -> Result<T, E> {
-        let sent = self.clock.machine_now();
         let (fate, takes) = self.world.faults.of_call(service);
         self.risk(takes);
-        self.world.time.sleep(takes / 2).await;
+        let attempt = takes.min(ATTEMPT_TIMEOUT);
+        self.world.time.sleep(takes - attempt).await;
+        let sent = self.clock.machine_now();
+        self.world.time.sleep(attempt / 2).await;
         self.world.happened(fate as u64, operation.len());
         let done = match fate {
             Fate::Refused | Fate::Down => None,
@@ -51,7 +56,7 @@ impl Caller {
             Fate::Done | Fate::Lost | Fate::Slow => Some(act().await),
         };
         let stamp = self.world.now();
-        self.world.time.sleep(takes / 2).await;
+        self.world.time.sleep(attempt / 2).await;
         if service == Service::Table && !matches!(fate, Fate::Down | Fate::Lost) {
             self.observe(stamp, sent);
         }
@@ -82,8 +87,7 @@ impl Caller {
         if self.world.has_flaw(Flaw::UncorrectedClocks) {
             return;
         }
-        let seconds = stamp.as_second();
-        let stamp = Timestamp::from_second(seconds).unwrap();
+        let stamp = Timestamp::from_second(stamp.as_second()).unwrap();
         self.clock.observe(stamp, sent, self.clock.machine_now());
     }
 }

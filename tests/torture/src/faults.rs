@@ -311,9 +311,7 @@ impl Faults {
                 }
             }
         }
-        for (kind, rate) in
-            [(FaultKind::Failures, PROVIDER_OUTAGES), (FaultKind::Throttling, THROTTLINGS)]
-        {
+        for (kind, rate) in [(FaultKind::Failures, PROVIDER_OUTAGES), (FaultKind::Throttling, THROTTLINGS)] {
             if self.strikes(kind, rate) {
                 let begins = outage(PROVIDER_OUTAGE_LASTS);
                 let mut outages = self.outages.lock().unwrap();

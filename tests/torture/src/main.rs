@@ -10,9 +10,20 @@ fn main() {
     let seed = a.next().unwrap().parse().unwrap();
     let cycles = a.next().unwrap().parse().unwrap();
     let mut plan = Plan::new(seed, cycles);
-    if let Some(x) = a.next() { if x == "none" { plan.faults = vec![]; } else { plan.trace = x.parse().ok(); } }
+    if let Some(x) = a.next() {
+        if x == "none" {
+            plan.faults = vec![];
+        } else {
+            plan.trace = x.parse().ok();
+        }
+    }
     let t = std::time::Instant::now();
     let r = run(plan, |_| {});
-    for l in &r.trace { println!("{l}"); }
-    for (c, l) in &r.incidents { println!("!{c} {l}"); } println!("{r}\n{:?} {:?}", r.failures(), t.elapsed());
+    for l in &r.trace {
+        println!("{l}");
+    }
+    for (c, l) in &r.incidents {
+        println!("!{c} {l}");
+    }
+    println!("{r}\n{:?} {:?}", r.failures(), t.elapsed());
 }

@@ -2,9 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use domain::{
-    connection::SealedTokens, provider::Provider, sealing::fingerprint, secret::RefreshToken,
-};
+use domain::{connection::SealedTokens, provider::Provider, sealing::fingerprint, secret::RefreshToken};
 use jiff::Timestamp;
 
 use crate::executor::ProcessId;
@@ -165,7 +163,10 @@ impl Grant {
 
     /// The fingerprint of the refresh token in an envelope that the table took.
     pub(crate) fn named_by(&self, envelope: &[u8]) -> Option<&str> {
-        self.envelopes.iter().find(|(known, _)| known == envelope).map(|(_, fingerprint)| fingerprint.as_str())
+        self.envelopes
+            .iter()
+            .find(|(known, _)| known == envelope)
+            .map(|(_, fingerprint)| fingerprint.as_str())
     }
 
     /// A call begins for one of its tokens; false while another is under way.

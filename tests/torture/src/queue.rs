@@ -218,7 +218,8 @@ impl Queues {
 
     /// Whether a token set of a connection is on the recovery queue.
     pub(crate) fn recovers(&self, key: &ConnectionKey) -> bool {
-        let is_its = |message: &Message| matches!(&message.body, Body::Spilled(spilled) if spilled.key == *key);
+        let is_its =
+            |message: &Message| matches!(&message.body, Body::Spilled(spilled) if spilled.key == *key);
         self.0.lock().unwrap().messages.values().any(is_its)
     }
 }

@@ -13,7 +13,13 @@ use domain::{
 };
 use jiff::Timestamp;
 
-use crate::{caller::Caller, connect, faults::Service::Table, plan::Flaw, world::{index, is_busy}};
+use crate::{
+    caller::Caller,
+    connect,
+    faults::Service::Table,
+    plan::Flaw,
+    world::{index, is_busy},
+};
 
 #[async_trait]
 impl RefreshStore for Caller {

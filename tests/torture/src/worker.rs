@@ -113,11 +113,14 @@ impl Process {
 
     /// One invocation, which ends by itself before `ends_at` by the machine's clock.
     async fn run(&self, work: Work, ends_at: Timestamp) {
-        let deadline = || earlier(self.clock.of_machine(ends_at), CLOSING_TIME);
+        if self.refresher.set_clock().await.is_err() {
+            return;
+        }
+        let deadline = earlier(self.clock.of_machine(ends_at), CLOSING_TIME);
         match work {
-            Work::Batch(messages) => self.batch(messages, deadline()).await,
+            Work::Batch(messages) => self.batch(messages, deadline).await,
             Work::Direct(message, tell) => {
-                let reports = self.refresh_all(pairs(&message).collect(), deadline()).await;
+                let reports = self.refresh_all(pairs(&message).collect(), deadline).await;
                 let answers = reports.iter().zip(&message.connections).map(|(report, key)| match report {
                     Ok(report) => RefreshAnswer::from(report),
                     Err(_) => RefreshAnswer::unavailable(key),
@@ -127,7 +130,7 @@ impl Process {
             }
             Work::Sweep => {
                 // The next one goes on where this one failed.
-                let _next_goes_on = self.sweep.run(&self.refresher.breakers, deadline()).await.is_err();
+                let _next_goes_on = self.sweep.run(&self.refresher.breakers, deadline).await.is_err();
             }
         }
         self.refresher.breakers.flush().await;
@@ -217,22 +220,15 @@ fn pairs(message: &RefreshMessage) -> impl Iterator<Item = (&ConnectionKey, Trig
 /// The engine, on everything that a worker calls.
 fn refresher(caller: &Arc<Caller>) -> Refresher {
     let world = &caller.world;
-    let breaker =
-        BreakerSettings { failures: DEFAULT_FAILURES, reset: DEFAULT_RESET, probe: DEFAULT_LEASE };
-    let outage =
-        OutageSettings { share: DEFAULT_SHARE, minimum: DEFAULT_MINIMUM, window: DEFAULT_WINDOW };
+    let breaker = BreakerSettings { failures: DEFAULT_FAILURES, reset: DEFAULT_RESET, probe: DEFAULT_LEASE };
+    let outage = OutageSettings { share: DEFAULT_SHARE, minimum: DEFAULT_MINIMUM, window: DEFAULT_WINDOW };
     let endpoint = |provider| (provider, caller.clone() as Arc<dyn TokenEndpoint>);
     Refresher {
         store: caller.clone(),
         connections: caller.clone(),
         endpoints: Provider::ALL.into_iter().map(endpoint).collect(),
         revocations: HashMap::new(),
-        breakers: Breakers::new(
-            caller.clone(),
-            caller.clock.clone(),
-            caller.clone(),
-            (breaker, outage),
-        ),
+        breakers: Breakers::new(caller.clone(), caller.clock.clone(), caller.clone(), (breaker, outage)),
         sealer: TokenSealer::new(DEPLOYMENT.to_owned(), caller.clone(), world.entropy()),
         queue: caller.clone(),
         recovery: caller.clone(),
