@@ -99,6 +99,9 @@ pub enum HandleError {
     /// A direct message of the wrong version or size.
     #[error("the message is refused")]
     Message(#[source] domain::refresh::MessageError),
+    /// The table did not say what time it is, and a worker that does not know may do nothing.
+    #[error("the clock could not be set")]
+    Clock(#[source] StoreError),
     /// The connection that is to be ended could not be read or settled.
     #[error("the connection could not be ended")]
     Disconnect(#[source] StoreError),
@@ -113,9 +116,7 @@ pub async fn handle(
     event: serde_json::Value,
     deadline: Timestamp,
 ) -> Result<Reply, HandleError> {
-    // Before any lease is judged the table must have answered once: its answer puts our clock right. What it tells is kept,
-    // so that in a process that has just asked this costs nothing.
-    deps.refresher.breakers.health(Provider::QuickBooks).await;
+    deps.refresher.set_clock().await.map_err(HandleError::Clock)?;
     let deadline = earlier(deps.refresher.clock.of_machine(deadline), CLOSING_TIME);
     let reply = reply(deps, event, deadline).await;
     // The process may stand still from here on: what its attempts told of the providers is for all workers to know.

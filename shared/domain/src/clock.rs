@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -20,6 +20,11 @@ pub trait Clock: Send + Sync {
 
     /// Returns after `duration` has passed on this clock.
     async fn sleep(&self, duration: Duration);
+
+    /// Whether it can be relied on: a machine's own clock may be wrong by minutes before anything put it right.
+    fn is_set(&self) -> bool {
+        true
+    }
 
     /// What this clock shows at an instant that the machine told by its own clock.
     fn of_machine(&self, at: Timestamp) -> Timestamp {
@@ -65,13 +70,14 @@ pub struct CorrectedClock {
     machine: Arc<dyn Clock>,
     /// What is added to the machine's clock, in milliseconds.
     offset_ms: AtomicI64,
+    is_set: AtomicBool,
 }
 
 impl CorrectedClock {
     /// Shows what `machine` shows, until an answer says otherwise.
     #[must_use]
     pub fn new(machine: Arc<dyn Clock>) -> Self {
-        Self { machine, offset_ms: AtomicI64::new(0) }
+        Self { machine, offset_ms: AtomicI64::new(0), is_set: AtomicBool::new(false) }
     }
 
     /// The present as the machine's own clock shows it, for [`Self::observe`].
@@ -93,6 +99,7 @@ impl CorrectedClock {
         let within = |offset: i64| offset.clamp(lowest, highest);
         let before = self.offset_ms.update(Ordering::Relaxed, Ordering::Relaxed, within);
         let after = within(before);
+        self.is_set.store(true, Ordering::Relaxed);
         if after.abs_diff(before) >= WORTH_TELLING_MS {
             tracing::warn!(offsetMs = after, formerOffsetMs = before, "This machine's clock is wrong");
         }
@@ -107,6 +114,11 @@ impl Clock for CorrectedClock {
 
     async fn sleep(&self, duration: Duration) {
         self.machine.sleep(duration).await;
+    }
+
+    /// Once an answer said what time it is.
+    fn is_set(&self) -> bool {
+        self.is_set.load(Ordering::Relaxed)
     }
 
     fn of_machine(&self, at: Timestamp) -> Timestamp {

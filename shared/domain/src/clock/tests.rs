@@ -26,6 +26,18 @@ fn clock() -> CorrectedClock {
     CorrectedClock::new(Arc::new(Stopped))
 }
 
+#[test]
+fn a_clock_is_set_once_an_answer_said_what_time_it_is() {
+    let clock = clock();
+    assert!(!clock.is_set());
+
+    clock.observe(at(0), at(1000), at(0));
+    assert!(!clock.is_set(), "nothing follows from an answer that came before its question");
+
+    clock.observe(at(0), at(0), at(1000));
+    assert!(clock.is_set());
+}
+
 fn offset(clock: &CorrectedClock) -> i64 {
     clock.now().as_millisecond()
 }

@@ -155,6 +155,23 @@ impl Refresher {
         self.attempt(&held, &tokens, deadline).await
     }
 
+    /// Puts the clock right where no answer of the table has yet: by a clock that is wrong a lease of another worker may
+    /// look as if it had ended, and the time that is left as if there were more of it.
+    pub async fn set_clock(&self) -> Result<(), StoreError> {
+        if self.clock.is_set() {
+            return Ok(());
+        }
+        // Any read will do, and this one is of use to the refreshes that follow.
+        self.breakers.health(Provider::QuickBooks).await;
+        if self.clock.is_set() {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable {
+            operation: "set_clock",
+            source: "the table did not say what time it is".into(),
+        })
+    }
+
     /// Takes the lease for a purpose, or says why it cannot be had.
     pub(super) async fn lease(
         &self,
@@ -162,6 +179,7 @@ impl Refresher {
         trigger: Trigger,
         purpose: LeasePurpose,
     ) -> Result<Result<Held, Unleased>, StoreError> {
+        self.set_clock().await?;
         let started_at = self.clock.now();
         let lease = Lease {
             owner: self.owner.clone(),

@@ -1,0 +1,154 @@
+//! What goes on around the workers: the minute's clock, those who use tokens, those who press buttons.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use domain::{
+    access::{AccessError, AccessTokens},
+    clock::CorrectedClock,
+    refresh::{
+        DisconnectAnswer, DisconnectMessage, RefreshAnswer, RefreshInvoker, RefreshMessage, RefreshPolicy,
+        Trigger,
+    },
+    sealing::TokenSealer,
+    store::StoreError,
+};
+use futures::future::{Either, select};
+use tokio::sync::oneshot;
+
+use crate::{
+    caller::{Caller, MachineClock},
+    connect::DEPLOYMENT,
+    endpoint,
+    executor::ENVIRONMENT,
+    worker::{self, Work},
+    world::{World, is_busy},
+};
+
+const MINUTE: Duration = Duration::from_mins(1);
+/// A busy connection is used once in so many minutes, on average: a few times a day.
+const BUSY_USE: f64 = 180.0;
+/// Any other once in so many: every other day, so that it falls idle in between.
+const IDLE_USE: f64 = 48.0 * 60.0;
+/// Somebody presses the button of one connection once in so many minutes.
+const MANUAL: f64 = 4.0 * 24.0 * 60.0;
+/// Once in so many minutes fifty press that of the same connection at once.
+const CROWD: f64 = 12.0 * 60.0;
+/// How many that are.
+const CROWD_SIZE: usize = 50;
+/// Within what time they do.
+const CROWD_WITHIN: Duration = Duration::from_secs(2);
+
+/// Calls the sweep once a minute, and now and then not, or twice.
+pub(crate) async fn sweeps(world: Arc<World>) {
+    loop {
+        for _ in 0..world.faults.sweeps() {
+            worker::invoke(&world, Work::Sweep);
+        }
+        let missed = u32::try_from(world.faults.sweepless_minutes()).unwrap_or_default();
+        world.time.sleep(MINUTE * (1 + missed)).await;
+    }
+}
+
+/// Uses and refreshes connections until it is told to stop.
+pub(crate) async fn customers(world: Arc<World>) {
+    let count = |limit: usize, rate: f64| {
+        let limit = u32::try_from(limit).unwrap_or_default();
+        world.chance.times(f64::from(limit) / rate)
+    };
+    let any = || world.chance.below(world.plan.connections);
+    let busy = (0..world.plan.connections).filter(|connection| is_busy(*connection)).count();
+    let idle = world.plan.connections - busy;
+    while !world.is_calm() {
+        // Each is drawn among all; those of the other sort are passed over.
+        for _ in 0..count(busy, BUSY_USE) + count(idle, IDLE_USE) {
+            let connection = any();
+            if is_busy(connection) || world.chance.happens(BUSY_USE / IDLE_USE) {
+                soon(&world, MINUTE, use_token(world.clone(), connection));
+            }
+        }
+        for _ in 0..count(world.plan.connections, MANUAL) {
+            soon(&world, MINUTE, press(world.clone(), any()));
+        }
+        if count(1, CROWD) > 0 {
+            let connection = any();
+            for _ in 0..CROWD_SIZE {
+                soon(&world, CROWD_WITHIN, press(world.clone(), connection));
+            }
+        }
+        world.time.sleep(MINUTE).await;
+    }
+}
+
+/// Begins something at some moment of a time that begins now.
+fn soon(world: &Arc<World>, within: Duration, task: impl Future<Output = ()> + Send + 'static) {
+    let after = world.chance.within(0..=i64::try_from(within.as_millis()).unwrap_or_default());
+    let time = world.time.clone();
+    world.time.spawn(ENVIRONMENT, async move {
+        time.sleep(Duration::from_millis(after.unsigned_abs())).await;
+        task.await;
+    });
+}
+
+/// Presses the button of a connection.
+async fn press(world: Arc<World>, connection: usize) {
+    let message = RefreshMessage::new(vec![world.keys[connection].clone()], Trigger::Manual);
+    worker::invoke(&world, Work::Direct(message, None));
+}
+
+/// Uses a connection as other functions do.
+pub(crate) async fn use_token(world: Arc<World>, connection: usize) {
+    is_served(&world, connection).await;
+}
+
+/// Whether a connection has a working access token, as other functions see it.
+pub(crate) async fn is_served(world: &Arc<World>, connection: usize) -> bool {
+    let machine = MachineClock { world: world.clone(), skew_ms: 0 };
+    let clock = Arc::new(CorrectedClock::new(Arc::new(machine)));
+    let caller = Arc::new(Caller { world: world.clone(), process: ENVIRONMENT, clock: clock.clone() });
+    let tokens = AccessTokens {
+        connections: caller.clone(),
+        sealer: TokenSealer::new(DEPLOYMENT.to_owned(), caller.clone(), world.entropy()),
+        refresh: caller,
+        clock,
+        policy: RefreshPolicy::default(),
+    };
+    let given: Result<_, AccessError> = tokens.access_token(&world.keys[connection]).await;
+    world.tell(connection, || format!("is used: {:?}", given.as_ref().map(|_| "served")));
+    let is_good = given.as_ref().is_ok_and(|token| endpoint::accepts(world, connection, token));
+    let totals = &mut world.ledger().totals;
+    match given {
+        Ok(_) if is_good => totals.uses += 1,
+        Ok(_) => totals.bad_tokens += 1,
+        Err(_) => totals.unserved += 1,
+    }
+    is_good
+}
+
+#[async_trait]
+impl RefreshInvoker for Caller {
+    async fn invoke(
+        &self,
+        message: &RefreshMessage,
+        wait: Duration,
+    ) -> Result<Option<Vec<RefreshAnswer>>, StoreError> {
+        let world = &self.world;
+        let (tell, told) = oneshot::channel();
+        worker::invoke(world, Work::Direct(message.clone(), Some(tell)));
+        match select(told, pin!(world.time.sleep(wait))).await {
+            Either::Left((Ok(answers), _)) => Ok(Some(answers)),
+            Either::Left((Err(_), _)) => {
+                Err(StoreError::Unavailable { operation: "invoke", source: "the worker was killed".into() })
+            }
+            Either::Right(_) => Ok(None),
+        }
+    }
+
+    async fn disconnect(
+        &self,
+        _message: &DisconnectMessage,
+        _wait: Duration,
+    ) -> Result<Option<DisconnectAnswer>, StoreError> {
+        Ok(None)
+    }
+}
