@@ -97,7 +97,7 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:DeleteItem", "ConnectionsTable", _keys("TENANT#*"))
         | _grants("dynamodb:Query", "ConnectionsTable/index/due")
         | _grants("dynamodb:PutItem", "HistoryTable")
-        | _grants("dynamodb:GetItem Query PutItem UpdateItem", "ControlTable", _keys("SCHEDULER", "BREAKER#*"))
+        | _grants("dynamodb:Query PutItem UpdateItem", "ControlTable", _keys("SCHEDULER", "BREAKER#*"))
         | _grants("kms:Decrypt", "TokenKey", _purpose("refresh"))
         | _grants("kms:GenerateDataKey", "TokenKey", _purpose("access", "refresh"))
         | _grants("sqs:SendMessage", "RefreshQueue RefreshDlq RecoveryQueue RecoveryDlq")

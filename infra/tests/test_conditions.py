@@ -54,7 +54,7 @@ def test_confirming_writes_what_it_may_write_and_nothing_else(expanded: Expanded
 
 
 def test_noting_a_use_writes_what_it_may_write_and_nothing_else(expanded: Expanded) -> None:
-    assert written("mark_used") == allowed(expanded, "SyncFunction", "NoteUse")
+    assert written("note_use") == allowed(expanded, "SyncFunction", "NoteUse")
 
 
 def test_what_counts_as_harmless_is_what_is_allowed(expanded: Expanded) -> None:
