@@ -1,19 +1,29 @@
 //! The history of one connection, and what is found when somebody has changed it.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use domain::{
     api_key::Role,
     connection::ConnectionKey,
-    refresh::{AttemptFailure, AttemptLog as _, FailureClass, RefreshAttempt},
+    id::TenantId,
+    provider::Provider,
+    refresh::{AttemptFailure, AttemptLog, FailureClass, RefreshAttempt, Refresher, Trigger, policy::later},
+    store::StoreError,
 };
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
-use tests::sample;
+use tests::{memory::InMemoryAttempts, sample};
 
 use crate::{
     api_world::ApiWorld,
-    world::{World, invalid_grant},
+    world::{FUNCTION_LIFE, World, invalid_grant},
 };
 
 /// A connection with an attempt a minute, the last of which ended its grant.
@@ -149,4 +159,59 @@ async fn a_history_longer_than_one_call_verifies_says_so() {
     }
 
     assert_eq!(verified(&world, &key).await["complete"], false);
+}
+
+/// A history to which an attempt is added just before it is first read.
+struct Growing {
+    attempts: Arc<InMemoryAttempts>,
+    refresher: Arc<Refresher>,
+    has_grown: AtomicBool,
+}
+
+#[async_trait]
+impl AttemptLog for Growing {
+    async fn record(&self, attempt: &RefreshAttempt) -> Result<(), StoreError> {
+        self.attempts.record(attempt).await
+    }
+
+    async fn list(
+        &self,
+        provider: Provider,
+        tenant: Option<&TenantId>,
+        limit: u32,
+    ) -> Result<Vec<RefreshAttempt>, StoreError> {
+        self.attempts.list(provider, tenant, limit).await
+    }
+
+    async fn list_of(
+        &self,
+        provider: Provider,
+        key: &ConnectionKey,
+        limit: u32,
+    ) -> Result<Vec<RefreshAttempt>, StoreError> {
+        if !self.has_grown.swap(true, Ordering::SeqCst) {
+            let deadline = later(self.refresher.clock.now(), FUNCTION_LIFE);
+            self.refresher.refresh(key, Trigger::Manual, deadline).await?;
+        }
+        self.attempts.list_of(provider, key, limit).await
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_ends_while_the_history_is_read_is_no_forgery() {
+    let world = World::new();
+    let key = world.connected().await;
+    world.clock.advance(Duration::from_mins(1));
+    let (mut deps, caller) = ApiWorld::deps(&world, Role::Viewer, Some(&key.tenant)).await;
+    deps.attempts = Arc::new(Growing {
+        attempts: world.attempts.clone(),
+        refresher: world.refresher.clone(),
+        has_grown: AtomicBool::new(false),
+    });
+    let api = ApiWorld::of(deps, caller);
+
+    let path = format!("/api/connections/{}/history/verification", key.connection);
+    let (_, told) = api.call("GET", &path, None).await;
+
+    assert_eq!((&told["entries"], &told["intact"]), (&json!(1), &json!(true)), "{told}");
 }
