@@ -17,6 +17,7 @@ use crate::{
         FENCE, FINGERPRINT, FORMER_LEASE, FORMER_SPENDS, FORMER_STATE, FORMER_WRITE, GENERATION, Key, LEASE,
         LEASE_SPENDS, REASON, STATE, TOKENS, WRITE_ID,
     },
+    update::Update,
 };
 
 /// How often a connection that changes under our hands is looked at again; whoever changes it that often is at work on it,
@@ -41,9 +42,7 @@ impl DynamoConnections {
             if let Some(outcome) = outcome(&found, spilled) {
                 return Ok(outcome);
             }
-            let request = self.completion(&found, spilled, due);
-            let request =
-                request.expression_attribute_values(":write_id", connection_item::write_mark(write_id));
+            let request = self.completion(&found, spilled, (due, write_id));
             match conditional("complete", request.send().await)? {
                 Conditional::Written(_) => return Ok(CompleteOutcome::Stored),
                 Conditional::Refused(item) => seen = item,
@@ -54,32 +53,31 @@ impl DynamoConnections {
 
     /// The write, where the connection still is as it was `found`. It needs no lease, so it keeps the mark of a settlement
     /// that it comes upon.
-    fn completion(&self, found: &Connection, spilled: &SpilledTokens, due: Due) -> UpdateItemFluentBuilder {
-        let mut update = format!(
-            "SET #{TOKENS} = :tokens, #{FORMER_WRITE} = if_not_exists(#{FORMER_WRITE}, #{WRITE_ID}), \
-             #{WRITE_ID} = :write_id"
-        );
-        let mut removes = vec![];
-        let mut values = vec![];
-        if found.state == ConnectionState::ReconnectRequired {
-            update += &format!(", #{STATE} = if_not_exists(#{FORMER_STATE}, :active)");
-            values.push((":active".to_owned(), text(ConnectionState::Active.as_str())));
-            removes.extend([REASON, FORMER_STATE]);
+    fn completion(
+        &self,
+        found: &Connection,
+        spilled: &SpilledTokens,
+        (due, write_id): (Due, &str),
+    ) -> UpdateItemFluentBuilder {
+        let mut update = Update::default();
+        update.sets.push((TOKENS, connection_item::write_tokens(&spilled.tokens)));
+        update.sets.push((WRITE_ID, connection_item::write_mark(write_id)));
+        update.copies.push((FORMER_WRITE, format!("if_not_exists(#{FORMER_WRITE}, #{WRITE_ID})")));
+        let is_condemned = found.state == ConnectionState::ReconnectRequired;
+        if is_condemned {
+            update.copies.push((STATE, format!("if_not_exists(#{FORMER_STATE}, :active)")));
+            update.removes.extend([REASON, FORMER_STATE]);
         }
         if found.state != ConnectionState::Disconnecting {
             let owner = (found.provider, &spilled.key.connection);
-            for (name, value) in due_index::entry(owner, due, self.due_shards) {
-                update += &format!(", #{name} = :{name}");
-                values.push((format!(":{name}"), value));
-            }
+            update.sets.extend(due_index::entry(owner, due, self.due_shards));
         }
         if found.fence == spilled.fence {
-            removes.extend([LEASE, LEASE_SPENDS, FORMER_LEASE, FORMER_SPENDS]);
+            update.removes.extend([LEASE, LEASE_SPENDS, FORMER_LEASE, FORMER_SPENDS]);
         }
-        if !removes.is_empty() {
-            let removes: Vec<_> = removes.iter().map(|name| format!("#{name}")).collect();
-            update += &format!(" REMOVE {}", removes.join(", "));
-        }
+        let (update, mut values) = update.into_expression();
+        let active = (":active".to_owned(), text(ConnectionState::Active.as_str()));
+        values.extend(is_condemned.then_some(active));
         let condition = format!(
             "#{STATE} = :state AND #{FENCE} = :fence \
              AND #{TOKENS}.#{FINGERPRINT} = :replaces AND #{TOKENS}.#{GENERATION} = :generation"
@@ -89,10 +87,9 @@ impl DynamoConnections {
             .table_name(&self.table)
             .set_key(Some(Key::connection(&spilled.key).into_item()))
             .set_expression_attribute_names(Some(names([&update, &condition])))
-            .set_expression_attribute_values(Some(values.into_iter().collect()))
+            .set_expression_attribute_values(Some(values))
             .update_expression(update)
             .condition_expression(condition)
-            .expression_attribute_values(":tokens", connection_item::write_tokens(&spilled.tokens))
             .expression_attribute_values(":state", text(found.state.as_str()))
             .expression_attribute_values(":fence", number(found.fence))
             .expression_attribute_values(":replaces", connection_item::write_fingerprint(&spilled.replaces))

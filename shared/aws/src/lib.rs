@@ -43,6 +43,7 @@ mod sweep_log;
 mod sync_queue;
 mod tenant;
 mod transition;
+mod update;
 
 pub use api_key::DynamoApiKeys;
 pub use attempts::{DEFAULT_RETENTION, DynamoAttempts};

@@ -19,7 +19,6 @@ use crate::{
         FENCE, FINGERPRINT, FORMER_LEASE, FORMER_SPENDS, FORMER_WRITE, GENERATION, Key, LEASE, LEASE_ENDS,
         LEASE_SPENDS, PK, STATE, TOKENS, WRITE_ID, WRITE_PREFIX,
     },
-    settlement::SettleExpression,
 };
 
 /// Takes the lease; `lease.spends` is copied from the token set that stands.
@@ -80,7 +79,7 @@ impl DynamoConnections {
         settlement: &Settlement,
     ) -> Result<Settled, SettleError> {
         let marked = states.contains(&ConnectionState::Disconnecting);
-        let SettleExpression { update, values } = self.settle_expression(lease, settlement, marked);
+        let (update, values) = self.settlement_update(lease, settlement, marked).into_expression();
         let condition = may_settle(states, &settlement.ending);
         let judged = match settlement.ending {
             Ending::Dead { generation, .. } => Some((":judged".to_owned(), number(generation))),

@@ -1,8 +1,5 @@
-//! A settlement as an update expression.
+//! A settlement as an update.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     connection::{ConnectionState, Due},
     refresh::{Attempted, Ending, LeasePurpose, RefreshLease, Settlement},
@@ -16,56 +13,41 @@ use crate::{
         FORMER_STATE, FORMER_WRITE, LAST, LEASE, LEASE_SPENDS, NOTICES, REASON, STATE, SUCCEEDED, TOKENS,
         USED_AT, WRITE_ID,
     },
+    update::Update,
 };
-
-/// An update, and the values that it names: `:name` is for the attribute `name`.
-pub(crate) struct SettleExpression {
-    pub(crate) update: String,
-    pub(crate) values: HashMap<String, AttributeValue>,
-}
-
-/// The clauses of an update, as they come together.
-#[derive(Default)]
-struct Clauses {
-    sets: Vec<(&'static str, AttributeValue)>,
-    /// Attributes that take the value that another had.
-    copies: Vec<(&'static str, &'static str)>,
-    removes: Vec<&'static str>,
-    adds: Vec<(&'static str, AttributeValue)>,
-}
 
 impl DynamoConnections {
     /// The update that stores `settlement`, on a connection that is `disconnecting` or not.
-    pub(crate) fn settle_expression(
+    pub(crate) fn settlement_update(
         &self,
         lease: &RefreshLease,
         settlement: &Settlement,
         disconnecting: bool,
-    ) -> SettleExpression {
-        let mut clauses = Clauses::default();
-        clauses.sets.push((WRITE_ID, connection_item::write_mark(&settlement.write_id)));
-        clauses.sets.push((USED_AT, instant(settlement.used_at)));
-        clauses.removes.push(FORMER_WRITE);
-        clauses.end(&settlement.ending, disconnecting);
+    ) -> Update {
+        let mut update = Update::default();
+        update.sets.push((WRITE_ID, connection_item::write_mark(&settlement.write_id)));
+        update.sets.push((USED_AT, instant(settlement.used_at)));
+        update.removes.push(FORMER_WRITE);
+        update.end(&settlement.ending, disconnecting);
         // Whoever marked the connection made it due for its end, which a refresh under way does not put off.
         if lease.purpose == LeasePurpose::Disconnect || !disconnecting {
             match due(settlement, disconnecting) {
                 Some(due) => {
                     let owner = (lease.provider, &lease.key.connection);
-                    clauses.sets.extend(due_index::entry(owner, due, self.due_shards));
+                    update.sets.extend(due_index::entry(owner, due, self.due_shards));
                 }
-                None => clauses.removes.extend([DUE_AT, DUE_SHARD]),
+                None => update.removes.extend([DUE_AT, DUE_SHARD]),
             }
         }
         if let Some(attempt) = &settlement.attempt {
-            clauses.count(&settlement.ending, attempt.duration_ms);
-            clauses.keep(attempt);
+            update.count(&settlement.ending, attempt.duration_ms);
+            update.keep(attempt);
         }
-        clauses.into_expression()
+        update
     }
 }
 
-impl Clauses {
+impl Update {
     /// What an ending does to state, tokens and lease.
     fn end(&mut self, ending: &Ending, disconnecting: bool) {
         if !matches!(ending, Ending::Unknown) {
@@ -74,7 +56,7 @@ impl Clauses {
         match ending {
             Ending::Rotated(tokens) => self.sets.push((TOKENS, connection_item::write_tokens(tokens))),
             Ending::Dead { reason, .. } if !disconnecting => {
-                self.copies.push((FORMER_STATE, STATE));
+                self.copies.push((FORMER_STATE, format!("#{STATE}")));
                 self.sets.push((STATE, text(ConnectionState::ReconnectRequired.as_str())));
                 self.sets.push((REASON, text(reason)));
             }
@@ -106,32 +88,9 @@ impl Clauses {
     /// Keeps what the connection keeps of an attempt.
     fn keep(&mut self, attempt: &Attempted) {
         self.sets.push((LAST, connection_item::write_last(&attempt.last)));
-        for (name, value) in [
-            (CHAIN, connection_item::write_chain(attempt.chain)),
-            (CALLS, connection_item::write_calls(&attempt.calls)),
-            (NOTICES, connection_item::write_notices(attempt.notices)),
-        ] {
-            match value {
-                Some(value) => self.sets.push((name, value)),
-                None => self.removes.push(name),
-            }
-        }
-    }
-
-    fn into_expression(self) -> SettleExpression {
-        let Self { sets, copies, removes, adds } = self;
-        let set = |(name, _): &(&str, _)| format!("#{name} = :{name}");
-        let copy = |(name, from): &(&str, &str)| format!("#{name} = #{from}");
-        let add = |(name, _): &(&str, _)| format!("#{name} :{name}");
-        let clauses = [
-            ("SET", sets.iter().map(set).chain(copies.iter().map(copy)).collect::<Vec<_>>()),
-            ("REMOVE", removes.iter().map(|name| format!("#{name}")).collect()),
-            ("ADD", adds.iter().map(add).collect()),
-        ];
-        let clauses = clauses.into_iter().filter(|(_, parts)| !parts.is_empty());
-        let clauses: Vec<_> = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect();
-        let values = sets.into_iter().chain(adds).map(|(name, value)| (format!(":{name}"), value)).collect();
-        SettleExpression { update: clauses.join(" "), values }
+        self.set_or_remove(CHAIN, connection_item::write_chain(attempt.chain));
+        self.set_or_remove(CALLS, connection_item::write_calls(&attempt.calls));
+        self.set_or_remove(NOTICES, connection_item::write_notices(attempt.notices));
     }
 }
 
