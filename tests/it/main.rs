@@ -22,6 +22,7 @@ mod oauth;
 mod outage;
 mod recovery;
 mod refresh;
+mod refresh_queue;
 mod retries;
 mod sealing;
 mod secrets;
