@@ -1,6 +1,9 @@
 //! An AWS endpoint that counts: for what an emulator could not show, which calls a function makes and with what.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
 
 use aws::SdkConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -27,7 +30,11 @@ pub(crate) struct AwsCall {
 struct Seen {
     calls: Mutex<Vec<AwsCall>>,
     down: Mutex<bool>,
+    refusals: Mutex<VecDeque<Vec<Refusal>>>,
 }
+
+/// A message of a batch that is not taken: its id, and whether that is the sender's fault.
+pub(crate) type Refusal = (&'static str, bool);
 
 /// The endpoint, for as long as the test runs.
 pub(crate) struct AwsEndpoint {
@@ -54,6 +61,11 @@ impl AwsEndpoint {
         self.seen.calls.lock().unwrap().clone()
     }
 
+    /// Refuses these messages of the next batch for which nothing was said yet.
+    pub(crate) fn refuse(&self, refusals: &[Refusal]) {
+        self.seen.refusals.lock().unwrap().push_back(refusals.to_vec());
+    }
+
     /// Makes every call fail from now on.
     pub(crate) fn go_down(&self) {
         *self.seen.down.lock().unwrap() = true;
@@ -78,11 +90,18 @@ async fn answer(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) 
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let reply = match target.as_str() {
         "AmazonSQS.SendMessageBatch" => {
-            let entries = body["Entries"].as_array().cloned().unwrap_or_default();
-            let sent = entries
+            let refused = seen.refusals.lock().unwrap().pop_front().unwrap_or_default();
+            let failed: Vec<_> = refused
                 .iter()
-                .map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "d"}));
-            json!({"Successful": sent.collect::<Vec<_>>(), "Failed": []})
+                .map(|(id, fault)| json!({"Id": id, "SenderFault": fault, "Code": "InternalError"}))
+                .collect();
+            let entries = body["Entries"].as_array().cloned().unwrap_or_default();
+            let sent: Vec<_> = entries
+                .iter()
+                .filter(|entry| !refused.iter().any(|(id, _)| entry["Id"] == *id))
+                .map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "d"}))
+                .collect();
+            json!({"Successful": sent, "Failed": failed})
         }
         _ => json!({"MessageId": "m", "MD5OfMessageBody": "d"}),
     };

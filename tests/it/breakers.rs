@@ -16,8 +16,8 @@ use domain::{
     id::Location,
     provider::Provider,
     refresh::{
-        BreakerState, BreakerStore as _, Breakers, DEFAULT_RESET, FailureClass, ProviderHealth,
-        RefreshOutcome, RefreshPolicy, Refresher, Trigger, policy::later,
+        BreakerState, BreakerStore as _, Breakers, FailureClass, ProviderHealth, RefreshOutcome,
+        RefreshPolicy, Refresher, Trigger, policy::later,
     },
     sealing::TokenSealer,
     secret::RefreshToken,
@@ -120,14 +120,35 @@ impl Workers {
         self.outcome(&self.worker(), &self.world.connected().await).await
     }
 
-    /// Lets the provider fail until the breaker opens; it works again afterwards.
-    async fn opened(&self) {
+    /// Lets the provider fail until the breaker opens, and lets as many workers as there will be connections read that
+    /// when it is almost over: they all know then that one may try, and no more. The provider works again.
+    async fn opened(&self) -> Vec<(Refresher, ConnectionKey)> {
         self.provider.fails.store(true, Ordering::SeqCst);
         for _ in 0..SETTINGS.0.failures {
             self.refreshed().await;
         }
         self.provider.fails.store(false, Ordering::SeqCst);
-        assert!(matches!(self.stored().await.breaker.state, BreakerState::Open { .. }));
+        let mut probers = vec![];
+        for _ in 0..PROBERS {
+            probers.push((self.worker(), self.world.connected().await));
+        }
+        let BreakerState::Open { until } = self.stored().await.breaker.state else { panic!("it is open") };
+        let left = Duration::try_from(until.duration_since(self.world.clock.now())).unwrap();
+        self.world.clock.advance(left - Duration::from_secs(1));
+        for (worker, _) in &probers {
+            assert_eq!(worker.breakers.health(PROVIDER).await.breaker.state, BreakerState::Open { until });
+        }
+        self.world.clock.advance(Duration::from_secs(1));
+        self.calls();
+        probers
+    }
+
+    /// Lets all of them try at once.
+    fn probes<'a>(
+        &'a self,
+        probers: &'a [(Refresher, ConnectionKey)],
+    ) -> FuturesUnordered<impl Future<Output = RefreshOutcome>> {
+        probers.iter().map(|(worker, key)| self.outcome(worker, key)).collect()
     }
 
     async fn stored(&self) -> ProviderHealth {
@@ -137,6 +158,14 @@ impl Workers {
     fn calls(&self) -> usize {
         self.provider.calls.swap(0, Ordering::SeqCst)
     }
+}
+
+async fn connected(workers: &Workers) -> Vec<ConnectionKey> {
+    let mut keys = vec![];
+    for _ in 0..PROBERS {
+        keys.push(workers.world.connected().await);
+    }
+    keys
 }
 
 #[tokio::test]
@@ -178,13 +207,10 @@ async fn one_answer_to_any_worker_begins_the_count_anew() {
 #[tokio::test]
 async fn of_twenty_workers_one_tries_whether_the_provider_is_back_and_its_answer_lets_all_pass() {
     let workers = Workers::new();
-    workers.opened().await;
-    let keys = connected(&workers).await;
-    workers.world.clock.advance(DEFAULT_RESET);
-    workers.calls();
+    let probers = workers.opened().await;
     workers.provider.holds.store(true, Ordering::SeqCst);
 
-    let mut probes: FuturesUnordered<_> = keys.iter().map(|key| probe(&workers, key)).collect();
+    let mut probes = workers.probes(&probers);
     for _ in 1..PROBERS {
         let outcome = probes.next().await.unwrap();
         assert!(matches!(outcome, RefreshOutcome::HeldBack { .. }), "{outcome:?}");
@@ -201,11 +227,9 @@ async fn of_twenty_workers_one_tries_whether_the_provider_is_back_and_its_answer
 #[tokio::test]
 async fn one_that_tried_and_was_lost_is_followed_by_another_when_its_time_is_over() {
     let workers = Workers::new();
-    workers.opened().await;
-    let keys = connected(&workers).await;
-    workers.world.clock.advance(DEFAULT_RESET);
+    let probers = workers.opened().await;
     workers.provider.holds.store(true, Ordering::SeqCst);
-    let mut probes: FuturesUnordered<_> = keys.iter().map(|key| probe(&workers, key)).collect();
+    let mut probes = workers.probes(&probers);
     for _ in 1..PROBERS {
         probes.next().await.unwrap();
     }
@@ -218,18 +242,6 @@ async fn one_that_tried_and_was_lost_is_followed_by_another_when_its_time_is_ove
 
     assert!(matches!(early, RefreshOutcome::HeldBack { .. }), "{early:?}");
     assert_eq!(next, RefreshOutcome::Refreshed);
-}
-
-async fn connected(workers: &Workers) -> Vec<ConnectionKey> {
-    let mut keys = vec![];
-    for _ in 0..PROBERS {
-        keys.push(workers.world.connected().await);
-    }
-    keys
-}
-
-async fn probe(workers: &Workers, key: &ConnectionKey) -> RefreshOutcome {
-    workers.outcome(&workers.worker(), key).await
 }
 
 #[tokio::test]

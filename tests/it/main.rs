@@ -23,6 +23,7 @@ mod outage;
 mod recovery;
 mod refresh;
 mod refresh_queues;
+mod refresh_queue;
 mod retries;
 mod sealing;
 mod secrets;

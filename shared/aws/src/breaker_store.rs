@@ -32,9 +32,9 @@ const FAILING: &str = "failing";
 const MINUTE: i64 = 60;
 /// No window in which attempts are counted is longer than an hour.
 const TALLY_KEPT: i64 = 60 * MINUTE;
-/// A minute's tally names no more connections once it names as many: some thousand workers may add theirs to one item
-/// during an outage, and an hour of such minutes is still one page of a query.
-const FAILING_KEPT: u32 = 200;
+/// A minute's tally names no more connections once it names as many, which is more than it ever takes to know of an
+/// outage (`OUTAGE_MINIMUM`): a thousand workers may add theirs to one item while it lasts, and each pays for all of it.
+const FAILING_KEPT: u32 = 500;
 
 /// The table that holds breakers.
 #[derive(Clone, Debug)]

@@ -210,6 +210,11 @@ proptest! {
         let from = from.index(attempts.len());
         let before = attempts[..from].last().map_or(ChainHead::default(), |entry| entry.link.unwrap().head());
         change(&mut attempts[from]);
+        let mut alone = attempts.clone();
+        linked(before, &mut alone[from..=from]);
+        let next = (from as u64 + 2).min(head.sequence);
+        prop_assert_eq!(wrong(head, &alone), [next], "nor the one that follows");
+
         linked(before, &mut attempts[from..]);
         prop_assert_eq!(wrong(head, &attempts), [head.sequence]);
     }
@@ -235,15 +240,17 @@ fn an_attempt_that_lost_its_lease_has_no_place_in_the_chain() {
 
 #[test]
 fn text_that_moves_from_one_field_to_the_next_is_another_entry() {
-    let entry = |code: &str, trace_id: &str| {
-        let mut attempt = attempt(1);
+    let entry = |id: &str, tenant: &str, (code, trace_id): (&str, &str)| {
+        let mut attempt = RefreshAttempt { id: id.parse().unwrap(), ..attempt(1) };
+        attempt.key.tenant = tenant.parse().unwrap();
         failure(&mut attempt).code = Some(code.to_owned());
         failure(&mut attempt).trace_id = Some(trace_id.to_owned());
         ChainLink::after(ChainHead::default(), &attempt).hash
     };
 
-    assert_ne!(entry("ab", "c"), entry("a", "bc"));
-    assert_ne!(entry("a", ""), entry("", "a"));
+    assert_ne!(entry("att_1", "acme", ("ab", "c")), entry("att_1", "acme", ("a", "bc")));
+    assert_ne!(entry("att_1", "acme", ("a", "")), entry("att_1", "acme", ("", "a")));
+    assert_ne!(entry("att_1", "acme", ("a", "")), entry("att_1a", "cme", ("a", "")));
 }
 
 #[test]
