@@ -14,6 +14,7 @@ use crate::{
     executor::{ENVIRONMENT, ProcessId},
     faults::{Fate, Service},
     plan::Flaw,
+    provider::Place,
     world::{World, at},
 };
 
@@ -78,7 +79,7 @@ impl Caller {
         let after = self.world.chance.lasting(Duration::ZERO..=during);
         self.world.time.spawn(ENVIRONMENT, async move {
             world.time.sleep(after).await;
-            world.kill(process);
+            world.kill(process, Place::Destroyed);
         });
     }
 

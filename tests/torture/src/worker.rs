@@ -32,6 +32,7 @@ use crate::{
     connect::DEPLOYMENT,
     executor::{ENVIRONMENT, ProcessId},
     faults::FaultKind,
+    provider::Place,
     queue::{Body, Handled, Received},
     world::{World, index},
 };
@@ -82,7 +83,7 @@ pub(crate) fn invoke(world: &Arc<World>, work: Work) {
         world.time.sleep(FUNCTION_LIFE).await;
         if !is_done.load(Ordering::Relaxed) && world.is_alive(id) {
             world.ledger().totals.overruns += 1;
-            world.kill(id);
+            world.kill(id, Place::Dropped);
         }
     });
 }
@@ -133,6 +134,7 @@ impl Process {
                 let _next_goes_on = self.sweep.run(&self.refresher.breakers, deadline).await.is_err();
             }
         }
+        self.caller.world.hands_are_empty(self.id);
         self.refresher.breakers.flush().await;
     }
 
@@ -195,7 +197,6 @@ impl Process {
             let outcome = report.as_ref().map(|report| &report.outcome);
             format!("worker {} ends {trigger:?} with {outcome:?}", self.id.0)
         });
-        world.hand_is_empty(index(key), self.id);
         report
     }
 

@@ -183,7 +183,7 @@ impl World {
     }
 
     /// Kills a worker: whatever it had in hand is gone.
-    pub(crate) fn kill(&self, process: ProcessId) {
+    pub(crate) fn kill(&self, process: ProcessId, place: Place) {
         if !self.killed.lock().unwrap().insert(process) {
             return;
         }
@@ -191,9 +191,12 @@ impl World {
         self.time.kill(process);
         self.happened(process.0, usize::MAX);
         self.ledger().totals.kills += 1;
-        let lost = self.settle_hands(process, Place::Destroyed);
+        let lost = self.settle_hands(process, place);
         for connection in lost {
-            self.tell(connection, || format!("worker {} is killed with the answer in hand", process.0));
+            match place {
+                Place::Destroyed => self.tell(connection, || format!("worker {} is killed with the answer in hand", process.0)),
+                _ => self.incident(connection, "time ends with the answer in hand"),
+            }
         }
     }
 
@@ -215,18 +218,10 @@ impl World {
         concerned
     }
 
-    /// A worker that lives has ended its work on a connection: what it has in hand now it has dropped.
-    pub(crate) fn hand_is_empty(&self, connection: usize, process: ProcessId) {
-        let mut dropped = 0;
-        for token in &mut self.grants()[connection].tokens {
-            if token.place == Place::InHand(process) {
-                token.place = Place::Dropped;
-                dropped += 1;
-            }
-        }
-        if dropped > 0 {
+    /// A worker that lives has ended its work: what it has in hand now it has dropped.
+    pub(crate) fn hands_are_empty(&self, process: ProcessId) {
+        for connection in self.settle_hands(process, Place::Dropped) {
             self.incident(connection, "its worker lives and has dropped the answer");
-            self.count(connection, |row| row.dropped += dropped);
         }
     }
 

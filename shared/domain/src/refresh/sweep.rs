@@ -185,11 +185,19 @@ impl Sweep {
         Duration::try_from(lag).unwrap_or_default()
     }
 
-    /// Reads the next connections of a walk: as many as [`CHUNK`], or to its end.
+    /// Reads the next connections of a walk: as many as [`CHUNK`], or to its end, or to a page that cannot be read. What
+    /// was read before that one is kept: else each minute that was missed would make it less likely to ever catch up.
     async fn chunk(&self, walk: &mut Walk) -> Result<Chunk, StoreError> {
         let mut chunk = Chunk::default();
         while let Some(step) = walk.steps.get(walk.step).filter(|_| chunk.keys.len() < CHUNK) {
-            let page = self.index.list_due(step.partition, step.times, walk.from.as_deref()).await?;
+            let page = match self.index.list_due(step.partition, step.times, walk.from.as_deref()).await {
+                Ok(page) => page,
+                Err(error) if chunk.begins.is_some() => {
+                    tracing::warn!(error = chain(&error), "Page of due connections is read again");
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             let (begins, ends) = step.spread;
             chunk.begins = chunk.begins.map_or(Some(begins), |earliest| Some(earliest.min(begins)));
             chunk.ends = chunk.ends.max(ends);
