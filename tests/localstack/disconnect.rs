@@ -49,7 +49,7 @@ async fn while_the_provider_is_out_the_tokens_rest_and_the_clock_ends_it(
     assert!(!bundle.simulator.has_ended(&connection.books).await);
     let stored = connection.stored().await;
     assert_eq!((stored.state, stored.lease), (ConnectionState::Disconnecting, None));
-    assert!(stored.tokens.is_some() && stored.due_at.is_some(), "it is tried again, with the same token");
+    assert!(stored.tokens.is_some() && stored.due.is_some(), "it is tried again, with the same token");
     let generation = stored.tokens.unwrap().generation;
     connection.refresh().await.expect_error(409, "AUTH_REFRESH_TOKEN_EXPIRED");
     assert_eq!(connection.disconnect(None).await.expect(202)["state"], "disconnecting", "again: the same");

@@ -95,7 +95,7 @@ async fn disconnecting_ends_the_grant_and_destroys_the_tokens(
     assert!(bundle.simulator.has_ended(&connection.books).await, "the provider has been told");
     assert_eq!(bundle.sealed_bytes(&key).await, 0, "no token, no wrapped key");
     let stored = connection.stored().await;
-    assert_eq!((stored.tokens, stored.lease, stored.due_at), (None, None, None));
+    assert_eq!((stored.tokens, stored.lease, stored.due), (None, None, None));
     let found = connection.found().await;
     assert_eq!((&found["state"], &found["expiresAt"]), (&json!("disconnected"), &json!(null)));
 

@@ -1,10 +1,13 @@
 //! The manual refresh: what a person or the product's backend asks for.
 
-use domain::refresh::Trigger;
+use domain::{connection::Due, refresh::Trigger};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::driver::{Books, Bundle, Connected};
+
+/// How often a refresh is tried within one attempt.
+const TRIES: usize = 3;
 
 async fn connected(bundle: &Bundle) -> Connected<'_> {
     bundle.tenant().await.connect().await
@@ -84,9 +87,12 @@ async fn a_provider_that_is_down_leaves_the_connection_as_it_was() {
     let connection = connected(&bundle).await;
     let spent = connection.refresh_token().await;
     let before = connection.stored().await;
-    bundle.simulator.fault(&spent, json!({ "endpoint": "token", "kind": "status", "status": 503 })).await;
+    let down = json!({ "endpoint": "token", "kind": "status", "status": 503, "times": TRIES });
+    bundle.simulator.fault(&spent, down).await;
 
     connection.refresh().await.expect_error(502, "PROVIDER_API_ERROR");
+
+    assert_eq!(connection.spent(&spent).await, TRIES);
 
     let after = connection.stored().await;
     assert_eq!((after.state, after.tokens), (before.state, before.tokens));
@@ -112,9 +118,8 @@ async fn a_provider_that_throttles_is_left_in_peace_for_as_long_as_it_says() {
     let seconds: i64 = refused.header("retry-after").parse().unwrap();
     assert!((100..=121).contains(&seconds), "{seconds}");
     let stored = connection.stored().await;
-    assert!(
-        stored.due_at.unwrap() >= stored.tokens.unwrap().issued_at + jiff::SignedDuration::from_secs(100)
-    );
+    let Some(Due::At(due_at)) = stored.due else { panic!("{:?}", stored.due) };
+    assert!(due_at >= stored.tokens.unwrap().issued_at + jiff::SignedDuration::from_secs(100));
     assert_eq!(connection.shown().await["state"], "active");
 }
 

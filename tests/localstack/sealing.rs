@@ -6,10 +6,10 @@ use crate::driver::{Bundle, Connected};
 
 /// Puts sealed values in a connection's place, and keeps everything else.
 async fn put(connection: &Connected<'_>, sealed: &SealedTokens) {
-    let due_at = connection.stored().await.due_at;
+    let due = connection.stored().await.due;
     let (access, refresh) = (sealed.access.clone(), sealed.refresh.clone());
     let swapped = |tokens| SealedTokens { access, refresh, ..tokens };
-    connection.bundle().replace_tokens(&connection.key(), due_at, swapped).await;
+    connection.bundle().replace_tokens(&connection.key(), due, swapped).await;
 }
 
 #[tokio::test]

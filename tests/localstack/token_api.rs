@@ -66,7 +66,8 @@ async fn history_reads_as_documented() {
     let connection = bundle.tenant().await.connect().await;
     assert_eq!(connection.refresh().await.expect(200)["refreshed"], true);
     let spent = connection.refresh_token().await;
-    bundle.simulator.fault(&spent, json!({ "endpoint": "token", "kind": "status", "status": 500 })).await;
+    let failing = json!({ "endpoint": "token", "kind": "status", "status": 500, "times": 3 });
+    bundle.simulator.fault(&spent, failing).await;
     bundle.age(&connection.key(), None).await;
     connection.refresh().await.expect_error(502, "PROVIDER_API_ERROR");
     let path = format!("/api/tokens/history/quickbooks?tenantId={}&limit=100", connection.tenant.id);

@@ -2,7 +2,7 @@
 
 use domain::{
     clock::{Clock as _, SystemClock},
-    connection::ConnectionState,
+    connection::{ConnectionState, Due},
     refresh::Trigger,
 };
 use serde_json::json;
@@ -70,7 +70,8 @@ async fn after_a_lost_answer_nothing_is_sent_again_while_the_lease_holds() {
     let (lease, tokens) = (stored.lease.expect("the lease is kept"), stored.tokens.unwrap());
     assert!(lease.expires_at > SystemClock.now());
     assert_eq!(lease.spends, tokens.refresh_fingerprint, "the intent says which token may be spent");
-    assert_eq!(stored.due_at, Some(lease.expires_at), "the sweep looks again when the lease has ended");
+    let lease_ends = Due::At(lease.expires_at);
+    assert_eq!(stored.due, Some(lease_ends), "the sweep looks again when the lease has ended");
     assert_eq!((stored.state, Some(tokens)), (ConnectionState::Active, before.tokens));
     let row = &connection.tenant.history().await[0];
     assert_eq!((&row["status"], &row["errorCode"]), (&json!("failed"), &json!("unknown")));

@@ -11,7 +11,7 @@ async fn main() -> Result<(), Error> {
     let sdk = aws::sdk_config().await;
     let deps = &wire(start::checked(Config::from_lookup(&environment))?, &sdk)?;
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        let work = handle(deps, &event.payload, invocation::deadline(event.context.deadline));
+        let work = Box::pin(handle(deps, &event.payload, invocation::deadline(event.context.deadline)));
         Ok::<_, Error>(invocation::run(telemetry, &event.context.request_id, ("sync", None), work).await)
     }))
     .await

@@ -24,6 +24,7 @@ pub(crate) use bundle::Bundle;
 pub(crate) use callback::{parameter, with};
 pub(crate) use http::Answer;
 pub(crate) use simulator::Simulator;
+pub(crate) use storage::in_slot;
 pub(crate) use tenant::{Connected, Tenant, connection_of};
 
 /// Time for what takes seconds: a cold function of a development build on a machine that is busy with other tests.

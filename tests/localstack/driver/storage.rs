@@ -7,19 +7,21 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::primitives::Blob;
 use domain::{
     clock::{Clock as _, SystemClock},
-    connection::{Connection, ConnectionKey, ConnectionStore as _, Due, Lease, SealedTokens},
+    connection::{Connection, ConnectionKey, ConnectionStore as _, Due, Lease, SealedTokens, Slot},
     entropy::SystemEntropy,
     id::Ids,
     provider::Provider,
     refresh::{Ending, LeaseOutcome, LeasePurpose, RefreshMessage, RefreshStore as _, Settlement, Trigger},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::Bundle;
 
 /// The template's default of `DUE_SHARDS`.
-const DUE_SHARDS: u32 = 4;
+pub(super) const DUE_SHARDS: u32 = 4;
+/// The wheel with which an hour's token turns.
+const WHEEL: u16 = 40;
 
 impl Bundle {
     fn connections(&self) -> DynamoConnections {
@@ -98,7 +100,7 @@ impl Bundle {
     pub(crate) async fn replace_tokens(
         &self,
         key: &ConnectionKey,
-        due_at: Option<Timestamp>,
+        due: Option<Due>,
         replace: impl FnOnce(SealedTokens) -> SealedTokens,
     ) {
         let (store, ids, now) =
@@ -118,7 +120,7 @@ impl Bundle {
         let tokens = replace(before.tokens.unwrap());
         let settlement = Settlement {
             ending: Ending::Rotated(Box::new(tokens)),
-            due: due_at.map(Due::At),
+            due,
             used_at,
             attempt: None,
             write_id: ids.write(),
@@ -126,11 +128,23 @@ impl Bundle {
         store.settle(&lease, &settlement).await.unwrap();
     }
 
-    /// Makes a connection's access token look as if it ended a second ago; the sweep sees it at `due_at`.
-    pub(crate) async fn age(&self, key: &ConnectionKey, due_at: Option<Timestamp>) {
+    /// Makes a connection's token set look as if it was issued an hour ago and its access token had just ended. The sweep
+    /// finds it where `due` says; otherwise in a slot that it does not come by while the test runs.
+    pub(crate) async fn age(&self, key: &ConnectionKey, due: Option<Due>) {
         let ended = SystemClock.now() - SignedDuration::from_secs(1);
-        self.replace_tokens(key, due_at, |tokens| SealedTokens { access_expires_at: ended, ..tokens }).await;
+        let due = due.unwrap_or_else(|| in_slot(i64::from(WHEEL) / 2));
+        let aged = |tokens| SealedTokens {
+            issued_at: ended - SignedDuration::from_hours(1),
+            access_expires_at: ended,
+            ..tokens
+        };
+        self.replace_tokens(key, Some(due), aged).await;
     }
+}
+
+/// The slot by which the sweep comes in so many minutes.
+pub(crate) fn in_slot(minutes: i64) -> Due {
+    Due::Slot(Slot::at(WHEEL, SystemClock.now().as_second() / 60 + minutes))
 }
 
 /// No sealed value is as short as this, and ids, hashes and packed times are not as long.
