@@ -1,0 +1,1 @@
+//! Many refreshes in one invocation.
