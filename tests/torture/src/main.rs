@@ -17,7 +17,9 @@ fn main() {
             plan.trace = x.parse().ok();
         }
     }
-    if let Some(x) = a.next() { plan.strain = x.parse().unwrap(); }
+    if let Some(x) = a.next() {
+        plan.strain = x.parse().unwrap();
+    }
     let t = std::time::Instant::now();
     let r = run(plan, |_| {});
     for l in &r.trace {

@@ -194,7 +194,8 @@ impl World {
         let lost = self.settle_hands(process, place);
         for connection in lost {
             match place {
-                Place::Destroyed => self.tell(connection, || format!("worker {} is killed with the answer in hand", process.0)),
+                Place::Destroyed => self
+                    .tell(connection, || format!("worker {} is killed with the answer in hand", process.0)),
                 _ => self.incident(connection, "time ends with the answer in hand"),
             }
         }
