@@ -25,8 +25,8 @@ const MAX_BREAKER_FAILURES: u32 = 1000;
 /// An hour: attempts are counted by the minute, and forgotten after an hour; and a provider that is back is not kept
 /// waiting for longer.
 const MAX_WATCHED: Duration = Duration::from_hours(1);
-/// The connections that failed within a minute stand in one item, of which more than so many would be too large a part.
-const MAX_OUTAGE_MINIMUM: usize = 500;
+/// The table names so many connections that failed within a minute and no more: a greater minimum might never be reached.
+const MAX_OUTAGE_MINIMUM: usize = 200;
 /// What the deployment's auditors may ask for: ten years.
 const MAX_HISTORY_DAYS: u64 = 3660;
 /// 13 months: the same month of the year before can be looked up.
