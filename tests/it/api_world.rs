@@ -19,7 +19,7 @@ use lambda_http::{
 };
 use serde_json::Value;
 use tests::{
-    memory::{InMemoryApiKeys, InMemoryRecords, InMemorySweepLog, InMemoryTenants, InProcessRefresh},
+    memory::{InMemoryApiKeys, InMemoryRecords, InMemoryTenants, InProcessRefresh},
     sample,
 };
 
@@ -77,7 +77,7 @@ impl ApiWorld {
             breakers: world.breakers.clone(),
             attempts: world.attempts.clone(),
             audit: world.audit.clone(),
-            sweeps: Arc::new(InMemorySweepLog::default()),
+            sweeps: world.sweep_log.clone(),
             records: Arc::new(InMemoryRecords::default()),
             refresh: Arc::new(InProcessRefresh(world.refresher.clone())),
             sync_queue: world.sync_queue.clone(),

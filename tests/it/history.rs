@@ -55,10 +55,10 @@ async fn verified(world: &World, key: &ConnectionKey) -> Value {
 #[tokio::test]
 async fn the_history_of_a_connection_is_its_own_newest_first_and_linked() {
     let world = World::new();
+    let key = refreshed(&world, 3).await;
     let other = world.connected().await;
     world.clock.advance(Duration::from_mins(1));
     world.manual(&other).await;
-    let key = refreshed(&world, 3).await;
 
     let (status, body) = get(&world, &key, "history?limit=2").await;
 
