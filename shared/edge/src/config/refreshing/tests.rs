@@ -68,7 +68,19 @@ fn everything_that_is_out_of_its_bounds_is_refused_at_once() {
     ])
     .unwrap_err();
 
-    insta::assert_snapshot!(error.to_string().replace("; ", "\n"), @"");
+    insta::assert_snapshot!(error.to_string().replace("; ", "\n"), @r"
+    the configuration has 10 problem(s)
+    BREAKER_FAILURES must be a whole number, 1 to 1000
+    BREAKER_RESET_SECONDS must be a whole number, 1 to 3600
+    HISTORY_DAYS must be a whole number, 1 to 3660
+    KEEP_ALIVE_HOURS must be a whole number, 1 to 720
+    OUTAGE_MINIMUM must be a whole number, 1 to 200
+    OUTAGE_SHARE must be a number above 0, and at most 1
+    OUTAGE_WINDOW_SECONDS must be a whole number, 1 to 3600
+    REFRESH_LEASE_SECONDS must be at most 600, for a lost worker to be followed soon enough
+    REFRESH_POLICY must be adaptive or always
+    REFRESH_POST_TIMEOUT_SECONDS must be at most 60, within the function's timeout of 75
+    ");
 }
 
 #[test]
