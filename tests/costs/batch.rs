@@ -84,7 +84,9 @@ async fn token(State(endpoint): State<Arc<Endpoint>>) -> Json<Value> {
     let now = endpoint.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
     endpoint.most.fetch_max(now, Ordering::SeqCst);
     match &endpoint.answers {
-        Answers::Together(all) => drop(all.wait().await),
+        Answers::Together(all) => {
+            all.wait().await;
+        }
         Answers::After(time) => tokio::time::sleep(*time).await,
     }
     endpoint.in_flight.fetch_sub(1, Ordering::SeqCst);

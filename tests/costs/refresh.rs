@@ -1,6 +1,6 @@
 //! What one refresh costs, by provider and by what brings it about.
 
-use std::{iter, sync::Arc, time::Duration};
+use std::{fmt::Write as _, iter, sync::Arc, time::Duration};
 
 use domain::{
     clock::{Clock as _, SystemClock},
@@ -280,7 +280,7 @@ async fn a_refresh_costs_one_call_to_kms_and_eight_write_units_and_a_move_in_the
             assert!(used.writes <= writes, "{} {visit:?}: {used:?}", kind.provider);
             assert_eq!(used.calls("TrentService"), kms, "{} {visit:?}: {used:?}", kind.provider);
             table.row(iter::once(format!("{} {visit:?}", kind.provider)).chain(cells(&used, 1)));
-            line += &format!(" {visit:?} {}", used.writes);
+            write!(line, " {visit:?} {}", used.writes).unwrap();
         }
         summary += &(line + "\n");
     }
