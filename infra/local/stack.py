@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The local stack: `up`, `down`, `demo`, `status`, `logs`, `test`, `lint`. See README.md beside this file."""
+"""The local stack: `up`, `down`, `demo`, `status`, `logs`, `test`, `bench`, `lint`. See README.md beside this file."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace, rest: list[str]) -> int:
-    if arguments.command == "test":
+    if arguments.command in ("test", "bench"):
         stack = stack_from_environment({**os.environ, "LOCAL_PORT": os.environ.get("TEST_PORT", str(TEST_PORT))})
-        return checks.run_tests(stack, rest)
+        return checks.run_tests(stack, rest) if arguments.command == "test" else checks.run_bench(stack)
     if arguments.command == "lint":
         return checks.run_lints()
     stack = stack_from_environment(os.environ)
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="Environment: LOCAL_PORT (4566), SIMULATOR_PORT (LOCAL_PORT + 1000), ENV_FILE, LOCALSTACK (host, "
-        "docker), TEST_PORT (4666, for `test`).",
+        "docker), TEST_PORT (4666, for `test` and `bench`).",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start the stack, or bring a running one up to date")
@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("name", nargs="?", help="a function, `localstack` or `simulator`; all functions without it")
     logs.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
     commands.add_parser("test", help="every test, on a stack of its own; further arguments go to cargo nextest")
+    commands.add_parser("bench", help="what a refresh, a sweep and a token cost, counted, on a stack of its own")
     commands.add_parser("lint", help="formatting, clippy, documentation, types and the template")
     return parser
 

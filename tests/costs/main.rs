@@ -6,6 +6,7 @@
 
 mod access;
 mod batch;
+mod capacity;
 mod killed;
 mod measured;
 mod meter;

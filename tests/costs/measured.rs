@@ -23,9 +23,9 @@ const AS_DEPLOYED: [&str; 14] = [
     "REFRESH_FUNCTION",
     "SYNC_DLQ_URL",
     "SYNC_HIGH_DLQ_URL",
-    "SYNC_HIGH_QUEUE_URL",
+    "SYNC_QUEUE_HIGH_URL",
     "SYNC_LOW_DLQ_URL",
-    "SYNC_LOW_QUEUE_URL",
+    "SYNC_QUEUE_LOW_URL",
     "SYNC_QUEUE_URL",
 ];
 /// Tables of which a test has its own: the clock of the stack refreshes what it finds due in the others.
@@ -62,6 +62,12 @@ impl Measured {
 
     pub(crate) fn value(&self, name: &str) -> &str {
         &self.variables[name]
+    }
+
+    /// Told something else by one variable.
+    pub(crate) fn with(mut self, name: &'static str, value: String) -> Self {
+        self.variables.insert(name, value);
+        self
     }
 
     /// A new process of the `refresh` function, whose calls are counted.

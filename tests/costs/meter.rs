@@ -140,7 +140,7 @@ async fn pass(
         forwarded.remove(own);
     }
     let request = seen.http.request(method, format!("{}{uri}", seen.upstream)).headers(forwarded);
-    let answer = request.body(seen.asked(target, body)).send().await.expect("the stack answers");
+    let answer = request.body(seen.asked(target, &body)).send().await.expect("the stack answers");
     let (status, date) = (answer.status(), answer.headers().get(header::DATE).cloned());
     let body = seen.answered(target, answer.bytes().await.unwrap().to_vec());
     let mut headers = HeaderMap::new();
@@ -158,8 +158,8 @@ impl Seen {
     }
 
     /// A request as the stack is to get it: it answers with what it charges, and knows its own wrapped keys.
-    fn asked(&self, target: &str, body: Bytes) -> Vec<u8> {
-        let Ok(mut request) = serde_json::from_slice::<Value>(&body) else { return body.to_vec() };
+    fn asked(&self, target: &str, body: &[u8]) -> Vec<u8> {
+        let Ok(mut request) = serde_json::from_slice::<Value>(body) else { return body.to_vec() };
         if target.starts_with("DynamoDB_") {
             request["ReturnConsumedCapacity"] = "INDEXES".into();
         }

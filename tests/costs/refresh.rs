@@ -1,6 +1,6 @@
 //! What one refresh costs, by provider and by what brings it about.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Write as _, iter, sync::Arc, time::Duration};
 
 use domain::{
     clock::{Clock as _, SystemClock},
@@ -10,7 +10,7 @@ use domain::{
     },
     provider::Provider,
     refresh::{
-        RefreshOutcome, Trigger,
+        RefreshMessage, RefreshOutcome, Trigger,
         policy::{earlier, later},
     },
     sealing::{SealedPair, fingerprint},
@@ -22,6 +22,7 @@ use providers::settings::{QUICKBOOKS_ACCOUNTING_SCOPE, XERO_SCOPES, ZOHO_SCOPES}
 use tests::{ScriptedTokenEndpoint, sample};
 
 use crate::{
+    is_full,
     measured::{Measured, alone},
     meter::Usage,
     prices,
@@ -30,13 +31,16 @@ use crate::{
 
 /// What a refresh may cost at most, but for those below that say otherwise.
 const MAX_WRITES: f64 = 8.0;
+/// What is shown of a usage.
+pub(crate) const COLUMNS: [&str; 9] =
+    ["AWS calls", "DynamoDB", "writes", "of indexes", "reads", "KMS", "SQS", "events", "$ a million"];
 /// The function's own.
 const LIFE: Duration = Duration::from_secs(75);
 const DAY: Duration = Duration::from_hours(24);
 
 /// What brings a worker to a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Visit {
+pub(crate) enum Visit {
     /// The wheel comes by, and the token is due.
     Wheel,
     /// The same, for the first time since the connection was made.
@@ -91,15 +95,10 @@ impl Visit {
     fn refreshes(self) -> bool {
         !matches!(self, Self::NotDue | Self::FallsIdle)
     }
-
-    /// Whether it takes the connection to another place in the index of due connections: out of one entry, into another.
-    fn moves(self) -> bool {
-        matches!(self, Self::OnDemand | Self::KeepAlive | Self::FallsIdle)
-    }
 }
 
 /// What a provider gives out.
-struct Kind {
+pub(crate) struct Kind {
     provider: Provider,
     /// How long its tokens are, and how long the access token lives.
     tokens: (usize, usize, Duration),
@@ -109,7 +108,7 @@ struct Kind {
 }
 
 impl Kind {
-    fn of(provider: Provider) -> Self {
+    pub(crate) fn of(provider: Provider) -> Self {
         let (tokens, scopes, grace) = match provider {
             Provider::QuickBooks => {
                 ((1000, 50, Duration::from_hours(1)), vec![QUICKBOOKS_ACCOUNTING_SCOPE], Some(DAY))
@@ -137,6 +136,15 @@ impl Kind {
         }
     }
 
+    /// A token endpoint that gives out so many.
+    fn endpoint(&self, count: usize) -> Arc<dyn TokenEndpoint> {
+        let endpoint = ScriptedTokenEndpoint::new(Arc::new(SystemClock));
+        for number in 0..count {
+            endpoint.answer(Ok(self.token_set(3 + number, SystemClock.now())));
+        }
+        Arc::new(endpoint)
+    }
+
     /// The slot of a connection that is kept warm.
     fn slot(&self, key: &ConnectionKey) -> Due {
         let (.., life) = self.tokens;
@@ -145,7 +153,7 @@ impl Kind {
     }
 
     /// A connection as such a visit finds it.
-    async fn connection(&self, deps: &refresh::Deps, visit: Visit) -> Connection {
+    pub(crate) async fn connection(&self, deps: &refresh::Deps, visit: Visit) -> Connection {
         let (key, now) = (sample::key(), SystemClock.now());
         let (.., life) = self.tokens;
         let issued_at = earlier(now, visit.age(life));
@@ -213,10 +221,7 @@ fn sealed(
 /// What one visit uses, the first of its process.
 async fn visited(measured: &Measured, kind: &Kind, visit: Visit) -> Usage {
     let mut deps = measured.worker();
-    let endpoint = Arc::new(ScriptedTokenEndpoint::new(Arc::new(SystemClock)));
-    endpoint.answer(Ok(kind.token_set(3, SystemClock.now())));
-    let endpoint: Arc<dyn TokenEndpoint> = endpoint;
-    alone(&mut deps.refresher).endpoints = [(kind.provider, endpoint)].into();
+    alone(&mut deps.refresher).endpoints = [(kind.provider, kind.endpoint(1))].into();
     let key = measured.store(kind.connection(&deps, visit).await).await;
     measured.meter.take();
 
@@ -228,39 +233,94 @@ async fn visited(measured: &Measured, kind: &Kind, visit: Visit) -> Usage {
     measured.meter.take()
 }
 
-#[tokio::test]
-async fn a_refresh_costs_one_call_to_kms_and_eight_write_units_at_most() {
-    let measured = Measured::new().await;
-    let header = [
-        "visit",
-        "AWS calls",
-        "DynamoDB",
-        "writes",
-        "of indexes",
-        "reads",
-        "KMS",
-        "SQS",
-        "events",
-        "$ a million",
+/// A usage as cells, divided by how many shared it.
+pub(crate) fn cells(used: &Usage, count: usize) -> [String; 9] {
+    let shared = |all: f64| all / f64::from(u32::try_from(count).unwrap());
+    let calls = |calls: usize| f64::from(u32::try_from(calls).unwrap());
+    let of = |target| calls(used.calls(target));
+    let figures = [
+        calls(used.total()),
+        of("DynamoDB_"),
+        used.writes,
+        used.index_writes,
+        used.reads,
+        of("TrentService"),
+        of("AmazonSQS"),
+        of("AWSEvents"),
+        prices::of_a_million(used),
     ];
-    let mut table = Table::new(&header);
+    figures.map(|all| format!("{:.2}", shared(all)).trim_end_matches(".00").to_owned())
+}
+
+/// What a visit may cost at most: write units, and calls to KMS.
+fn budget(visit: Visit) -> (f64, usize) {
+    let writes = match visit {
+        // Out of one index entry and into another, beside the refresh itself.
+        Visit::OnDemand | Visit::KeepAlive => MAX_WRITES + 2.0,
+        _ => MAX_WRITES,
+    };
+    let kms = match visit {
+        Visit::NotDue | Visit::FallsIdle => 0,
+        Visit::NewKeys => 3,
+        _ => 1,
+    };
+    (writes, kms)
+}
+
+#[tokio::test]
+async fn a_refresh_costs_one_call_to_kms_and_eight_write_units_and_a_move_in_the_index_two_more() {
+    let measured = Measured::new().await;
+    let mut table = Table::new(&[&["visit"], &COLUMNS[..]].concat());
+    let mut summary = String::new();
     for kind in Provider::ALL.map(Kind::of) {
+        let mut line = kind.provider.to_string();
         for visit in VISITS {
             let used = visited(&measured, &kind, visit).await;
-            table.row(
-                [format!("{} {visit:?}", kind.provider), used.total().to_string()]
-                    .into_iter()
-                    .chain([used.calls("DynamoDB_").to_string(), used.writes.to_string()])
-                    .chain([
-                        used.index_writes.to_string(),
-                        used.reads.to_string(),
-                        used.calls("TrentService").to_string(),
-                        used.calls("AmazonSQS").to_string(),
-                        used.calls("AWSEvents").to_string(),
-                        format!("{:.2}", prices::of_a_million(&used)),
-                    ]),
-            );
+            let (writes, kms) = budget(visit);
+            assert!(used.writes <= writes, "{} {visit:?}: {used:?}", kind.provider);
+            assert_eq!(used.calls("TrentService"), kms, "{} {visit:?}: {used:?}", kind.provider);
+            table.row(iter::once(format!("{} {visit:?}", kind.provider)).chain(cells(&used, 1)));
+            write!(line, " {visit:?} {}", used.writes).unwrap();
         }
+        summary += &(line + "\n");
     }
-    table.print("One refresh, the first of its process");
+    table.print("One visit to one connection, the first of its process");
+    // So that none of them grows unseen, though it be within its budget.
+    insta::assert_snapshot!(summary, @r"
+    quickbooks Wheel 8 First 7 NewKeys 8 Manual 8 OnDemand 10 KeepAlive 10 NotDue 6 FallsIdle 8
+    xero Wheel 8 First 8 NewKeys 8 Manual 8 OnDemand 10 KeepAlive 10 NotDue 6 FallsIdle 8
+    zoho Wheel 6 First 6 NewKeys 6 Manual 6 OnDemand 8 KeepAlive 8 NotDue 4 FallsIdle 6
+    ");
+}
+
+#[tokio::test]
+async fn a_batch_costs_what_its_refreshes_cost_and_a_look_at_the_breakers() {
+    let measured = Measured::new().await;
+    let kind = Kind::of(Provider::Xero);
+    let count = if is_full() { 100 } else { 10 };
+    let mut deps = measured.worker();
+    alone(&mut deps.refresher).endpoints = [(kind.provider, kind.endpoint(count))].into();
+    let mut keys = vec![];
+    for _ in 0..count {
+        keys.push(measured.store(kind.connection(&deps, Visit::Wheel).await).await);
+    }
+    measured.meter.take();
+
+    let message = RefreshMessage::new(keys, Trigger::Scheduled);
+    let body = serde_json::to_string(&message).unwrap();
+    let event = serde_json::json!({ "Records": [{ "messageId": "1", "body": body }] });
+    let reply = refresh::handle(&deps, event, later(SystemClock.now(), LIFE)).await.unwrap();
+
+    let used = measured.meter.take();
+    assert_eq!(serde_json::to_value(reply).unwrap(), serde_json::json!({ "batchItemFailures": [] }));
+    for (operation, each) in [("UpdateItem", 2), ("PutItem", 1), ("Decrypt", 1), ("PutEvents", 1)] {
+        let calls = used.by_operation().find(|(name, _)| *name == operation).map_or(0, |(_, calls)| calls);
+        assert_eq!(calls, each * count, "{used:?}");
+    }
+    // Read again every few seconds; how many those are is a matter of the machine.
+    let reads = used.total() - used.calls("DynamoDB_20120810.Query");
+    assert_eq!(reads, 5 * count, "{used:?}");
+    let mut table = Table::new(&[&["a batch"], &COLUMNS[..]].concat());
+    table.row(iter::once(format!("of {count} at xero, each")).chain(cells(&used, count)));
+    table.print("One refresh of many in one invocation");
 }

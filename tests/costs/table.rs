@@ -26,12 +26,11 @@ impl fmt::Display for Table {
         let Self(rows) = self;
         let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
         for row in rows {
-            let mut line = String::new();
-            for (column, cell) in row.iter().enumerate() {
-                let width = width(column);
-                line += &if column == 0 { format!("{cell:width$}") } else { format!("  {cell:>width$}") };
+            write!(f, "{:width$}", row[0], width = width(0))?;
+            for (column, cell) in row.iter().enumerate().skip(1) {
+                write!(f, "  {cell:>width$}", width = width(column))?;
             }
-            writeln!(f, "{}", line.trim_end())?;
+            writeln!(f)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-"""`test` and `lint`: everything that must hold before a change goes in."""
+"""`test` and `lint`: everything that must hold before a change goes in. `bench`: what it costs."""
 
 from __future__ import annotations
 
@@ -28,19 +28,30 @@ def run_tests(stack: Stack, nextest_arguments: Sequence[str]) -> int:
     """Runs every test against a stack of its own, and returns the first exit code that is not 0."""
     check(stack)
     lifecycle.prepare_tools(stack)
-    nextest = prepare_nextest()
+    prepare_nextest()
     code = _pytest()
+    return _nextest(stack, ["--workspace", *(nextest_arguments or ["--no-fail-fast"])], {}) or code
+
+
+def run_bench(stack: Stack) -> int:
+    """Counts and measures at full size on a stack of its own, prints the tables, and returns the exit code."""
+    check(stack)
+    costs = ["--package", "tests", "--test", "costs", "--profile", "bench", "--no-fail-fast", "--no-capture"]
+    return _nextest(stack, costs, {"BENCH": "1"})
+
+
+def _nextest(stack: Stack, arguments: Sequence[str], variables: dict[str, str]) -> int:
     try:
         # One that an interrupted run left behind holds data of that run.
         lifecycle.down(stack)
         lifecycle.up(stack)
         # Nothing else of the stack: the AWS SDK prefers an endpoint of the environment to one that a test sets.
-        environment = {"STACK_ENV": str(stack.stack_env)}
+        environment = {"STACK_ENV": str(stack.stack_env), **variables}
+        nextest = prepare_nextest()
         if nextest:
             environment["PATH"] = f"{nextest}{os.pathsep}{os.environ['PATH']}"
         say("running the Rust tests")
-        command = ["cargo", "nextest", "run", "--workspace", "--locked", *(nextest_arguments or ["--no-fail-fast"])]
-        return run_for_code(command, environment) or code
+        return run_for_code(["cargo", "nextest", "run", "--locked", *arguments], environment)
     finally:
         lifecycle.down(stack)
 
