@@ -17,9 +17,8 @@ fn main() {
             plan.trace = x.parse().ok();
         }
     }
-    if let Some(x) = a.next() {
-        plan.strain = x.parse().unwrap();
-    }
+    if let Some(x) = a.next() { plan.strain = x.parse().unwrap(); }
+    if let Some(x) = a.next() { plan.flaw = <Flaw as clap::ValueEnum>::from_str(&x, true).ok(); }
     let t = std::time::Instant::now();
     let r = run(plan, |_| {});
     for l in &r.trace {
