@@ -6,10 +6,7 @@ use async_trait::async_trait;
 use domain::{
     access::{AccessError, AccessTokens},
     clock::CorrectedClock,
-    refresh::{
-        DisconnectAnswer, DisconnectMessage, RefreshAnswer, RefreshInvoker, RefreshMessage, RefreshPolicy,
-        Trigger,
-    },
+    refresh::{DisconnectAnswer, DisconnectMessage, RefreshAnswer, RefreshInvoker, RefreshMessage, Trigger},
     sealing::TokenSealer,
     store::StoreError,
 };
@@ -114,7 +111,7 @@ pub(crate) async fn is_served(world: &Arc<World>, connection: usize) -> bool {
         sealer: TokenSealer::new(DEPLOYMENT.to_owned(), caller.clone(), world.entropy()),
         refresh: caller,
         clock,
-        policy: RefreshPolicy::default(),
+        policy: world.policy(),
     };
     let given: Result<_, AccessError> = tokens.access_token(&world.keys[connection]).await;
     world.tell(connection, || format!("is used: {:?}", given.as_ref().map(|_| "served")));
