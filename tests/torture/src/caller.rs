@@ -85,11 +85,10 @@ impl Caller {
 
     /// The answer bore the time, in whole seconds as in every `Date`.
     fn observe(&self, stamp: Timestamp, sent: Timestamp) {
-        if self.world.has_flaw(Flaw::UncorrectedClocks) {
-            return;
-        }
-        let stamp = Timestamp::from_second(stamp.as_second()).unwrap();
-        self.clock.observe(stamp, sent, self.clock.machine_now());
+        let received = self.clock.machine_now();
+        // A clock that hears only of itself stays as wrong as it is.
+        let stamp = if self.world.has_flaw(Flaw::UncorrectedClocks) { received } else { stamp };
+        self.clock.observe(Timestamp::from_second(stamp.as_second()).unwrap(), sent, received);
     }
 }
 

@@ -10,7 +10,7 @@ use domain::{
         ConnectionStore as _, NewConnection, Notices, Replaces, SealedTokens,
     },
     id::Ids,
-    refresh::{Budget, RefreshPolicy},
+    refresh::Budget,
     sealing::{DataKey, DataKeys, KeyError, SealingContext, TokenSealer, WrappedKey},
     token::TokenSet,
 };
@@ -21,7 +21,7 @@ use crate::{
     endpoint,
     executor::ENVIRONMENT,
     marks::{new_key, unwrapped},
-    provider::{Grant, Kind, Place},
+    provider::{Kind, Place},
     world::{World, index, kind},
 };
 
@@ -95,7 +95,7 @@ pub(crate) fn condemned(world: &Arc<World>, connection: usize) {
 pub(crate) fn connect(world: &World, connection: usize) {
     let key = &world.keys[connection];
     let former = world.connections.find(key).now_or_never().unwrap().unwrap();
-    let grant = Grant::new(kind(connection), (connection, world.number()), world.time.now_ms());
+    let grant = world.new_grant(connection);
     let tokens = endpoint::token_set((connection, grant.newest().serial), world.now());
     let new = new_connection(world, key, (former, &tokens));
     world.grants()[connection] = grant;
@@ -131,7 +131,7 @@ fn new_connection(
         keys_made_at: now,
         previous: None,
     };
-    let due = RefreshPolicy::default().next(&key.connection, &sealed, now, &*world.chance);
+    let due = world.policy().next(&key.connection, &sealed, now, &*world.chance);
     let connection = Connection {
         key: key.clone(),
         provider,

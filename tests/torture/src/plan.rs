@@ -21,6 +21,8 @@ pub struct Plan {
     pub strain: f64,
     /// What is broken on purpose, to see whether it is noticed.
     pub flaw: Option<Flaw>,
+    /// Whether every connection is kept warm, not only those that are used.
+    pub always_warm: bool,
     /// The connection whose story is kept.
     pub trace: Option<usize>,
 }
@@ -34,6 +36,8 @@ pub enum Flaw {
     NoGrace,
     /// The table takes settlements under any fence.
     IgnoredFence,
+    /// The recovery queue loses what it is given.
+    LostRecovery,
 }
 
 impl Plan {
@@ -48,6 +52,7 @@ impl Plan {
             faults: FaultKind::value_variants().to_vec(),
             strain: 1.0,
             flaw: None,
+            always_warm: seed.is_multiple_of(3),
             trace: None,
         }
     }

@@ -105,6 +105,7 @@ pub(crate) struct Grant {
     pub(crate) kind: Kind,
     /// The tokens that may still matter, oldest first.
     pub(crate) tokens: Vec<Issued>,
+    grace: Duration,
     /// The first token: with a new grant everything begins anew.
     first: u64,
     /// Calls that are under way.
@@ -135,6 +136,7 @@ impl Grant {
     pub(crate) fn new(kind: Kind, (connection, serial): (usize, u64), now_ms: i64) -> Self {
         let mut grant = Self {
             kind,
+            grace: kind.grace(),
             tokens: vec![],
             first: serial,
             calls: 0,
@@ -145,6 +147,11 @@ impl Grant {
         };
         grant.issue((connection, serial), now_ms);
         grant
+    }
+
+    /// The same of a provider that gives no grace.
+    pub(crate) fn without_grace(self) -> Self {
+        Self { grace: Duration::ZERO, ..self }
     }
 
     /// The table took a token set; whether the access token before it had ended by then.
@@ -250,7 +257,7 @@ impl Grant {
     fn is_good(&self, token: &Issued, now_ms: i64) -> bool {
         let used_up = match token.used_at_ms {
             None => false,
-            Some(at) => now_ms >= at + ms(self.kind.grace()),
+            Some(at) => now_ms >= at + ms(self.grace),
         };
         now_ms < token.ends_at_ms && !used_up
     }

@@ -17,6 +17,7 @@ use crate::{
     caller::Caller,
     executor::ENVIRONMENT,
     faults::Service::Queue,
+    plan::Flaw,
     worker::{self, Work},
     world::{World, index},
 };
@@ -119,7 +120,9 @@ impl RecoveryQueue for Caller {
         let sent = self
             .call((Queue, "spill"), || {
                 Box::pin(async {
-                    put(&self.world, &Body::Spilled(Arc::new(spilled.clone())), Duration::ZERO);
+                    if !self.world.has_flaw(Flaw::LostRecovery) {
+                        put(&self.world, &Body::Spilled(Arc::new(spilled.clone())), Duration::ZERO);
+                    }
                     self.world.is_durable(connection, &spilled.tokens.refresh_fingerprint);
                     self.world.count(connection, |row| row.spilled += 1);
                     Ok(())

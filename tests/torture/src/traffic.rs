@@ -6,10 +6,7 @@ use async_trait::async_trait;
 use domain::{
     access::{AccessError, AccessTokens},
     clock::CorrectedClock,
-    refresh::{
-        DisconnectAnswer, DisconnectMessage, RefreshAnswer, RefreshInvoker, RefreshMessage, RefreshPolicy,
-        Trigger,
-    },
+    refresh::{DisconnectAnswer, DisconnectMessage, RefreshAnswer, RefreshInvoker, RefreshMessage, Trigger},
     sealing::TokenSealer,
     store::StoreError,
 };
@@ -36,8 +33,10 @@ const MANUAL: f64 = 4.0 * 24.0 * 60.0;
 const CROWD: f64 = 12.0 * 60.0;
 /// How many that are.
 const CROWD_SIZE: usize = 50;
-/// Within what time they do.
+/// Within what time they do: all at once,
 const CROWD_WITHIN: Duration = Duration::from_secs(2);
+/// or again and again, which is more often than Zoho allows.
+const IMPATIENCE: Duration = Duration::from_mins(10);
 
 /// Calls the sweep once a minute, and now and then not, or twice.
 pub(crate) async fn sweeps(world: Arc<World>) {
@@ -72,8 +71,9 @@ pub(crate) async fn customers(world: Arc<World>) {
         }
         if count(1, CROWD) > 0 {
             let connection = any();
+            let within = if world.chance.happens(0.5) { CROWD_WITHIN } else { IMPATIENCE };
             for _ in 0..CROWD_SIZE {
-                soon(&world, CROWD_WITHIN, press(world.clone(), connection));
+                soon(&world, within, press(world.clone(), connection));
             }
         }
         world.time.sleep(MINUTE).await;
@@ -111,7 +111,7 @@ pub(crate) async fn is_served(world: &Arc<World>, connection: usize) -> bool {
         sealer: TokenSealer::new(DEPLOYMENT.to_owned(), caller.clone(), world.entropy()),
         refresh: caller,
         clock,
-        policy: RefreshPolicy::default(),
+        policy: world.policy(),
     };
     let given: Result<_, AccessError> = tokens.access_token(&world.keys[connection]).await;
     world.tell(connection, || format!("is used: {:?}", given.as_ref().map(|_| "served")));

@@ -16,7 +16,7 @@ use domain::{
     refresh::{
         BreakerSettings, Breakers, CompleteOutcome, DEFAULT_FAILURES, DEFAULT_MINIMUM, DEFAULT_RESET,
         DEFAULT_SHARE, DEFAULT_WINDOW, OutageSettings, RefreshAnswer, RefreshMessage, RefreshOutcome,
-        RefreshPolicy, RefreshReport, Refresher, SpilledTokens, Sweep, Trigger,
+        RefreshReport, Refresher, SpilledTokens, Sweep, Trigger,
         policy::{DEFAULT_LEASE, earlier, later},
     },
     sealing::TokenSealer,
@@ -238,7 +238,7 @@ fn refresher(caller: &Arc<Caller>) -> Refresher {
         audit: caller.clone(),
         clock: caller.clock.clone(),
         entropy: world.entropy(),
-        policy: RefreshPolicy::default(),
+        policy: world.policy(),
         owner: format!("worker-{}", caller.process.0),
     }
 }

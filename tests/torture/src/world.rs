@@ -10,7 +10,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{clock::Clock, connection::ConnectionKey, entropy::Entropy};
+use domain::{
+    clock::Clock,
+    connection::ConnectionKey,
+    entropy::Entropy,
+    refresh::{RefreshPolicy, Warmth},
+};
 use harness::memory::{InMemoryBreakers, InMemoryConnections, InMemorySweepLog};
 use jiff::Timestamp;
 
@@ -88,10 +93,22 @@ impl World {
             plan,
         };
         for connection in 0..world.plan.connections {
-            let grant = Grant::new(kind(connection), (connection, world.number()), 0);
+            let grant = world.new_grant(connection);
             world.grants().push(grant);
         }
         Arc::new(world)
+    }
+
+    /// A grant of a customer.
+    pub(crate) fn new_grant(&self, connection: usize) -> Grant {
+        let grant = Grant::new(kind(connection), (connection, self.number()), self.time.now_ms());
+        if self.has_flaw(Flaw::NoGrace) { grant.without_grace() } else { grant }
+    }
+
+    /// When connections are refreshed.
+    pub(crate) fn policy(&self) -> RefreshPolicy {
+        let warmth = if self.plan.always_warm { Warmth::Always } else { Warmth::Adaptive };
+        RefreshPolicy { warmth, ..RefreshPolicy::default() }
     }
 
     /// A number that was not given before.

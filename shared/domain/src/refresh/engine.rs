@@ -217,7 +217,8 @@ impl Refresher {
     fn is_wanted(&self, held: &Held, tokens: &SealedTokens) -> bool {
         let (now, before) = (held.started_at, &held.before);
         let wanted = match held.trigger {
-            Trigger::Recovery => true,
+            // Another worker may have recovered it since it was looked at.
+            Trigger::Recovery => before.lease.is_some(),
             Trigger::Scheduled => self.policy.is_due(before.due, tokens, before.used_at, now),
             Trigger::OnDemand => self.policy.needs_refresh(tokens, now),
             Trigger::Manual => !tokens.refreshed || now >= later(tokens.issued_at, JOIN),
