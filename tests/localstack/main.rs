@@ -19,6 +19,7 @@ mod sealing;
 mod secrets;
 mod stack;
 mod states;
+mod storm;
 mod token_api;
 mod webhook;
 mod workers;

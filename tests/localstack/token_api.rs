@@ -81,7 +81,7 @@ async fn history_reads_as_documented() {
           "connectionId": "[connectionId]",
           "durationMs": "[durationMs]",
           "errorCode": "http_500",
-          "errorMessage": "the provider failed; it is tried again later",
+          "errorMessage": "the provider failed; nothing was lost, and it is tried again later",
           "id": "[id]",
           "refreshType": "manual",
           "retryAttempt": 0,
@@ -122,9 +122,24 @@ async fn health_reads_as_documented() {
 
     let health = bundle.get_as(&key, "/api/tokens/health").await.expect(200);
 
-    // Whether the clock has ticked yet is for the schedule's own test.
-    insta::assert_json_snapshot!(redacted(health, &["lastRunAt", "initialized", "status"]), @r#"
+    // Whether the clock has ticked yet, and how the providers stand, is for tests of their own.
+    let elsewhere = ["lastRunAt", "initialized", "status", "breaker", "outage"];
+    insta::assert_json_snapshot!(redacted(health, &elsewhere), @r#"
     {
+      "providers": {
+        "quickbooks": {
+          "breaker": "[breaker]",
+          "outage": "[outage]"
+        },
+        "xero": {
+          "breaker": "[breaker]",
+          "outage": "[outage]"
+        },
+        "zoho": {
+          "breaker": "[breaker]",
+          "outage": "[outage]"
+        }
+      },
       "scheduler": {
         "initialized": "[initialized]",
         "lastRunAt": "[lastRunAt]",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import lifecycle
@@ -22,11 +23,14 @@ PYTEST_DIRECTORIES = (
     (LOCAL / "tests", LOCAL / "pyproject.toml"),
     (REPOSITORY / "infra" / "tests", Path(os.devnull)),
 )
+# Settings of the stack for tests that run side by side on it.
+TEST_SETTINGS = REPOSITORY / "tests" / "localstack" / "settings.env"
 
 
 def run_tests(stack: Stack, nextest_arguments: Sequence[str]) -> int:
     """Runs every test against a stack of its own, and returns the first exit code that is not 0."""
     check(stack)
+    stack = replace(stack, environment_file=stack.environment_file or TEST_SETTINGS)
     lifecycle.prepare_tools(stack)
     prepare_nextest()
     code = _pytest()

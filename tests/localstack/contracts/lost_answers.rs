@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use aws::{DynamoApiKeys, DynamoConnections, clients};
@@ -20,92 +20,43 @@ use domain::{
     },
 };
 use tests::sample::{self, at, ids};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-};
 
 use super::{DUE_SHARDS, sdk_at};
-use crate::stack::Stack;
+use crate::{
+    driver::{Fate, Request, Way},
+    stack::Stack,
+};
 
-/// A way to the stack that passes every request on and loses the answer that it is told to lose.
+/// A way to the stack that passes every request on and loses an answer when it is told to.
 pub(super) struct LossyWay {
-    address: String,
-    /// Which of the answers to come is lost, counted from 1; 0 when none is.
-    to_lose: Arc<AtomicUsize>,
-    requests: Arc<AtomicUsize>,
+    way: Way,
+    loses: Arc<AtomicBool>,
 }
 
 impl LossyWay {
-    async fn to(upstream: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let (to_lose, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let way = Self { address, to_lose: to_lose.clone(), requests: requests.clone() };
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                requests.fetch_add(1, Ordering::SeqCst);
-                let (upstream, to_lose) = (upstream.clone(), to_lose.clone());
-                tokio::spawn(async move { pass(client, &upstream, &to_lose).await.unwrap() });
-            }
-        });
-        way
+    async fn to(endpoint: &str) -> Self {
+        let loses = Arc::new(AtomicBool::new(false));
+        let told = loses.clone();
+        let fate = move |_: &Request| if told.swap(false, Ordering::SeqCst) { Fate::Lose } else { Fate::Pass };
+        Self { way: Way::to(endpoint, fate).await, loses }
     }
 
     pub(super) fn lose_next_answer(&self) {
-        self.lose_answer_after(0);
-    }
-
-    /// Lets so many answers pass, and loses the next.
-    fn lose_answer_after(&self, passed: usize) {
-        self.to_lose.store(passed + 1, Ordering::SeqCst);
-        self.requests.store(0, Ordering::SeqCst);
+        self.way.forget();
+        self.loses.store(true, Ordering::SeqCst);
     }
 
     /// Whether the answer was lost and the request came again.
     pub(super) fn was_sent_twice(&self) -> bool {
-        self.was_sent(2)
+        (self.way.met(Fate::Lose), self.way.met(Fate::Pass)) == (1, 1)
     }
-
-    /// Whether an answer was lost and there were so many requests.
-    fn was_sent(&self, requests: usize) -> bool {
-        self.to_lose.load(Ordering::SeqCst) == 0 && self.requests.load(Ordering::SeqCst) == requests
-    }
-}
-
-/// Passes one request on over a connection of its own, and its answer back unless it is to be lost.
-async fn pass(mut client: TcpStream, upstream: &str, to_lose: &AtomicUsize) -> std::io::Result<()> {
-    let mut request = vec![];
-    while !is_whole(&request) {
-        if client.read_buf(&mut request).await? == 0 {
-            return Ok(());
-        }
-    }
-    let line = request.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    request.splice(line..line, *b"Connection: close\r\n");
-    let mut server = TcpStream::connect(upstream).await?;
-    server.write_all(&request).await?;
-    let mut answer = vec![];
-    server.read_to_end(&mut answer).await?;
-    let left = to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-    if left == Ok(1) { Ok(()) } else { client.write_all(&answer).await }
-}
-
-fn is_whole(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request).to_ascii_lowercase();
-    let Some((head, _)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-    let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
-    request.len() >= head.len() + 4 + length
 }
 
 /// A client of the stack's tables that goes a lossy way.
 pub(super) async fn lossy_client() -> (LossyWay, Client) {
     let stack = Stack::running();
-    let upstream =
-        stack.value("AWS_ENDPOINT_URL").strip_prefix("http://").unwrap().replace("localhost", "127.0.0.1");
-    let way = LossyWay::to(upstream).await;
-    let client = clients::dynamodb(&sdk_at(&stack, &way.address).await);
+    let way = LossyWay::to(stack.value("AWS_ENDPOINT_URL")).await;
+    let client = clients::dynamodb(&sdk_at(&stack, &way.way.address).await);
     (way, client)
 }
 

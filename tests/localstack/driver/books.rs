@@ -104,6 +104,12 @@ impl Simulator {
         text(&self.grant(books).await["refreshTokenFingerprint"])
     }
 
+    /// How many refreshes the provider carried out, of all grants, whoever heard of them.
+    pub(crate) async fn refreshes(&self, provider: Provider) -> u64 {
+        let grants = self.control(Method::GET, &format!("/{}/grants", prefix(provider)), None).await;
+        grants["grants"].as_array().unwrap().iter().map(|grant| grant["refreshes"].as_u64().unwrap()).sum()
+    }
+
     /// Whether the provider has ended the newest grant; Xero ends it together with its last organization.
     pub(crate) async fn has_ended(&self, books: &Books) -> bool {
         match books.provider {

@@ -1,31 +1,54 @@
 //! A copy of a deployed function for one test alone, whose process can be killed without harm to other tests.
 
-use std::{fs, process::Command};
+use std::{collections::HashMap, fs, process::Command};
 
 use aws_sdk_lambda::{
     primitives::Blob,
-    types::{Environment, FunctionCode, State},
+    types::{Environment, FunctionCode, FunctionResponseType, State},
 };
-use domain::{clock::SystemClock, entropy::SystemEntropy, id::Ids};
-use serde_json::Value;
+use domain::{
+    clock::SystemClock,
+    connection::ConnectionKey,
+    entropy::SystemEntropy,
+    id::Ids,
+    refresh::{RefreshMessage, Trigger},
+};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
 use url::Url;
 
-use super::{Browser, Bundle, PATIENCE, eventually};
+use super::{Answer, Browser, Bundle, PATIENCE, eventually};
 
-/// A function with the code and the settings of a deployed one, which nothing but its test invokes.
+/// A function with the code of a deployed one, which nothing but its test invokes.
 pub(crate) struct FunctionCopy<'a> {
     bundle: &'a Bundle,
-    name: String,
+    pub(crate) name: String,
 }
 
 impl Bundle {
     /// Makes a copy of a function.
     pub(crate) async fn copy_of(&self, function: &str) -> FunctionCopy<'_> {
+        self.copy_with(function, self.settings_of(function).await).await
+    }
+
+    /// The environment of a deployed function.
+    pub(crate) async fn settings_of(&self, function: &str) -> HashMap<String, String> {
+        let lambda = aws::clients::lambda(&self.sdk);
+        let request = lambda.get_function_configuration().function_name(self.stack.value(function));
+        let environment = request.send().await.unwrap().environment.unwrap();
+        environment.variables.unwrap()
+    }
+
+    /// Makes a copy of a function, with another environment.
+    pub(crate) async fn copy_with(
+        &self,
+        function: &str,
+        settings: HashMap<String, String>,
+    ) -> FunctionCopy<'_> {
         let lambda = aws::clients::lambda(&self.sdk);
         let found = lambda.get_function().function_name(self.stack.value(function)).send().await.unwrap();
         let (deployed, code) = (found.configuration.unwrap(), found.code.unwrap());
         let package = self.http.get(code.location.unwrap()).send().await.unwrap().bytes().await.unwrap();
-        let variables = deployed.environment.and_then(|environment| environment.variables);
         let name = format!("copy-{}", Ids::new(&SystemClock, &SystemEntropy).write());
         let request = lambda
             .create_function()
@@ -35,7 +58,7 @@ impl Bundle {
             .set_handler(deployed.handler)
             .set_architectures(deployed.architectures)
             .set_timeout(deployed.timeout)
-            .environment(Environment::builder().set_variables(variables).build())
+            .environment(Environment::builder().set_variables(Some(settings)).build())
             .code(FunctionCode::builder().zip_file(Blob::new(package)).build());
         request.send().await.expect("the copy is made");
         eventually("the copy is ready", PATIENCE, async || {
@@ -48,6 +71,60 @@ impl Bundle {
 }
 
 impl FunctionCopy<'_> {
+    /// Invokes it as the refresh function; gives its answer for each connection, or an error when it was killed.
+    pub(crate) async fn refresh(
+        &self,
+        connections: Vec<ConnectionKey>,
+        reason: Trigger,
+    ) -> Result<Vec<Value>, String> {
+        let message = json!(RefreshMessage::new(connections, reason));
+        let answers = self.bundle.invoke(&self.name, &message).await?;
+        Ok(answers.as_array().unwrap().clone())
+    }
+
+    /// Lets it work on what comes into a queue, as the refresh function does on its own.
+    pub(crate) async fn consume(&self, queue: &str) {
+        let lambda = aws::clients::lambda(&self.bundle.sdk);
+        let made = lambda
+            .create_event_source_mapping()
+            .function_name(&self.name)
+            .event_source_arn(self.bundle.arn_of(queue).await)
+            .batch_size(5)
+            .maximum_batching_window_in_seconds(1)
+            .function_response_types(FunctionResponseType::ReportBatchItemFailures);
+        let id = made.send().await.unwrap().uuid.unwrap();
+        eventually("the queue is consumed", PATIENCE, async || {
+            let mapping = lambda.get_event_source_mapping().uuid(&id).send().await.unwrap();
+            (mapping.state.as_deref() == Some("Enabled")).then_some(())
+        })
+        .await;
+    }
+
+    /// Asks it for an address of the API, as the gateway does.
+    pub(crate) async fn ask(&self, (method, path): (&str, &str), key: &str, body: Option<&Value>) -> Answer {
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../../events/api-breakers.json")).unwrap();
+        event["httpMethod"] = method.into();
+        event["path"] = path.into();
+        event["pathParameters"]["proxy"] = path.trim_start_matches("/api/").into();
+        for (name, value) in [("X-API-Key", key), ("Content-Type", "application/json")] {
+            event["headers"][name] = value.into();
+            event["multiValueHeaders"][name] = vec![value].into();
+        }
+        event["body"] = body.map(Value::to_string).into();
+        let answered = self.bundle.invoke(&self.name, &event).await.unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in answered["multiValueHeaders"].as_object().unwrap() {
+            let value = HeaderValue::try_from(value[0].as_str().unwrap()).unwrap();
+            headers.insert(HeaderName::try_from(name).unwrap(), value);
+        }
+        Answer {
+            status: answered["statusCode"].as_u64().unwrap().try_into().unwrap(),
+            headers,
+            body: answered["body"].as_str().unwrap_or_default().into(),
+        }
+    }
+
     /// Opens an address of the bundle with this function in place of the deployed one; an error when it was killed.
     pub(crate) async fn open(&self, browser: &Browser<'_>, address: &Url) -> Result<Value, String> {
         let mut event: Value =

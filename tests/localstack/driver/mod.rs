@@ -8,9 +8,11 @@ mod callback;
 mod copy;
 mod http;
 mod observe;
+mod room;
 mod simulator;
 mod storage;
 mod tenant;
+mod way;
 
 use std::time::Duration;
 
@@ -22,10 +24,13 @@ pub(crate) use books::Books;
 pub(crate) use browser::Browser;
 pub(crate) use bundle::Bundle;
 pub(crate) use callback::{parameter, with};
+pub(crate) use copy::FunctionCopy;
 pub(crate) use http::Answer;
+pub(crate) use room::{Resident, Room};
 pub(crate) use simulator::Simulator;
 pub(crate) use storage::in_slot;
 pub(crate) use tenant::{Connected, Tenant, connection_of};
+pub(crate) use way::{Fate, Request, Way};
 
 /// Time for what takes seconds: a cold function of a development build on a machine that is busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

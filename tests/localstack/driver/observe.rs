@@ -1,5 +1,7 @@
 //! What an operator reads: the functions' logs, every item of every table, what waits in a queue, events on the bus.
 
+use std::time::Duration;
+
 use aws_sdk_cloudwatchlogs::Client as Logs;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_eventbridge::types::Target;
@@ -53,13 +55,41 @@ impl Bundle {
         tables
     }
 
-    /// What waits in the events queue or is being worked on, as text.
-    pub(crate) async fn events_queue(&self) -> String {
+    /// What waits in a queue or is being worked on, as text.
+    pub(crate) async fn waiting_in(&self, queue: &str) -> String {
         let url = format!("{}/_aws/sqs/messages", self.stack.value("AWS_ENDPOINT_URL"));
-        let query = [("QueueUrl", self.stack.value("EVENTS_QUEUE_URL")), ("ShowInvisible", "true")];
+        let query = [("QueueUrl", queue), ("ShowInvisible", "true"), ("ShowDelayed", "true")];
         let answer = self.send(self.http.get(url).query(&query).header("accept", "application/json")).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.text()
+    }
+
+    /// Whether nothing waits in a queue, is on its way or being worked on.
+    pub(crate) async fn is_empty(&self, queue: &str) -> bool {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let request = aws::clients::sqs(&self.sdk).get_queue_attributes().queue_url(queue);
+        let attributes = request.set_attribute_names(Some(names.to_vec())).send().await.unwrap().attributes;
+        attributes.unwrap().values().all(|number| number == "0")
+    }
+
+    /// The resource name of a queue.
+    pub(crate) async fn arn_of(&self, queue: &str) -> String {
+        let request = aws::clients::sqs(&self.sdk).get_queue_attributes().queue_url(queue);
+        let request = request.attribute_names(QueueAttributeName::QueueArn);
+        request.send().await.unwrap().attributes.unwrap()[&QueueAttributeName::QueueArn].clone()
+    }
+
+    /// Makes a queue, with a time for which its messages stay invisible; gives its address.
+    pub(crate) async fn make_queue(&self, invisible_for: Duration) -> String {
+        let request = aws::clients::sqs(&self.sdk)
+            .create_queue()
+            .queue_name(Ids::new(&SystemClock, &SystemEntropy).write())
+            .attributes(QueueAttributeName::VisibilityTimeout, invisible_for.as_secs().to_string());
+        request.send().await.unwrap().queue_url.unwrap()
     }
 
     /// Listens on the bus for what happens to one tenant, until `kinds` have come; gives the events.
@@ -69,15 +99,23 @@ impl Bundle {
         kinds: &[&str],
         act: impl Future<Output = ()>,
     ) -> Vec<Value> {
-        let (sqs, bus) = (aws::clients::sqs(&self.sdk), self.stack.value("EVENT_BUS"));
-        let bridge = aws::clients::eventbridge(&self.sdk);
+        let pattern = json!({ "source": ["ledgerbridge"], "detail": { "tenantId": [tenant] } });
+        self.listen((self.stack.value("EVENT_BUS"), &pattern), kinds, act).await
+    }
+
+    /// Listens on a bus for events of a pattern, until `kinds` have come; gives the events.
+    pub(crate) async fn listen(
+        &self,
+        (bus, pattern): (&str, &Value),
+        kinds: &[&str],
+        act: impl Future<Output = ()>,
+    ) -> Vec<Value> {
+        let (sqs, bridge) = (aws::clients::sqs(&self.sdk), aws::clients::eventbridge(&self.sdk));
         let name = Ids::new(&SystemClock, &SystemEntropy).write();
-        let queue = sqs.create_queue().queue_name(&name).send().await.unwrap().queue_url.unwrap();
-        let arn = sqs.get_queue_attributes().queue_url(&queue).attribute_names(QueueAttributeName::QueueArn);
-        let arn = arn.send().await.unwrap().attributes.unwrap()[&QueueAttributeName::QueueArn].clone();
-        let pattern = json!({ "source": ["ledgerbridge"], "detail": { "tenantId": [tenant] } }).to_string();
+        let queue = self.make_queue(PATIENCE).await;
+        let pattern = pattern.to_string();
         bridge.put_rule().event_bus_name(bus).name(&name).event_pattern(pattern).send().await.unwrap();
-        let target = Target::builder().id("queue").arn(arn).build().unwrap();
+        let target = Target::builder().id("queue").arn(self.arn_of(&queue).await).build().unwrap();
         bridge.put_targets().event_bus_name(bus).rule(&name).targets(target).send().await.unwrap();
         act.await;
         let mut heard: Vec<Value> = Vec::new();
@@ -107,6 +145,7 @@ fn collect(value: &AttributeValue, values: &mut Vec<Vec<u8>>) {
         }
         AttributeValue::L(items) => items.iter().for_each(|item| collect(item, values)),
         AttributeValue::S(text) | AttributeValue::N(text) => values.push(text.clone().into_bytes()),
+        AttributeValue::Ss(texts) => values.extend(texts.iter().map(|text| text.clone().into_bytes())),
         AttributeValue::B(bytes) => values.push(bytes.clone().into_inner()),
         AttributeValue::Bool(_) | AttributeValue::Null(_) => {}
         other => panic!("an attribute of a type that is not searched: {other:?}"),

@@ -59,6 +59,11 @@ impl Simulator {
         self.calls(&[("endpoint", "token"), ("tokenFingerprint", fingerprint)]).await
     }
 
+    /// Every refresh that was asked of a provider.
+    pub(crate) async fn refresh_calls(&self, provider: Provider) -> Vec<Value> {
+        self.calls(&[("provider", prefix(provider)), ("grantType", "refresh_token")]).await
+    }
+
     /// How often one object was fetched by its id.
     pub(crate) async fn fetches(&self, realm: &str, object: &str) -> usize {
         let calls = self.calls(&[("endpoint", "api"), ("company", realm)]).await;
@@ -90,6 +95,11 @@ impl Simulator {
     /// Sets a switch; gives its id.
     pub(crate) async fn switch(&self, fault: Value) -> u64 {
         self.control(Method::POST, "/faults", Some(fault)).await["id"].as_u64().unwrap()
+    }
+
+    /// Takes all switches back.
+    pub(crate) async fn mend_all(&self) {
+        self.control(Method::DELETE, "/faults", None).await;
     }
 
     /// Takes a switch back.
