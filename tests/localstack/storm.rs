@@ -145,7 +145,11 @@ async fn lose_a_worker(room: &Room<'_>, victims: &[ConnectionKey]) {
 }
 
 /// Refreshes connections by workers that were started side by side, whether they need it or not; gives their answers.
-async fn refresh_all(worker: &FunctionCopy<'_>, connections: &[ConnectionKey], reason: Trigger) -> Vec<Value> {
+async fn refresh_all(
+    worker: &FunctionCopy<'_>,
+    connections: &[ConnectionKey],
+    reason: Trigger,
+) -> Vec<Value> {
     let parts = connections.chunks(50).map(|part| worker.refresh(part.to_vec(), reason));
     join_all(parts).await.into_iter().flat_map(Result::unwrap).collect()
 }
@@ -211,7 +215,16 @@ fn show(tallies: &BTreeMap<Provider, Tally>) {
         eprintln!("{}", cells.join(" "));
     };
     row([
-        "provider", "connections", "active", "lost", "calls", "failed", "cut", "killed", "carried out", "stored",
+        "provider",
+        "connections",
+        "active",
+        "lost",
+        "calls",
+        "failed",
+        "cut",
+        "killed",
+        "carried out",
+        "stored",
     ]);
     for (provider, tally) in tallies {
         let Tally { connections, active, lost, calls, cut, failed, carried_out, stored } = tally;
@@ -219,7 +232,16 @@ fn show(tallies: &BTreeMap<Provider, Tally>) {
         let [connections, active, lost, calls, failed, cut, killed] = figures;
         let (carried_out, stored) = (carried_out.to_string(), stored.to_string());
         row([
-            provider.as_str(), &connections, &active, &lost, &calls, &failed, &cut, &killed, &carried_out, &stored,
+            provider.as_str(),
+            &connections,
+            &active,
+            &lost,
+            &calls,
+            &failed,
+            &cut,
+            &killed,
+            &carried_out,
+            &stored,
         ]);
     }
 }
@@ -273,7 +295,10 @@ async fn two_hundred_connections_outlive_a_storm_and_a_lost_worker() {
     show(&tallies);
     for (provider, tally) in &tallies {
         let sure = tally.cut + VICTIMS;
-        assert!(tally.destroyed() <= sure as u64, "{provider}: an answer that was heard is not stored: {tally:?}");
+        assert!(
+            tally.destroyed() <= sure as u64,
+            "{provider}: an answer that was heard is not stored: {tally:?}"
+        );
         assert_eq!(tally.active + tally.lost, tally.connections, "{provider}");
         let may_lose = if *provider == Provider::QuickBooks { tally.destroyed() } else { 0 };
         assert!(tally.lost as u64 <= may_lose, "{provider}: {tally:?}");

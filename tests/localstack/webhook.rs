@@ -163,7 +163,10 @@ async fn what_is_not_rightly_signed_and_sent_has_no_effect() {
         let answer = bundle.send(request).await;
         assert_eq!(answer.status, status, "{what}: {}", answer.text());
         assert!(status != 401 || answer.body.is_empty(), "{what}: a stranger learns nothing");
-        assert!(!bundle.waiting_in(bundle.stack.value("EVENTS_QUEUE_URL")).await.contains(connection.realm()), "{what}: nothing is in the queue");
+        assert!(
+            !bundle.waiting_in(bundle.stack.value("EVENTS_QUEUE_URL")).await.contains(connection.realm()),
+            "{what}: nothing is in the queue"
+        );
     }
 
     // What comes after them is consumed after them: then they would have been, too.

@@ -37,7 +37,8 @@ impl LossyWay {
     async fn to(endpoint: &str) -> Self {
         let loses = Arc::new(AtomicBool::new(false));
         let told = loses.clone();
-        let fate = move |_: &Request| if told.swap(false, Ordering::SeqCst) { Fate::Lose } else { Fate::Pass };
+        let fate =
+            move |_: &Request| if told.swap(false, Ordering::SeqCst) { Fate::Lose } else { Fate::Pass };
         Self { way: Way::to(endpoint, fate).await, loses }
     }
 

@@ -51,11 +51,7 @@ pub(crate) struct Resident {
 impl<'a> Room<'a> {
     /// Makes a room, whose function has some settings of its own; a message of its refresh queue that is not acknowledged
     /// comes again after `invisible_for`.
-    pub(crate) async fn open(
-        bundle: &'a Bundle,
-        invisible_for: Duration,
-        own: &[(&str, &str)],
-    ) -> Self {
+    pub(crate) async fn open(bundle: &'a Bundle, invisible_for: Duration, own: &[(&str, &str)]) -> Self {
         let served = simulator::Simulator::start(simulator::Options::local()).await.unwrap();
         let theirs = bundle.simulator.url.as_str();
         let mut settings = bundle.settings_of("REFRESH_FUNCTION").await;

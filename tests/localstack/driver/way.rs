@@ -14,7 +14,8 @@ use tokio::{
 /// Where a settlement names the token set that it stores; a lease names none.
 const NEW_TOKENS: &str = ":tok";
 /// What a table answers that fails.
-const FAILURE: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"refused"}"#;
+const FAILURE: &str =
+    r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"refused"}"#;
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
