@@ -43,7 +43,7 @@ impl Caller {
         let (fate, takes) = self.world.faults.of_call(service);
         self.risk(takes);
         let attempt = takes.min(ATTEMPT_TIMEOUT);
-        self.world.time.sleep(takes - attempt).await;
+        self.world.time.sleep(takes.saturating_sub(attempt)).await;
         let sent = self.clock.machine_now();
         self.world.time.sleep(attempt / 2).await;
         self.world.happened(fate as u64, operation.len());

@@ -114,10 +114,12 @@ fn new_connection(
     let (now, provider) = (world.now(), kind(index(key)).provider());
     let generation =
         former.as_ref().and_then(|former| former.tokens.as_ref()).map_or(1, |old| old.generation + 1);
-    let sealer =
-        TokenSealer::new(DEPLOYMENT.to_owned(), Arc::new(Keyring(world.chance.clone())), world.entropy());
-    let sealing = sealer.seal_under_new_keys((key, provider), generation, tokens);
-    let pair = sealing.now_or_never().unwrap().unwrap();
+    let keyring = Arc::new(Keyring(world.chance.clone()));
+    let pair = TokenSealer::new(DEPLOYMENT.to_owned(), keyring, world.entropy())
+        .seal_under_new_keys((key, provider), generation, tokens)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
     let sealed = SealedTokens {
         generation,
         access: pair.access,

@@ -8,7 +8,6 @@
 //! new refresh token was destroyed before anybody could save it, by a lost answer or a killed worker.
 
 #![expect(clippy::unwrap_used, reason = "a model that contradicts itself ends the run")]
-#![expect(clippy::missing_panics_doc, reason = "as above")]
 
 mod caller;
 mod chance;

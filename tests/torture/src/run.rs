@@ -54,7 +54,7 @@ async fn reckon(world: Arc<World>, connection: usize) {
 fn reckoned(world: &Arc<World>) -> Report {
     // Workers and the world know each other.
     world.idle.lock().unwrap().clear();
-    let hours = world.time.now_ms().unsigned_abs() / STEP.as_millis() as u64;
+    let hours = (world.time.now_ms() / ms(STEP)).unsigned_abs();
     let mut ledger = world.ledger();
     for connection in 0..world.plan.connections {
         ledger.digest = ledger.digest.rotate_left(7) ^ world.grants()[connection].newest().serial;

@@ -18,6 +18,7 @@ use crate::{
     connect::DEPLOYMENT,
     endpoint,
     executor::ENVIRONMENT,
+    provider::ms,
     worker::{self, Work},
     world::{World, is_busy},
 };
@@ -49,56 +50,55 @@ pub(crate) async fn sweeps(world: Arc<World>) {
     }
 }
 
-/// Uses and refreshes connections until it is told to stop.
+/// What a customer does.
+#[derive(Clone, Copy)]
+enum Act {
+    /// Uses a connection, through another function.
+    Use,
+    /// Presses the button of a connection, and does not wait for the answer.
+    Press,
+}
+
+/// Uses and refreshes connections until nothing goes wrong any more.
 pub(crate) async fn customers(world: Arc<World>) {
-    let count = |limit: usize, rate: f64| {
-        let limit = u32::try_from(limit).unwrap_or_default();
-        world.chance.times(f64::from(limit) / rate)
-    };
-    let any = || world.chance.below(world.plan.connections);
-    let busy = (0..world.plan.connections).filter(|connection| is_busy(*connection)).count();
-    let idle = world.plan.connections - busy;
+    let all: Vec<_> = (0..world.plan.connections).collect();
+    let (busy, idle): (Vec<_>, Vec<_>) = all.iter().partition(|connection| is_busy(**connection));
     while !world.is_calm() {
-        // Each is drawn among all; those of the other sort are passed over.
-        for _ in 0..count(busy, BUSY_USE) + count(idle, IDLE_USE) {
-            let connection = any();
-            if is_busy(connection) || world.chance.happens(BUSY_USE / IDLE_USE) {
-                soon(&world, MINUTE, use_token(world.clone(), connection));
+        for (connections, rate, act) in
+            [(&busy, BUSY_USE, Act::Use), (&idle, IDLE_USE, Act::Use), (&all, MANUAL, Act::Press)]
+        {
+            let mean = f64::from(u32::try_from(connections.len()).unwrap()) / rate;
+            for _ in 0..world.chance.times(mean) {
+                soon(&world, MINUTE, (act, connections[world.chance.below(connections.len())]));
             }
         }
-        for _ in 0..count(world.plan.connections, MANUAL) {
-            soon(&world, MINUTE, press(world.clone(), any()));
-        }
-        if count(1, CROWD) > 0 {
-            let connection = any();
+        if world.chance.happens(1.0 / CROWD) {
+            let connection = world.chance.below(all.len());
             let within = if world.chance.happens(0.5) { CROWD_WITHIN } else { IMPATIENCE };
             for _ in 0..CROWD_SIZE {
-                soon(&world, within, press(world.clone(), connection));
+                soon(&world, within, (Act::Press, connection));
             }
         }
         world.time.sleep(MINUTE).await;
     }
 }
 
-/// Begins something at some moment of a time that begins now.
-fn soon(world: &Arc<World>, within: Duration, task: impl Future<Output = ()> + Send + 'static) {
-    let after = world.chance.within(0..=i64::try_from(within.as_millis()).unwrap_or_default());
-    let time = world.time.clone();
-    world.time.spawn(ENVIRONMENT, async move {
-        time.sleep(Duration::from_millis(after.unsigned_abs())).await;
-        task.await;
+/// Lets a customer do something at some moment of a time that begins now.
+fn soon(world: &Arc<World>, within: Duration, (act, connection): (Act, usize)) {
+    let after = world.chance.within(0..=ms(within));
+    let world = world.clone();
+    world.time.clone().spawn(ENVIRONMENT, async move {
+        world.time.sleep(Duration::from_millis(after.unsigned_abs())).await;
+        match act {
+            Act::Use => {
+                is_served(&world, connection).await;
+            }
+            Act::Press => {
+                let keys = vec![world.keys[connection].clone()];
+                worker::invoke(&world, Work::Direct(RefreshMessage::new(keys, Trigger::Manual), None));
+            }
+        }
     });
-}
-
-/// Presses the button of a connection.
-async fn press(world: Arc<World>, connection: usize) {
-    let message = RefreshMessage::new(vec![world.keys[connection].clone()], Trigger::Manual);
-    worker::invoke(&world, Work::Direct(message, None));
-}
-
-/// Uses a connection as other functions do.
-pub(crate) async fn use_token(world: Arc<World>, connection: usize) {
-    is_served(&world, connection).await;
 }
 
 /// Whether a connection has a working access token, as other functions see it.

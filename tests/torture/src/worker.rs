@@ -34,7 +34,7 @@ use crate::{
     faults::FaultKind,
     provider::Place,
     queue::{Body, Handled, Received},
-    world::{World, index},
+    world::{DUE_SHARDS, World, index},
 };
 
 /// After which a function is killed.
@@ -106,7 +106,7 @@ impl Process {
             queue: caller.clone(),
             log: caller.clone(),
             clock: clock.clone(),
-            shards: world.due_shards(),
+            shards: DUE_SHARDS,
             owner: format!("sweep-{}", id.0),
         };
         Self { id, clock, refresher, sweep, caller }

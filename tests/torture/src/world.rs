@@ -33,7 +33,7 @@ use crate::{
 /// The beginning of virtual time: a Sunday in 2030.
 const BEGINNING_S: i64 = 1_900_000_800;
 /// Shards of the due index: more than one, so that there is an order among them to get wrong.
-const DUE_SHARDS: u32 = 2;
+pub(crate) const DUE_SHARDS: u32 = 2;
 
 /// How often a worker that has done its work is not called again.
 const RETIRES: f64 = 0.005;
@@ -114,10 +114,6 @@ impl World {
     /// A number that was not given before.
     pub(crate) fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub(crate) fn due_shards(&self) -> u32 {
-        DUE_SHARDS
     }
 
     pub(crate) fn entropy(&self) -> Arc<dyn Entropy> {
