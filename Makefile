@@ -2,7 +2,7 @@
 STACK := python3 infra/local/stack.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test bench down lint status logs
+.PHONY: help up demo test torture bench down lint status logs
 
 help: ## Shows this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -15,6 +15,9 @@ demo: ## `up`, then connects and refreshes books on each provider, syncs one and
 
 test: ## Runs every test on a stack of its own; ARGS="..." goes to cargo nextest
 	@$(STACK) test $(ARGS)
+
+torture: ## Runs the refresh engine through two million refreshes in a world in which everything fails; ARGS="--seed 7"
+	cargo run --locked --profile torture --package torture -- $(ARGS)
 
 bench: ## Counts what a refresh, a sweep and a token cost, and prints the tables; some minutes
 	@$(STACK) bench
