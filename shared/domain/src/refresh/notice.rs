@@ -155,7 +155,10 @@ mod tests {
         let mut told = Notices { refresh: Some(just_before), ..Notices::default() };
         let tokens = tokens(Some(ENDS), None);
 
-        assert_eq!(near_ends(&mut told, &tokens, later(just_before, APART - Duration::from_secs(1))), []);
+        assert_eq!(
+            near_ends(&mut told, &tokens, earlier(later(just_before, APART), Duration::from_secs(1))),
+            []
+        );
         let notices = near_ends(&mut told, &tokens, later(just_before, APART));
 
         assert_eq!(notices, [(Limit::RefreshToken, ends)]);
