@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod breaker;
 mod broken_answers;
 mod bus;
 mod callback;
@@ -17,6 +18,7 @@ mod refresh;
 mod schedule;
 mod sealing;
 mod secrets;
+mod spill;
 mod stack;
 mod states;
 mod storm;

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicUsize, Ordering},
 };
 
 use aws::{DynamoApiKeys, DynamoConnections, clients};
@@ -27,29 +27,43 @@ use crate::{
     stack::Stack,
 };
 
-/// A way to the stack that passes every request on and loses an answer when it is told to.
+/// A way to the stack that passes every request on and loses the answer that it is told to lose.
 pub(super) struct LossyWay {
     way: Way,
-    loses: Arc<AtomicBool>,
+    /// Which of the answers to come is lost, counted from 1; 0 when none is.
+    to_lose: Arc<AtomicUsize>,
 }
 
 impl LossyWay {
     async fn to(endpoint: &str) -> Self {
-        let loses = Arc::new(AtomicBool::new(false));
-        let told = loses.clone();
-        let fate =
-            move |_: &Request| if told.swap(false, Ordering::SeqCst) { Fate::Lose } else { Fate::Pass };
-        Self { way: Way::to(endpoint, fate).await, loses }
+        let to_lose = Arc::new(AtomicUsize::new(0));
+        let told = to_lose.clone();
+        let fate = move |_: &Request| {
+            let left = told.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            if left == Ok(1) { Fate::Lose } else { Fate::Pass }
+        };
+        Self { way: Way::to(endpoint, fate).await, to_lose }
     }
 
     pub(super) fn lose_next_answer(&self) {
+        self.lose_answer_after(0);
+    }
+
+    /// Lets so many answers pass, and loses the next.
+    fn lose_answer_after(&self, passed: usize) {
         self.way.forget();
-        self.loses.store(true, Ordering::SeqCst);
+        self.to_lose.store(passed + 1, Ordering::SeqCst);
     }
 
     /// Whether the answer was lost and the request came again.
     pub(super) fn was_sent_twice(&self) -> bool {
-        (self.way.met(Fate::Lose), self.way.met(Fate::Pass)) == (1, 1)
+        self.was_sent(2)
+    }
+
+    /// Whether an answer was lost and there were so many requests.
+    fn was_sent(&self, requests: usize) -> bool {
+        let (lost, passed) = (self.way.met(Fate::Lose), self.way.met(Fate::Pass));
+        lost == 1 && lost + passed == requests
     }
 }
 

@@ -94,10 +94,14 @@ impl Bundle {
     }
 
     pub(crate) async fn issue(&self, new: NewApiKey) -> String {
+        self.issue_into(self.stack.value("CONTROL_TABLE"), new).await
+    }
+
+    /// As [`Bundle::issue`], into another table of the stack.
+    pub(crate) async fn issue_into(&self, table: &str, new: NewApiKey) -> String {
         let environment = self.stack.value("ENVIRONMENT");
         let (key, text) = new.issue(environment, SystemClock.now(), &SystemEntropy);
-        let table = self.stack.value("CONTROL_TABLE").to_owned();
-        let keys = aws::DynamoApiKeys::new(aws::clients::dynamodb(&self.sdk), table);
+        let keys = aws::DynamoApiKeys::new(aws::clients::dynamodb(&self.sdk), table.to_owned());
         assert!(keys.insert(&key).await.unwrap(), "the key's id is taken");
         text.expose().to_owned()
     }

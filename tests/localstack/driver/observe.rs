@@ -92,6 +92,29 @@ impl Bundle {
         request.send().await.unwrap().queue_url.unwrap()
     }
 
+    /// Puts a message into a queue.
+    pub(crate) async fn send_to(&self, queue: &str, body: &str) {
+        let request = aws::clients::sqs(&self.sdk).send_message().queue_url(queue).message_body(body);
+        request.send().await.unwrap();
+    }
+
+    /// Waits for the next message of a queue; gives its body.
+    pub(crate) async fn next_from(&self, queue: &str) -> String {
+        let sqs = aws::clients::sqs(&self.sdk);
+        eventually("a message comes into the queue", PATIENCE, async || {
+            let received = sqs.receive_message().queue_url(queue).send().await.unwrap();
+            received.messages.unwrap_or_default().pop()?.body
+        })
+        .await
+    }
+
+    /// Makes an event bus; gives its name.
+    pub(crate) async fn make_bus(&self) -> String {
+        let name = Ids::new(&SystemClock, &SystemEntropy).write();
+        aws::clients::eventbridge(&self.sdk).create_event_bus().name(&name).send().await.unwrap();
+        name
+    }
+
     /// Listens on the bus for what happens to one tenant, until `kinds` have come; gives the events.
     pub(crate) async fn overhear(
         &self,

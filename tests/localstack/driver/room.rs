@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::types::{BillingMode, GlobalSecondaryIndex};
 use domain::{
+    api_key::{NewApiKey, Role},
     clock::{Clock as _, SystemClock},
     connection::{
         AttemptCounters, ChainHead, Company, ConnectOutcome, Connection, ConnectionKey, ConnectionState, Due,
@@ -29,6 +30,11 @@ const TABLES: [&str; 3] = ["CONNECTIONS_TABLE", "CONTROL_TABLE", "HISTORY_TABLE"
 const CALLBACK: &str = "http://localhost:3000/callback";
 /// More attempts on one connection than a test makes.
 const HISTORY: u32 = 100;
+
+/// Whether a variable is about what all workers know of a provider, which the stack's own have other values of.
+fn is_of_providers(variable: &str) -> bool {
+    variable.starts_with("BREAKER_") || variable.starts_with("OUTAGE_")
+}
 
 /// A place apart.
 pub(crate) struct Room<'a> {
@@ -55,6 +61,7 @@ impl<'a> Room<'a> {
         let served = simulator::Simulator::start(simulator::Options::local()).await.unwrap();
         let theirs = bundle.simulator.url.as_str();
         let mut settings = bundle.settings_of("REFRESH_FUNCTION").await;
+        settings.retain(|name, _| !is_of_providers(name));
         for value in settings.values_mut() {
             *value = value.replace(theirs, served.base_url());
         }
@@ -82,6 +89,22 @@ impl<'a> Room<'a> {
     /// A function that works in this room.
     pub(crate) async fn worker(&self) -> FunctionCopy<'a> {
         self.bundle.copy_with("REFRESH_FUNCTION", self.settings.clone()).await
+    }
+
+    /// The API for those who call `worker`, with a key that opens it.
+    pub(crate) async fn api(&self, worker: &FunctionCopy<'_>) -> (FunctionCopy<'a>, String) {
+        let mut settings = self.bundle.settings_of("API_FUNCTION").await;
+        settings.retain(|name, _| !is_of_providers(name));
+        for (name, value) in &self.settings {
+            if TABLES.contains(&name.as_str()) || is_of_providers(name) {
+                settings.insert(name.clone(), value.clone());
+            }
+        }
+        settings.insert("REFRESH_FUNCTION".to_owned(), worker.name.clone());
+        let scopes = Role::Admin.scopes();
+        let key = NewApiKey { name: "room".to_owned(), scopes, tenant: None, expires_at: None };
+        let key = self.bundle.issue_into(self.setting("CONTROL_TABLE"), key).await;
+        (self.bundle.copy_with("API_FUNCTION", settings).await, key)
     }
 
     /// Connects books of their own, due now: a person says yes, the code is exchanged, and what came is sealed and stored.

@@ -8,7 +8,7 @@ use domain::{
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Answer, Books, Browser, Bundle, PATIENCE, audited, eventually};
+use super::{Answer, Books, Browser, Bundle, Fate, PATIENCE, Request, Way, audited, eventually};
 
 /// A tenant that no other test has.
 pub(crate) struct Tenant<'a> {
@@ -186,6 +186,36 @@ impl Connected<'_> {
     /// Invokes the refresh function for this connection alone; gives its answer.
     pub(crate) async fn invoke_refresh(&self, reason: Trigger) -> Value {
         self.bundle().invoke_refresh(&self.key(), reason).await
+    }
+
+    /// `GET /api/connections/{id}/explain`
+    pub(crate) async fn explained(&self) -> Value {
+        let path = format!("/api/connections/{}/explain?tenantId={}", self.id, self.tenant.id);
+        self.bundle().get(&path).await.expect(200)
+    }
+
+    /// Refreshes by a worker whose every write of a new token set the table refuses, and kills it as soon as the token set
+    /// is on the recovery queue, which is not the one that the deployed function consumes; gives the message.
+    pub(crate) async fn spill(&self) -> String {
+        let bundle = self.bundle();
+        let refusing = |request: &Request| if request.stores_tokens() { Fate::Refuse } else { Fate::Pass };
+        let way = Way::to(bundle.stack.value("AWS_ENDPOINT_URL"), refusing).await;
+        let queue = bundle.make_queue(PATIENCE).await;
+        let mut settings = bundle.settings_of("REFRESH_FUNCTION").await;
+        settings.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), way.address.clone());
+        settings.insert("RECOVERY_QUEUE_URL".to_owned(), queue.clone());
+        let worker = bundle.copy_with("REFRESH_FUNCTION", settings).await;
+        let spilling = async {
+            let message = bundle.next_from(&queue).await;
+            worker.kill();
+            message
+        };
+        let refreshing = worker.refresh(vec![self.key()], Trigger::Manual);
+        let (refreshed, message) = tokio::join!(refreshing, spilling);
+        let error = refreshed.expect_err("the worker was killed");
+        assert!(error.contains("Runtime.ExitError"), "{error}");
+        worker.remove().await;
+        message
     }
 
     /// Every record of one entity, read in pages of `limit`.
