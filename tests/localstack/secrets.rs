@@ -1,4 +1,4 @@
-//! No secret is anywhere but in its seal: not in a table, not in a log.
+//! No secret is anywhere but in its seal: not in a table, not in a log, not in a queue that holds tokens.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use crate::driver::{Books, Browser, Bundle, PATIENCE, eventually, parameter};
+use crate::driver::{Books, Browser, Bundle, Connected, PATIENCE, eventually, parameter};
 
 /// Twelve characters of a token are 72 bits: a piece of that length is nowhere by chance.
 const PIECE: usize = 12;
@@ -104,6 +104,20 @@ async fn live_at(bundle: &Bundle, provider: Provider) -> Vec<String> {
     secrets
 }
 
+/// Lets the table refuse a new token set, and the consumer of the recovery queue not understand it; gives what was put into
+/// that queue, and what is in its dead-letter queue.
+async fn spilled(connection: &Connected<'_>) -> Vec<(String, String)> {
+    let bundle = connection.bundle();
+    let message = connection.spill().await;
+    let misunderstood = message.replacen("\"v\":1", "\"v\":9", 1);
+    bundle.send_to(bundle.stack.value("RECOVERY_QUEUE_URL"), &misunderstood).await;
+    let buried = eventually("the message is buried", PATIENCE, async || {
+        let dead = bundle.waiting_in(bundle.stack.value("RECOVERY_DLQ_URL")).await;
+        dead.contains(&connection.tenant.id).then_some(dead)
+    });
+    vec![("recovery queue".to_owned(), message), ("recovery queue's dead letters".to_owned(), buried.await)]
+}
+
 /// Goes through everything that handles a secret, its failures included.
 async fn live_through_everything(bundle: &Bundle) {
     let realm = bundle.simulator.company(1, 2).await;
@@ -155,13 +169,16 @@ fn hunt(tokens: &[String], others: &[String]) -> Hunt {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_any_table_or_log() {
+async fn no_secret_is_in_any_table_log_or_queue_of_tokens() {
     let bundle = Bundle::deployed().await;
     live_through_everything(&bundle).await;
     let mut secrets = vec![];
     for provider in Provider::ALL {
         secrets.extend(live_at(&bundle, provider).await);
     }
+
+    let spiller = bundle.tenant().await.connect().await;
+    let queues = spilled(&spiller).await;
 
     let (tables, logs) = (bundle.tables().await, bundle.logs().await);
 
@@ -170,6 +187,11 @@ async fn no_secret_is_in_any_table_or_log() {
     for (table, values) in &tables {
         assert!(!values.is_empty(), "{table}: there was nothing to search");
         assert!(!values.iter().any(|value| hunt.finds(value)), "{table} holds a secret");
+    }
+    let in_control = &tables.iter().find(|(table, _)| table == "CONTROL_TABLE").unwrap().1;
+    assert!(in_control.iter().any(|value| value.starts_with(b"BREAKER#")), "a failure was counted");
+    for (queue, text) in &queues {
+        assert!(!hunt.finds(text.as_bytes()), "{queue} holds a secret");
     }
     for (function, lines) in &logs {
         assert!(!lines.is_empty(), "{function}: there was nothing to search");
