@@ -60,10 +60,11 @@ async fn a_sweep_that_dies_anywhere_loses_nothing_and_repeats_one_chunk_at_most(
         assert!(after.values().all(|&times| times <= 2));
         let twice = after.values().filter(|&&times| times == 2).count();
         assert!(twice <= chunk, "dead before call {dies_before}: {twice} of {chunk}");
-        table.row(
-            iter::once(format!("{dies_before} of {calls}"))
-                .chain([by_it.len(), twice].map(|n| n.to_string())),
-        );
+        // Before the first message it is as if there had been no sweep.
+        if !by_it.is_empty() {
+            let figures = [by_it.len(), twice].map(|count| count.to_string());
+            table.row(iter::once(format!("{dies_before} of {calls}")).chain(figures));
+        }
     }
     table.print(&format!("A sweep over {DUE} that dies; its first chunk has {chunk}"));
 }
