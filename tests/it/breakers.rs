@@ -134,7 +134,7 @@ impl Workers {
         }
         let BreakerState::Open { until } = self.stored().await.breaker.state else { panic!("it is open") };
         let left = Duration::try_from(until.duration_since(self.world.clock.now())).unwrap();
-        self.world.clock.advance(left - Duration::from_secs(1));
+        self.world.clock.advance(left.saturating_sub(Duration::from_secs(1)));
         for (worker, _) in &probers {
             assert_eq!(worker.breakers.health(PROVIDER).await.breaker.state, BreakerState::Open { until });
         }
@@ -210,15 +210,15 @@ async fn of_twenty_workers_one_tries_whether_the_provider_is_back_and_its_answer
     let probers = workers.opened().await;
     workers.provider.holds.store(true, Ordering::SeqCst);
 
-    let mut probes = workers.probes(&probers);
+    let mut trying = workers.probes(&probers);
     for _ in 1..PROBERS {
-        let outcome = probes.next().await.unwrap();
+        let outcome = trying.next().await.unwrap();
         assert!(matches!(outcome, RefreshOutcome::HeldBack { .. }), "{outcome:?}");
     }
     assert_eq!(workers.calls(), 1, "one asked, and hears nothing yet");
     workers.provider.release.add_permits(1);
 
-    assert_eq!(probes.next().await, Some(RefreshOutcome::Refreshed));
+    assert_eq!(trying.next().await, Some(RefreshOutcome::Refreshed));
     assert_eq!(workers.stored().await.breaker.state, BreakerState::Closed);
     assert_eq!(workers.refreshed().await, RefreshOutcome::Refreshed);
     assert!(workers.world.kinds().contains(&EventKind::CircuitBreakerClosed));
@@ -229,13 +229,13 @@ async fn one_that_tried_and_was_lost_is_followed_by_another_when_its_time_is_ove
     let workers = Workers::new();
     let probers = workers.opened().await;
     workers.provider.holds.store(true, Ordering::SeqCst);
-    let mut probes = workers.probes(&probers);
+    let mut trying = workers.probes(&probers);
     for _ in 1..PROBERS {
-        probes.next().await.unwrap();
+        trying.next().await.unwrap();
     }
-    drop(probes);
+    drop(trying);
 
-    workers.world.clock.advance(SETTINGS.0.probe - Duration::from_secs(1));
+    workers.world.clock.advance(SETTINGS.0.probe.saturating_sub(Duration::from_secs(1)));
     let early = workers.refreshed().await;
     workers.world.clock.advance(Duration::from_secs(1));
     let next = workers.refreshed().await;

@@ -167,8 +167,8 @@ fn variables(name: &str) -> Option<String> {
         "ENVIRONMENT" => "test",
         "QUICKBOOKS_CLIENT_ID" | "QUICKBOOKS_CLIENT_SECRET" => "app",
         "CONNECTIONS_TABLE" | "HISTORY_TABLE" | "CONTROL_TABLE" => "table",
-        "REFRESH_QUEUE_URL" | "REFRESH_DLQ_URL" | "RECOVERY_QUEUE_URL" | "RECOVERY_DLQ_URL" => "unused",
-        "EVENT_BUS" | "TOKEN_KEY_ID" => "unused",
+        "REFRESH_QUEUE_URL" | "REFRESH_DLQ_URL" | "RECOVERY_QUEUE_URL" | "RECOVERY_DLQ_URL" | "EVENT_BUS"
+        | "TOKEN_KEY_ID" => "unused",
         _ => return None,
     };
     Some(value.to_owned())

@@ -15,7 +15,9 @@ use crate::aws_endpoint::{AwsCall, AwsEndpoint, Refusal};
 /// Sends three messages, while each call refuses what is said for it; gives the ids in each call, and what came of it.
 async fn sent(refusals: &[Vec<Refusal>]) -> (Vec<String>, Result<(), StoreError>) {
     let endpoint = AwsEndpoint::start().await;
-    refusals.iter().for_each(|refusals| endpoint.refuse(refusals));
+    for refusals in refusals {
+        endpoint.refuse(refusals);
+    }
     let sqs = clients::sqs(&endpoint.sdk().await);
     let queue = SqsRefreshQueue::new(sqs, "http://localhost/000000000000/refresh".to_owned());
     let message = || RefreshMessage::new(vec![sample::key()], Trigger::Scheduled);

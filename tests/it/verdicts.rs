@@ -78,7 +78,9 @@ async fn only_the_providers_own_word_on_every_token_ends_a_connection(
         world.clock.advance(Duration::from_mins(1));
     }
     let before = world.refreshes();
-    answers.iter().for_each(|answer| world.provider.answer(Err(answer.error())));
+    for answer in answers {
+        world.provider.answer(Err(answer.error()));
+    }
 
     let outcome = world.manual(&key).await;
 
@@ -116,7 +118,9 @@ async fn a_grant_that_is_refused_while_many_others_are_is_not_judged() {
     for _ in 0..12 {
         keys.push(world.connected().await);
     }
-    keys.iter().for_each(|_| world.provider.answer(Err(invalid_grant())));
+    for _ in &keys {
+        world.provider.answer(Err(invalid_grant()));
+    }
 
     let refreshes = keys.iter().map(|key| world.refresh(key, Trigger::Manual));
     let outcomes: Vec<_> = futures::future::join_all(refreshes).await;

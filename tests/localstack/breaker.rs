@@ -69,7 +69,7 @@ async fn three_failing_connections_open_the_breaker_and_the_call_that_tries_clos
         let answers = world.worker.refresh(failing, Trigger::Scheduled).await.unwrap();
         assert!(answers.iter().all(|answer| answer["result"] == "failed"), "{answers:?}");
     });
-    let opened = opened.await;
+    let opened = Box::pin(opened).await;
 
     assert_eq!(opened["detail"]["provider"], "quickbooks");
     assert!(opened["detail"]["retryAt"].is_string() && opened["detail"]["tenantId"].is_null(), "{opened}");
@@ -92,7 +92,7 @@ async fn three_failing_connections_open_the_breaker_and_the_call_that_tries_clos
         })
         .await;
     });
-    let closed = closed.await;
+    let closed = Box::pin(closed).await;
 
     assert_eq!(closed["detail"]["provider"], "quickbooks");
     assert_eq!(world.breaker(Provider::QuickBooks).await["state"], "closed");

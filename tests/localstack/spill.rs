@@ -21,11 +21,8 @@ async fn a_token_set_that_the_table_refuses_comes_by_the_recovery_queue() {
     let between = connection.stored().await;
     assert_eq!((between.tokens, between.lease.is_some()), (before.tokens, true), "the table has none of it");
 
-    bundle
-        .overhear(&connection.tenant.id, &["token.refreshed"], async {
-            bundle.send_to(bundle.stack.value("RECOVERY_QUEUE_URL"), &message).await;
-        })
-        .await;
+    let sending = bundle.send_to(bundle.stack.value("RECOVERY_QUEUE_URL"), &message);
+    Box::pin(bundle.overhear(&connection.tenant.id, &["token.refreshed"], sending)).await;
 
     let stored = eventually("the token set is stored", PATIENCE, async || {
         Some(connection.stored().await).filter(|stored| stored.lease.is_none())

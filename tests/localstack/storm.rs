@@ -115,9 +115,9 @@ async fn enqueue(room: &Room<'_>, connections: &[ConnectionKey]) {
 async fn lose_a_worker(room: &Room<'_>, victims: &[ConnectionKey]) {
     let is_over = Arc::new(AtomicBool::new(false));
     let over = is_over.clone();
-    let fate = move |request: &Request| match over.load(Ordering::SeqCst) {
-        false if request.stores_tokens() => Fate::Hold,
-        _ => Fate::Pass,
+    let fate = move |request: &Request| {
+        let holds = !over.load(Ordering::SeqCst) && request.stores_tokens();
+        if holds { Fate::Hold } else { Fate::Pass }
     };
     let way = Way::to(room.bundle.stack.value("AWS_ENDPOINT_URL"), fate).await;
     let queue = room.bundle.make_queue(INVISIBLE).await;

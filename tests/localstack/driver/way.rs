@@ -43,6 +43,9 @@ impl Request {
     }
 }
 
+/// Decides what becomes of a request.
+type Decide = dyn Fn(&Request) -> Fate + Send + Sync;
+
 /// A way to the stack's tables.
 pub(crate) struct Way {
     pub(crate) address: String,
@@ -85,7 +88,7 @@ impl Way {
 async fn serve(
     mut client: TcpStream,
     upstream: &str,
-    (decide, met): (&(dyn Fn(&Request) -> Fate + Send + Sync), &Mutex<Vec<Fate>>),
+    (decide, met): (&Decide, &Mutex<Vec<Fate>>),
 ) -> io::Result<()> {
     let mut bytes = vec![];
     let request = loop {

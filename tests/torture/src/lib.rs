@@ -11,6 +11,7 @@
 
 mod caller;
 mod chance;
+pub mod cli;
 mod connect;
 mod endpoint;
 mod executor;

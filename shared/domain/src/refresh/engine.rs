@@ -96,6 +96,11 @@ impl Held {
         Budget::of(self.before.provider)?.free_at(&self.before.calls, self.started_at)
     }
 
+    /// Whether the attempt before this one never ended, so that its token may have been spent.
+    pub(super) fn follows_unknown(&self) -> bool {
+        self.lease.purpose == LeasePurpose::Refresh && self.before.lease.is_some()
+    }
+
     /// When the tokens were last used, now that this refresh is wanted.
     pub(super) fn used_at(&self) -> Timestamp {
         match self.asked {

@@ -227,6 +227,11 @@ impl Refresher {
                     |tokens: &SealedTokens| self.policy.next(key, tokens, held.used_at(), &*self.entropy);
                 (Ending::Unchanged, stored.as_deref().map(next), Some(failure))
             }
+            // What an attempt before us came to is as unknown as it was: its intent stays, too.
+            Outcome::Failed(failure, asked) if held.follows_unknown() => {
+                let at = held.lease_ends.max(retry_at(asked));
+                (Ending::Unknown, Some(Due::At(at)), Some(failure))
+            }
             Outcome::Failed(failure, asked) => {
                 (Ending::Unchanged, Some(Due::At(retry_at(asked))), Some(failure))
             }

@@ -6,7 +6,7 @@ use futures::future;
 use jiff::Timestamp;
 
 use super::{
-    AttemptFailure, Delayed, FailureClass, RefreshMessage, RefreshOutcome, RefreshReport, Refresher,
+    AttemptFailure, Delayed, Ending, FailureClass, RefreshMessage, RefreshOutcome, RefreshReport, Refresher,
     SettleError, Trigger,
     breakers::Heard,
     course::{Outcome, Sending, Step, Which},
@@ -68,6 +68,10 @@ impl Refresher {
         let ended = self.ended(held, tokens, (outcome, out_until), hand);
         let saved = self.settle(held, &ended.settlement, deadline).await;
         let (expires_at, retry_at) = (ended.notices.expires_at, ended.retry_at);
+        if matches!(ended.settlement.ending, Ending::Unknown) && held.asked == Trigger::Scheduled {
+            // The message that brought us is done with this attempt, and a grace may be over before the sweep comes by.
+            self.watch(&held.before.key).await;
+        }
         let (record, told) = match saved {
             Err(SettleError::Store(error)) => return Err(error),
             Ok(()) if ended.settlement.attempt.is_some() => (ended.record, ended.notices),
