@@ -17,7 +17,7 @@ use domain::{
     event::EventKind,
     id::Location,
     provider::Provider,
-    refresh::{BreakerState, Breakers, Delayed, RefreshPolicy, Refresher, Sweep, Trigger, policy::later},
+    refresh::{BreakerState, Breakers, Delayed, RefreshPolicy, Refresher, Sweep, policy::later},
     sealing::{TokenSealer, fingerprint},
     secret::{AccessToken, RefreshToken},
     token::{CodeGrant, Refusal, TokenEndpoint, TokenEndpointError, TokenSet},
@@ -202,7 +202,6 @@ async fn run(shared: &Shared, workers: &[Arc<Refresher>], until: Timestamp) {
             }
         }
         for delayed in shared.queue.take() {
-            assert_eq!(delayed.message.reason, Trigger::Scheduled);
             turn += 1;
             invocations.push(invoked(workers[turn % workers.len()].clone(), delayed));
         }
