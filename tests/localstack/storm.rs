@@ -50,7 +50,7 @@ async fn room(bundle: &Bundle) -> Room<'_> {
         ("REFRESH_POST_TIMEOUT_SECONDS", POST_TIMEOUT),
         ("REFRESH_LEASE_SECONDS", LEASE),
         ("BREAKER_FAILURES", "1000"),
-        ("OUTAGE_MINIMUM", "500"),
+        ("OUTAGE_MINIMUM", "200"),
     ];
     let room = Room::open(bundle, INVISIBLE, &own).await;
     // As strict as a provider can be: a refresh token is good for one refresh, and forgotten at once.
