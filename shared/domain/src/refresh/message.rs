@@ -1,6 +1,6 @@
 //! How a refresh is asked for across functions: the message, and the answer to a direct invocation.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -67,8 +67,9 @@ impl RefreshMessage {
         if self.connections.is_empty() || self.connections.len() > MAX_CONNECTIONS {
             return Err(MessageError::Count(self.connections.len()));
         }
-        let unique: BTreeSet<_> = self.connections.drain(..).collect();
-        self.connections = unique.into_iter().collect();
+        // In the order in which they came: the most urgent first.
+        let mut seen = HashSet::new();
+        self.connections.retain(|key| seen.insert(key.clone()));
         Ok(self)
     }
 }
@@ -245,6 +246,19 @@ mod tests {
 
         assert_eq!(message.connections.len(), 1);
         assert_eq!(serde_json::to_string(&message).unwrap(), body);
+    }
+
+    #[test]
+    fn connections_stay_in_the_order_of_their_urgency_and_come_once() {
+        let named = |id: &str| format!(r#"{{"tenantId":"t","connectionId":"{id}"}}"#);
+        let all = ["c9", "c1", "c9", "c5"].map(named).join(",");
+
+        let message =
+            RefreshMessage::parse(&format!(r#"{{"v":1,"connections":[{all}],"reason":"scheduled"}}"#));
+
+        let ids: Vec<_> =
+            message.unwrap().connections.into_iter().map(|key| key.connection.to_string()).collect();
+        assert_eq!(ids, ["c9", "c1", "c5"]);
     }
 
     #[test]
