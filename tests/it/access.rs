@@ -15,7 +15,7 @@ async fn waiters_get_the_winners_token_and_spend_nothing() {
 
     let tokens = futures::future::join_all((0..10).map(|_| access.access_token(&key))).await;
 
-    let tokens: Vec<_> = tokens.into_iter().map(|token| token.unwrap().expose().to_owned()).collect();
+    let tokens: Vec<_> = tokens.into_iter().map(|token| token.unwrap().token.expose().to_owned()).collect();
     assert!(tokens.iter().all(|token| *token == tokens[0]), "{}", tokens.len());
     assert_eq!(world.refreshes(), 1);
 }
@@ -52,7 +52,7 @@ async fn a_refused_token_is_replaced_once_for_all_who_held_it() {
     let world = World::new();
     let key = world.connected().await;
     let access = world.access();
-    let refused = access.access_token(&key).await.unwrap();
+    let refused = access.access_token(&key).await.unwrap().token;
 
     for _ in 0..5 {
         let other = access.replacement(&key, &refused).await.unwrap();

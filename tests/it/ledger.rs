@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use domain::{
     id::RecordId,
-    sync::{Entity, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
+    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
 };
 
 /// Objects on a page; small, so that few objects make many pages.
@@ -80,25 +80,29 @@ impl Ledger for InMemoryLedger {
         if let Some(changed) = self.meanwhile.lock().unwrap().take() {
             self.put(changed);
         }
-        Ok(LedgerPage { more: records.len() == PAGE, records, unreadable: 0 })
+        let newest = records.iter().map(|record| record.updated_at).max();
+        Ok(LedgerPage { more: records.len() == PAGE, records, newest, ..LedgerPage::default() })
     }
 
-    async fn fetch(
-        &self,
-        _: LedgerCall<'_>,
-        _: Entity,
-        id: &RecordId,
-    ) -> Result<Option<Record>, LedgerError> {
+    async fn fetch(&self, _: LedgerCall<'_>, _: &str, ids: &[RecordId]) -> Result<Fetched, LedgerError> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         self.fault()?;
-        Ok(self.objects.lock().unwrap().iter().find(|object| object.id == *id).cloned())
+        let objects = self.objects.lock().unwrap();
+        let mut fetched = Fetched::default();
+        for id in ids {
+            match objects.iter().find(|object| object.id == *id) {
+                Some(object) => fetched.records.push(object.clone()),
+                None => fetched.missing.push(id.clone()),
+            }
+        }
+        Ok(fetched)
     }
 
     fn missing_scope(&self, entity: Entity, _: &[String]) -> Option<&'static str> {
         self.closed.lock().unwrap().contains(&entity).then_some("books.read")
     }
 
-    fn entity(&self, word: &str) -> Option<Entity> {
-        (word == "invoice").then_some(Entity::Invoices)
+    fn entities(&self, word: &str) -> &'static [Entity] {
+        if word == "invoice" { &[Entity::Invoices] } else { &[] }
     }
 }

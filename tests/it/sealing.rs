@@ -176,7 +176,7 @@ async fn a_reader_stays_warm_over_refreshes_and_pays_once_in_five_minutes() {
     let world = World::new();
     let key = world.connected().await;
     let access = world.access();
-    let read = || async { access.access_token(&key).await.unwrap().expose().to_owned() };
+    let read = || async { access.access_token(&key).await.unwrap().token.expose().to_owned() };
     let (calls, first) = cost(&world, read()).await;
     assert_eq!(calls, 1);
 

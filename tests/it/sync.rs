@@ -255,10 +255,15 @@ fn message(events: Vec<WebhookEvent>) -> EventMessage {
     EventMessage {
         v: EVENTS_VERSION,
         delivery_id: "dlv_1".parse().unwrap(),
+        part: 1,
+        parts: 1,
         provider: Provider::QuickBooks,
         received_at: sample::NOW,
         correlation_id: "corr_1".parse().unwrap(),
         events,
+        unknown: 0,
+        unreadable: None,
+        refused: vec![],
     }
 }
 
@@ -266,6 +271,7 @@ fn event(key: &str, id: &str) -> WebhookEvent {
     WebhookEvent {
         key: key.to_owned(),
         provider_company_id: REALM.parse().unwrap(),
+        connection_id: None,
         entity: "invoice".to_owned(),
         id: id.parse().unwrap(),
         operation: Operation::Updated,

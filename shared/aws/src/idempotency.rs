@@ -1,8 +1,12 @@
 //! Which webhook events had their effect, in `DynamoDB`.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{Client, types::ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::{
+    Client,
+    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
 use domain::{
+    id::DeliveryId,
     provider::Provider,
     refresh::policy::later,
     store::StoreError,
@@ -12,12 +16,13 @@ use jiff::Timestamp;
 
 use crate::{
     failure::{Conditional, conditional, unavailable},
-    item::{Item, Put as _, instant, names, number},
+    item::{Item, Put as _, Reader, instant, names, number, text},
     keys::{Key, PK, TTL},
 };
 
 const IN_PROGRESS_UNTIL: &str = "in_progress_until";
 const COMPLETED_AT: &str = "completed_at";
+const BY: &str = "by";
 
 /// The table of events that were seen.
 #[derive(Clone, Debug)]
@@ -50,17 +55,28 @@ impl IdempotencyStore for DynamoIdempotency {
             .set_expression_attribute_names(Some(names([&condition])))
             .condition_expression(condition)
             .expression_attribute_values(":now", instant(now))
+            .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         // After a lost answer this says that somebody is at it: the message comes again when that has run out.
         Ok(match conditional("begin", request.send().await)? {
-            Conditional::Written(_) => Begin::Started,
-            Conditional::Refused(item) if item.contains_key(COMPLETED_AT) => Begin::Completed,
+            Conditional::Written(output) => Begin::Started {
+                again: output.attributes.is_some_and(|before| before.contains_key(IN_PROGRESS_UNTIL)),
+            },
+            Conditional::Refused(item) if item.contains_key(COMPLETED_AT) => {
+                Begin::Completed { by: Reader::new("event", &item).parsed(BY)? }
+            }
             Conditional::Refused(_) => Begin::InProgress,
         })
     }
 
-    async fn complete(&self, provider: Provider, key: &str, now: Timestamp) -> Result<(), StoreError> {
-        let item = item(provider, key, now).put(COMPLETED_AT, instant(now));
+    async fn complete(
+        &self,
+        provider: Provider,
+        key: &str,
+        by: &DeliveryId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let item = item(provider, key, now).put(COMPLETED_AT, instant(now)).put(BY, text(by.as_str()));
         let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
         request.send().await.map_err(unavailable("complete"))?;
         Ok(())

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::{
     clock::Clock,
     connection::{Connection, ConnectionKey, ConnectionState, ConnectionStore},
+    id::Location,
     refresh::{RefreshInvoker, RefreshMessage, RefreshPolicy, RefreshResult, Trigger, policy::later},
     sealing::{TokenSealer, UnsealError},
     secret::AccessToken,
@@ -44,6 +45,15 @@ pub enum AccessError {
     Store(#[from] StoreError),
 }
 
+/// What calling a provider's API takes.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// A valid access token.
+    pub token: AccessToken,
+    /// The data center that holds the grant, where the provider has several.
+    pub location: Option<Location>,
+}
+
 /// Gives out access tokens.
 pub struct AccessTokens {
     /// Where connections are.
@@ -60,7 +70,7 @@ pub struct AccessTokens {
 
 impl AccessTokens {
     /// A valid access token of the connection: one read and, when its data key is warm, no other call.
-    pub async fn access_token(&self, key: &ConnectionKey) -> Result<AccessToken, AccessError> {
+    pub async fn access_token(&self, key: &ConnectionKey) -> Result<Access, AccessError> {
         let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
         let now = self.clock.now();
         let is_due = connection.tokens.as_ref().is_some_and(|tokens| {
@@ -69,11 +79,11 @@ impl AccessTokens {
         if !is_due {
             let token = self.open(&connection).await?;
             self.note_use(&connection, now).await;
-            return Ok(token);
+            return Ok(Access { token, location: connection.location });
         }
         self.renew(key, Trigger::OnDemand).await;
         let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
-        self.open(&connection).await
+        Ok(Access { token: self.open(&connection).await?, location: connection.location })
     }
 
     /// Notes that the connection is used, which keeps it warm, a few times a day and not with each read; a refresh on

@@ -10,6 +10,7 @@ use super::RACERS;
 use crate::sample::{at, ids};
 
 const PROVIDER: Provider = Provider::QuickBooks;
+const STARTED: Begin = Begin::Started { again: false };
 
 /// What the guard of events keeps.
 pub async fn idempotency_store_contract(store: &dyn IdempotencyStore) {
@@ -30,26 +31,26 @@ async fn one_of_ten_consumers_begins_with_an_event(store: &dyn IdempotencyStore)
     let begun = join_all((0..RACERS).map(|_| store.begin(PROVIDER, &key, at(0)))).await;
 
     let begun: Vec<_> = begun.into_iter().map(Result::unwrap).collect();
-    assert_eq!(begun.iter().filter(|begin| **begin == Begin::Started).count(), 1, "{begun:?}");
+    assert_eq!(begun.iter().filter(|begin| **begin == STARTED).count(), 1, "{begun:?}");
     assert_eq!(begun.iter().filter(|begin| **begin == Begin::InProgress).count(), RACERS - 1, "{begun:?}");
-    assert_eq!(
-        store.begin(Provider::Xero, &key, at(0)).await.unwrap(),
-        Begin::Started,
-        "keys are per provider"
-    );
+    assert_eq!(store.begin(Provider::Xero, &key, at(0)).await.unwrap(), STARTED, "keys are per provider");
 }
 
 async fn a_completed_event_stays_completed(store: &dyn IdempotencyStore) {
     let key = new_key();
-    assert_eq!(store.begin(PROVIDER, &key, at(0)).await.unwrap(), Begin::Started);
+    let by = ids().delivery();
+    assert_eq!(store.begin(PROVIDER, &key, at(0)).await.unwrap(), STARTED);
 
-    store.complete(PROVIDER, &key, at(1)).await.unwrap();
+    store.complete(PROVIDER, &key, &by, at(1)).await.unwrap();
 
-    assert_eq!(store.begin(PROVIDER, &key, at(2)).await.unwrap(), Begin::Completed);
-    assert_eq!(store.begin(PROVIDER, &key, at(1_000_000)).await.unwrap(), Begin::Completed);
+    assert_eq!(store.begin(PROVIDER, &key, at(2)).await.unwrap(), Begin::Completed { by: by.clone() });
+    assert_eq!(
+        store.begin(PROVIDER, &key, at(1_000_000)).await.unwrap(),
+        Begin::Completed { by: by.clone() }
+    );
     // A worker that was too slow gives back what another has completed.
     store.abandon(PROVIDER, &key).await.unwrap();
-    assert_eq!(store.begin(PROVIDER, &key, at(3)).await.unwrap(), Begin::Completed);
+    assert_eq!(store.begin(PROVIDER, &key, at(3)).await.unwrap(), Begin::Completed { by: by.clone() });
 }
 
 async fn an_abandoned_event_may_be_tried_at_once(store: &dyn IdempotencyStore) {
@@ -59,7 +60,7 @@ async fn an_abandoned_event_may_be_tried_at_once(store: &dyn IdempotencyStore) {
 
     store.abandon(PROVIDER, &key).await.unwrap();
 
-    assert_eq!(store.begin(PROVIDER, &key, at(0)).await.unwrap(), Begin::Started);
+    assert_eq!(store.begin(PROVIDER, &key, at(0)).await.unwrap(), STARTED);
 }
 
 async fn a_worker_that_never_came_back_is_replaced_when_its_time_is_over(store: &dyn IdempotencyStore) {
@@ -68,6 +69,6 @@ async fn a_worker_that_never_came_back_is_replaced_when_its_time_is_over(store: 
     let over = i64::try_from(IN_PROGRESS_LIFE.as_secs()).unwrap();
 
     assert_eq!(store.begin(PROVIDER, &key, at(over - 1)).await.unwrap(), Begin::InProgress);
-    assert_eq!(store.begin(PROVIDER, &key, at(over)).await.unwrap(), Begin::Started);
+    assert_eq!(store.begin(PROVIDER, &key, at(over)).await.unwrap(), Begin::Started { again: true });
     assert_eq!(store.begin(PROVIDER, &key, at(over)).await.unwrap(), Begin::InProgress);
 }

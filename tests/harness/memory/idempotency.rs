@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Mutex};
 
 use async_trait::async_trait;
 use domain::{
+    id::DeliveryId,
     provider::Provider,
     refresh::policy::later,
     store::StoreError,
@@ -18,7 +19,7 @@ pub struct InMemoryIdempotency(Mutex<HashMap<(Provider, String), Seen>>);
 #[derive(Debug)]
 enum Seen {
     InProgress { until: Timestamp },
-    Completed,
+    Completed { by: DeliveryId },
 }
 
 #[async_trait]
@@ -27,17 +28,23 @@ impl IdempotencyStore for InMemoryIdempotency {
         let mut seen = self.0.lock().unwrap();
         let event = (provider, key.to_owned());
         match seen.get(&event) {
-            Some(Seen::Completed) => Ok(Begin::Completed),
+            Some(Seen::Completed { by }) => Ok(Begin::Completed { by: by.clone() }),
             Some(Seen::InProgress { until }) if *until > now => Ok(Begin::InProgress),
             _ => {
-                seen.insert(event, Seen::InProgress { until: later(now, IN_PROGRESS_LIFE) });
-                Ok(Begin::Started)
+                let before = seen.insert(event, Seen::InProgress { until: later(now, IN_PROGRESS_LIFE) });
+                Ok(Begin::Started { again: before.is_some() })
             }
         }
     }
 
-    async fn complete(&self, provider: Provider, key: &str, _now: Timestamp) -> Result<(), StoreError> {
-        self.0.lock().unwrap().insert((provider, key.to_owned()), Seen::Completed);
+    async fn complete(
+        &self,
+        provider: Provider,
+        key: &str,
+        by: &DeliveryId,
+        _now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.0.lock().unwrap().insert((provider, key.to_owned()), Seen::Completed { by: by.clone() });
         Ok(())
     }
 

@@ -8,12 +8,14 @@ mod breakers;
 mod bus;
 mod connections;
 mod data_keys;
+mod deliveries;
 mod idempotency;
 mod invoker;
 mod queues;
 mod records;
 mod refresh;
 mod routes;
+mod subscriptions;
 mod sweep_log;
 mod tenants;
 
@@ -25,10 +27,12 @@ pub use breakers::InMemoryBreakers;
 pub use bus::InMemoryBus;
 pub use connections::InMemoryConnections;
 pub use data_keys::InMemoryDataKeys;
+pub use deliveries::InMemoryDeliveries;
 pub use idempotency::InMemoryIdempotency;
 pub use invoker::InProcessRefresh;
 pub use queues::{InMemoryEventQueue, InMemoryRecoveryQueue, InMemoryRefreshQueue, InMemorySyncQueue};
 pub use records::InMemoryRecords;
+pub use subscriptions::InMemorySubscriptions;
 pub use sweep_log::InMemorySweepLog;
 pub use tenants::InMemoryTenants;
 

@@ -47,10 +47,15 @@ fn event_message() -> EventMessage {
     EventMessage {
         v: EVENTS_VERSION,
         delivery_id: ids().delivery(),
+        part: 1,
+        parts: 1,
         provider: Provider::QuickBooks,
         received_at: at(0),
         correlation_id: ids().correlation(),
         events: vec![],
+        unknown: 0,
+        unreadable: None,
+        refused: vec![],
     }
 }
 

@@ -115,7 +115,8 @@ async fn an_event_is_remembered_longer_than_any_provider_replays_it() {
     let (client, deliveries) = table("DELIVERIES_TABLE").await;
     let key = ids().write();
 
-    DynamoIdempotency::new(client, deliveries).complete(Provider::Xero, &key, at(0)).await.unwrap();
+    let seen = DynamoIdempotency::new(client, deliveries);
+    seen.complete(Provider::Xero, &key, &ids().delivery(), at(0)).await.unwrap();
 
     let found = ttl("DELIVERIES_TABLE", &format!("EVENT#xero#{key}"), "EVENT").await;
     assert_eq!(found, at(35 * 86_400).as_second());

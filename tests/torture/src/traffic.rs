@@ -115,7 +115,7 @@ pub(crate) async fn is_served(world: &Arc<World>, connection: usize) -> bool {
     };
     let given: Result<_, AccessError> = tokens.access_token(&world.keys[connection]).await;
     world.tell(connection, || format!("is used: {:?}", given.as_ref().map(|_| "served")));
-    let is_good = given.as_ref().is_ok_and(|token| endpoint::accepts(world, connection, token));
+    let is_good = given.as_ref().is_ok_and(|access| endpoint::accepts(world, connection, &access.token));
     let totals = &mut world.ledger().totals;
     match given {
         Ok(_) if is_good => totals.uses += 1,

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Entity, Ledger, LedgerCall, LedgerError, RecordPlace, RecordStore, RunError};
+use super::{Entity, Fetched, Ledger, LedgerError, RecordPlace, RecordStore, RunError, books::Books};
 use crate::{
     access::{AccessError, AccessTokens},
     clock::Clock,
@@ -69,7 +69,7 @@ impl EventConsumer {
                 consumed.retry += 1;
                 continue;
             }
-            match self.once(message.provider, event).await {
+            match self.once(message, event).await {
                 Ok(Some(Effect::Applied)) => consumed.applied += 1,
                 Ok(Some(Effect::UnknownCompany)) => consumed.unknown_company += 1,
                 Ok(Some(Effect::Ignored)) => consumed.ignored += 1,
@@ -81,16 +81,18 @@ impl EventConsumer {
     }
 
     /// Applies an event unless it had its effect before.
-    async fn once(&self, provider: Provider, event: &WebhookEvent) -> Result<Option<Effect>, Retry> {
+    async fn once(&self, message: &EventMessage, event: &WebhookEvent) -> Result<Option<Effect>, Retry> {
+        let (provider, by) = (message.provider, &message.delivery_id);
         let now = self.clock.now();
         match self.seen.begin(provider, &event.key, now).await.map_err(Retry::because)? {
-            Begin::Completed => return Ok(None),
+            Begin::Completed { .. } => return Ok(None),
             Begin::InProgress => return Err(Retry),
-            Begin::Started => {}
+            Begin::Started { .. } => {}
         }
         match self.apply(provider, event).await {
             Ok(effect) => {
-                self.seen.complete(provider, &event.key, self.clock.now()).await.map_err(Retry::because)?;
+                let completed = self.seen.complete(provider, &event.key, by, self.clock.now()).await;
+                completed.map_err(Retry::because)?;
                 Ok(Some(effect))
             }
             Err(error) => {
@@ -103,7 +105,7 @@ impl EventConsumer {
 
     async fn apply(&self, provider: Provider, event: &WebhookEvent) -> Result<Effect, RunError> {
         let Some(ledger) = self.ledgers.get(&provider) else { return Ok(Effect::Ignored) };
-        let Some(entity) = ledger.entity(&event.entity) else { return Ok(Effect::Ignored) };
+        let Some(&entity) = ledger.entities(&event.entity).first() else { return Ok(Effect::Ignored) };
         let routes = self.connections.find_routes(provider, &event.provider_company_id).await?;
         let mut effect = Effect::UnknownCompany;
         for route in routes.into_iter().filter(|route| !route.released) {
@@ -122,9 +124,11 @@ impl EventConsumer {
         (event, entity): (&WebhookEvent, Entity),
     ) -> Result<bool, RunError> {
         let place = RecordPlace { tenant: route.key.tenant.clone(), company: route.company.clone() };
-        let changed = match self.fetch(ledger, &route.key, event, entity).await {
-            Ok(Some(record)) => self.records.put_if_newer(&place, &[record]).await? > 0,
-            Ok(None) => {
+        let changed = match self.fetch(ledger, &route.key, event).await {
+            Ok(fetched) if !fetched.records.is_empty() => {
+                self.records.put_if_newer(&place, &fetched.records).await? > 0
+            }
+            Ok(_) => {
                 let at = event.occurred_at.unwrap_or_else(|| self.clock.now());
                 self.records.mark_deleted(&place, (entity, &event.id), at).await?
             }
@@ -146,17 +150,9 @@ impl EventConsumer {
         ledger: &dyn Ledger,
         key: &ConnectionKey,
         event: &WebhookEvent,
-        entity: Entity,
-    ) -> Result<Option<super::Record>, RunError> {
-        let company = &event.provider_company_id;
-        let token = self.access.access_token(key).await.map_err(RunError::Access)?;
-        match ledger.fetch(LedgerCall { token: &token, company }, entity, &event.id).await {
-            Err(LedgerError::Unauthorized) => {
-                let token = self.access.replacement(key, &token).await.map_err(RunError::Access)?;
-                Ok(ledger.fetch(LedgerCall { token: &token, company }, entity, &event.id).await?)
-            }
-            fetched => Ok(fetched?),
-        }
+    ) -> Result<Fetched, RunError> {
+        let mut books = Books::open(&self.access, key, ledger, &event.provider_company_id).await?;
+        books.fetch(&event.entity, std::slice::from_ref(&event.id)).await
     }
 
     async fn announce(&self, key: &ConnectionKey, provider: Provider, company: CompanyId) {

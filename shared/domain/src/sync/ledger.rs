@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::{Entity, Record};
 use crate::{
-    id::{ProviderCompanyId, RecordId},
+    id::{Location, ProviderCompanyId, RecordId},
     secret::AccessToken,
     store::BoxError,
 };
@@ -20,6 +20,8 @@ pub struct LedgerCall<'a> {
     pub token: &'a AccessToken,
     /// The company by the provider's id.
     pub company: &'a ProviderCompanyId,
+    /// The data center that holds the grant, where the provider has several.
+    pub location: Option<&'a Location>,
 }
 
 /// Which page.
@@ -33,15 +35,31 @@ pub struct PageQuery {
     pub skip: u64,
 }
 
-/// One page, in the order of change.
+/// One page.
 #[derive(Clone, Debug, Default)]
 pub struct LedgerPage {
     /// The objects that could be read.
     pub records: Vec<Record>,
     /// Objects on the page that could not be read; they are counted and left out.
     pub unreadable: u64,
+    /// Objects on the page that are of another kind.
+    pub passed_over: u64,
+    /// The newest time of change on the page, where the provider gives pages in the order of change and from a time on;
+    /// none where a walk can only count on.
+    pub newest: Option<Timestamp>,
     /// Whether there may be more.
     pub more: bool,
+}
+
+/// What came of asking for objects by id; each id is in one of the three, or in `records` for each entity it is of.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// The objects as they are now.
+    pub records: Vec<Record>,
+    /// Objects that the provider says it does not have.
+    pub missing: Vec<RecordId>,
+    /// Objects that could not be had, though others could or might.
+    pub failed: Vec<(RecordId, LedgerError)>,
 }
 
 /// Why the books could not be read.
@@ -76,17 +94,15 @@ pub trait Ledger: Send + Sync {
     /// Reads one page.
     async fn page(&self, call: LedgerCall<'_>, query: PageQuery) -> Result<LedgerPage, LedgerError>;
 
-    /// Reads one object; none when the provider no longer has it.
-    async fn fetch(
-        &self,
-        call: LedgerCall<'_>,
-        entity: Entity,
-        id: &RecordId,
-    ) -> Result<Option<Record>, LedgerError>;
+    /// Reads objects by id, with as few requests as the provider allows; an error is one that all of them would meet.
+    ///
+    /// `word` is the provider's own for their kind, one of those that [`entities`](Self::entities) knows.
+    async fn fetch(&self, call: LedgerCall<'_>, word: &str, ids: &[RecordId])
+    -> Result<Fetched, LedgerError>;
 
     /// The scope that reading this kind of object takes, where a grant of `granted` lacks it.
     fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str>;
 
-    /// The kind of object that the provider's own lower-case word in webhooks means, where it is one we keep.
-    fn entity(&self, word: &str) -> Option<Entity>;
+    /// The kinds of object that the provider's own lower-case word in webhooks may mean; none where it is not kept.
+    fn entities(&self, word: &str) -> &'static [Entity];
 }

@@ -1,5 +1,6 @@
 //! Sync: a copy of the books, complete and incremental.
 
+mod books;
 mod consume;
 mod job;
 mod ledger;
@@ -9,7 +10,7 @@ mod store;
 
 pub use consume::{Consumed, EventConsumer};
 pub use job::{JOB_VERSION, Lane, SyncJob, SyncJobError, SyncMode, SyncQueue, start_first};
-pub use ledger::{Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery};
+pub use ledger::{Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery};
 pub use record::{Entity, Record, RecordPlace, UnknownEntity};
 pub use run::{RunError, RunOutcome, SyncRunner};
 pub use store::{RecordPage, RecordStore, SyncCursor};

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::{
-    Entity, Lane, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, RecordPlace, RecordStore,
-    SyncCursor, SyncJob, SyncMode, SyncQueue,
+    Entity, Lane, Ledger, LedgerError, LedgerPage, PageQuery, RecordPlace, RecordStore, SyncCursor, SyncJob,
+    SyncMode, SyncQueue, books::Books,
 };
 use crate::{
     access::{AccessError, AccessTokens},
@@ -18,7 +18,6 @@ use crate::{
     id::ProviderCompanyId,
     provider::Provider,
     refresh::policy::{earlier, later},
-    secret::AccessToken,
     store::StoreError,
 };
 
@@ -119,10 +118,13 @@ impl SyncRunner {
         let Some(running) = self.prepare(job).await? else {
             return Ok(RunOutcome::Gone);
         };
-        let mut token = match self.access.access_token(&job.key).await {
-            Ok(token) => token,
-            Err(AccessError::Missing | AccessError::NotUsable(_)) => return Ok(RunOutcome::Gone),
-            Err(error) => return Err(RunError::Access(error)),
+        let opened = Books::open(&self.access, &job.key, running.ledger, &running.company).await;
+        let mut books = match opened {
+            Ok(books) => books,
+            Err(RunError::Access(AccessError::Missing | AccessError::NotUsable(_))) => {
+                return Ok(RunOutcome::Gone);
+            }
+            Err(error) => return Err(error),
         };
         let mut written = 0;
         let mut missing = None;
@@ -139,7 +141,7 @@ impl SyncRunner {
                     self.queue.send(lane, job).await?;
                     return Ok(RunOutcome::Continued { written });
                 }
-                match self.page(&running, entity, &mut cursor, &mut token).await? {
+                match self.page(&running, entity, &mut cursor, &mut books).await? {
                     Some(newer) => written += newer,
                     None => return Ok(RunOutcome::Superseded),
                 }
@@ -193,16 +195,10 @@ impl SyncRunner {
         running: &Running<'_>,
         entity: Entity,
         cursor: &mut SyncCursor,
-        token: &mut AccessToken,
+        books: &mut Books<'_>,
     ) -> Result<Option<u64>, RunError> {
         let query = PageQuery { entity, after: cursor.after, skip: cursor.skip };
-        let page = match self.read(running, token, query).await {
-            Err(LedgerError::Unauthorized) => {
-                *token = self.access.replacement(&running.job.key, token).await.map_err(RunError::Access)?;
-                self.read(running, token, query).await?
-            }
-            page => page?,
-        };
+        let page = books.page(query).await?;
         let written = self.records.put_if_newer(&running.place, &page.records).await?;
         if page.unreadable > 0 {
             tracing::warn!(
@@ -214,15 +210,6 @@ impl SyncRunner {
         *cursor = advance(cursor, &page, written, self.clock.now());
         let saved = self.records.save_cursor(&running.place, entity, cursor).await?;
         Ok(saved.then_some(written))
-    }
-
-    async fn read(
-        &self,
-        running: &Running<'_>,
-        token: &AccessToken,
-        query: PageQuery,
-    ) -> Result<LedgerPage, LedgerError> {
-        running.ledger.page(LedgerCall { token, company: &running.company }, query).await
     }
 
     async fn announce(
@@ -246,8 +233,8 @@ impl SyncRunner {
 
 /// The cursor after a page: on to the last moment on it, or further within that moment when the page never left it.
 fn advance(cursor: &SyncCursor, page: &LedgerPage, written: u64, now: Timestamp) -> SyncCursor {
-    let seen = page.records.len() as u64 + page.unreadable;
-    let newest = page.records.iter().map(|record| record.updated_at).max();
+    let seen = page.records.len() as u64 + page.unreadable + page.passed_over;
+    let newest = page.newest;
     let moved = newest.is_some() && newest > cursor.after;
     SyncCursor {
         job: cursor.job.clone(),
@@ -277,7 +264,9 @@ mod tests {
             status: None,
             raw: "{}".to_owned(),
         };
-        LedgerPage { records: times.iter().map(record).collect(), unreadable: 0, more }
+        let records: Vec<_> = times.iter().map(record).collect();
+        let newest = records.iter().map(|record| record.updated_at).max();
+        LedgerPage { records, newest, more, ..LedgerPage::default() }
     }
 
     #[test]

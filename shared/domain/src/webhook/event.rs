@@ -5,23 +5,28 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::Refused;
 use crate::{
-    id::{CorrelationId, DeliveryId, ProviderCompanyId, RecordId},
+    id::{CompanyId, ConnectionId, CorrelationId, DeliveryId, ProviderCompanyId, RecordId},
     provider::Provider,
     store::StoreError,
 };
 
 /// The version of the message written here.
-pub const EVENTS_VERSION: u32 = 1;
+pub const EVENTS_VERSION: u32 = 2;
 
 /// One change in one company's books, as a provider announced it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WebhookEvent {
     /// What makes the event the same event when it comes again.
     pub key: String,
     /// The company, by the provider's id.
     pub provider_company_id: ProviderCompanyId,
+    /// The connection that the address belongs to, where each has its own (Zoho); the event is nobody's once the
+    /// connection no longer has the company.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_id: Option<ConnectionId>,
     /// The kind of object in the provider's own lower-case word (`invoice`).
     pub entity: String,
     /// The object.
@@ -29,19 +34,19 @@ pub struct WebhookEvent {
     /// What happened to it.
     pub operation: Operation,
     /// When it happened by the provider's clock, where it says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurred_at: Option<Timestamp>,
 }
 
-/// What happened to an object.
+/// What happened to an object; a hint only, since what counts is what the provider says when it is asked.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// It was made.
     Created,
-    /// It was changed, voided, or sent by mail.
+    /// It was changed, voided, or sent by mail; or the provider does not say.
     Updated,
-    /// It was deleted.
+    /// It was deleted, or merged into another.
     Deleted,
     /// Another object was merged into it.
     Merged,
@@ -55,6 +60,10 @@ pub struct EventMessage {
     pub v: u32,
     /// The webhook request that brought the events.
     pub delivery_id: DeliveryId,
+    /// Which part of the delivery this is, from 1.
+    pub part: u32,
+    /// In how many parts the delivery travels.
+    pub parts: u32,
     /// The provider that sent it.
     pub provider: Provider,
     /// When it came.
@@ -62,8 +71,33 @@ pub struct EventMessage {
     /// What ties its log lines together.
     pub correlation_id: CorrelationId,
     /// The events.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<WebhookEvent>,
+    /// How many elements of the delivery were not understood; told by its first part.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unknown: u64,
+    /// The beginning of a body that was rightly signed and could not be read; then there are no events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<Unreadable>,
+    /// Deliveries that were refused since the last message, by number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
 }
+
+/// A body that was rightly signed and could not be read, kept for somebody to look at.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Unreadable {
+    /// Its first bytes in base64, at most [`MAX_KEPT_BODY`] of them.
+    pub body: String,
+    /// How many bytes it had.
+    pub size: u64,
+    /// Why it could not be read; no part of it is repeated.
+    pub reason: String,
+}
+
+/// How much of an unreadable body is kept: enough to see what it is, and small beside what a message may hold.
+pub const MAX_KEPT_BODY: usize = 32 * 1024;
 
 /// Why a message is not understood; it goes to the dead-letter queue with these words.
 #[derive(Debug, Error)]
@@ -79,12 +113,34 @@ pub enum EventMessageError {
 impl EventMessage {
     /// Reads a message.
     pub fn parse(body: &str) -> Result<Self, EventMessageError> {
-        let message: Self = serde_json::from_str(body).map_err(EventMessageError::Shape)?;
-        match message.v {
-            EVENTS_VERSION => Ok(message),
-            version => Err(EventMessageError::Version(version)),
+        #[derive(Deserialize)]
+        struct Versioned {
+            v: u32,
+        }
+        let Versioned { v } = serde_json::from_str(body).map_err(EventMessageError::Shape)?;
+        if v != EVENTS_VERSION {
+            return Err(EventMessageError::Version(v));
+        }
+        serde_json::from_str(body).map_err(EventMessageError::Shape)
+    }
+
+    /// The line that the message waits in: one for each company, so that none waits behind another's flood. A part with
+    /// events of several companies, and one with none, has a line of its own.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut companies = self.events.iter().map(|event| &event.provider_company_id);
+        match companies.next() {
+            Some(first) if companies.all(|other| other == first) => {
+                CompanyId::of(self.provider, first).to_string()
+            }
+            _ => format!("{}-{}", self.delivery_id, self.part),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls with")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Where verified events are made durable.

@@ -71,6 +71,7 @@ fn cloud_event(element: &CloudEvent) -> Option<WebhookEvent> {
         // CloudEvents are unique by source and id.
         key: key(&[&element.source, &element.id])?,
         provider_company_id: element.intuitaccountid.parse().ok()?,
+        connection_id: None,
         entity: entity.to_owned(),
         id: element.intuitentityid.parse().ok()?,
         operation: operation_of(operation)?,
@@ -99,6 +100,7 @@ fn legacy_event(realm: &str, change: &Change) -> Option<WebhookEvent> {
         // There is no event id: the same change of the same object at the same time is the same event.
         key: key(&[realm, name, id, operation, last_updated])?,
         provider_company_id: realm.parse().ok()?,
+        connection_id: None,
         entity: name.to_ascii_lowercase(),
         id: id.parse().ok()?,
         operation: operation_of(&operation.to_ascii_lowercase())?,

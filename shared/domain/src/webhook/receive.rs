@@ -107,14 +107,20 @@ impl WebhookReceiver {
     ) -> Vec<EventMessage> {
         let received_at = self.clock.now();
         let each = events.len().div_ceil(MAX_MESSAGES).max(MIN_EVENTS_PER_MESSAGE);
-        let message = |events: &[WebhookEvent]| EventMessage {
+        let parts = u32::try_from(events.chunks(each).count()).unwrap_or(u32::MAX);
+        let message = |(part, events): (u32, &[WebhookEvent])| EventMessage {
             v: EVENTS_VERSION,
             delivery_id: delivery.clone(),
+            part,
+            parts,
             provider,
             received_at,
             correlation_id: correlation.clone(),
             events: events.to_vec(),
+            unknown: 0,
+            unreadable: None,
+            refused: Vec::new(),
         };
-        events.chunks(each).map(message).collect()
+        (1..).zip(events.chunks(each)).map(message).collect()
     }
 }

@@ -12,6 +12,15 @@ use crate::secret::WebhookSecret;
 #[error("the signature does not match the body")]
 pub struct SignatureMismatch;
 
+/// How a signature is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Encoding {
+    /// Base64 of the standard alphabet, with padding.
+    Base64,
+    /// Hexadecimal, in letters of either case.
+    Hex,
+}
+
 /// Verifies the base64 HMAC-SHA-256 over the raw body that Intuit and Xero send, against each live secret.
 ///
 /// The presented value is decoded first and compared in constant time on bytes; the secret's UTF-8 bytes are the key,

@@ -40,6 +40,12 @@ impl Kind {
         kinds.into_iter().find(|kind| kind.word() == word)
     }
 
+    /// What its objects are, as a list.
+    pub(super) fn entities(self) -> &'static [Entity] {
+        let place = Entity::ALL.iter().position(|&entity| entity == self.entity);
+        place.map_or(&[], |place| &Entity::ALL[place..=place])
+    }
+
     /// Intuit's word in addresses and webhooks.
     pub(super) fn word(self) -> String {
         self.name.to_ascii_lowercase()

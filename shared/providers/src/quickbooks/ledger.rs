@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{
     id::RecordId,
     provider::Provider,
-    sync::{Entity, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
+    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
 };
 use reqwest::Client;
 use url::Url;
@@ -37,6 +37,24 @@ impl QuickBooksLedger {
     pub fn new(http: Client, api_base_url: Url) -> Self {
         Self { api: Api::new(http, api_base_url) }
     }
+
+    async fn object(
+        &self,
+        call: LedgerCall<'_>,
+        kind: Kind,
+        id: &RecordId,
+    ) -> Result<Option<Record>, LedgerError> {
+        // No address can be made of dots alone; Intuit's ids are digits.
+        if id.as_str().bytes().all(|byte| byte == b'.') {
+            return Err(LedgerError::Refused { status: 400 });
+        }
+        let url = self.api.url(call.company, &[&kind.word(), id.as_str()])?;
+        let limits = Limits { timeout: FETCH_TIMEOUT, body: OBJECT_BODY_MAX };
+        match self.api.get(call.token, url, limits).await? {
+            Answer::Failure(failure) if failure.says_missing() => Ok(None),
+            answer => parse::object(&answer.body()?, kind, id),
+        }
+    }
 }
 
 #[async_trait]
@@ -53,27 +71,25 @@ impl Ledger for QuickBooksLedger {
     async fn fetch(
         &self,
         call: LedgerCall<'_>,
-        entity: Entity,
-        id: &RecordId,
-    ) -> Result<Option<Record>, LedgerError> {
-        // No address can be made of dots alone; Intuit's ids are digits.
-        if id.as_str().bytes().all(|byte| byte == b'.') {
-            return Err(LedgerError::Refused { status: 400 });
+        word: &str,
+        ids: &[RecordId],
+    ) -> Result<Fetched, LedgerError> {
+        let kind = Kind::by_word(word).ok_or(LedgerError::Refused { status: 400 })?;
+        let mut fetched = Fetched::default();
+        for id in ids {
+            match self.object(call, kind, id).await? {
+                Some(record) => fetched.records.push(record),
+                None => fetched.missing.push(id.clone()),
+            }
         }
-        let kind = Kind::of(entity);
-        let url = self.api.url(call.company, &[&kind.word(), id.as_str()])?;
-        let limits = Limits { timeout: FETCH_TIMEOUT, body: OBJECT_BODY_MAX };
-        match self.api.get(call.token, url, limits).await? {
-            Answer::Failure(failure) if failure.says_missing() => Ok(None),
-            answer => parse::object(&answer.body()?, kind, id),
-        }
+        Ok(fetched)
     }
 
     fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str> {
         scopes::missing(Provider::QuickBooks, entity, granted)
     }
 
-    fn entity(&self, word: &str) -> Option<Entity> {
-        Kind::by_word(word).map(|kind| kind.entity)
+    fn entities(&self, word: &str) -> &'static [Entity] {
+        Kind::by_word(word).map_or(&[], |kind| kind.entities())
     }
 }

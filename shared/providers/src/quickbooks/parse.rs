@@ -69,6 +69,7 @@ pub(super) fn page(body: &[u8], kind: Kind) -> Result<LedgerPage, LedgerError> {
     let found = members(body, "QueryResponse", Objects { kind, page: &mut page });
     match found {
         Ok(Some(())) => {
+            page.newest = page.records.iter().map(|record| record.updated_at).max();
             page.more = page.records.len() as u64 + page.unreadable >= PAGE_SIZE as u64;
             Ok(page)
         }

@@ -104,7 +104,7 @@ impl Intuit {
     }
 
     async fn page(&self, token: &AccessToken, query: PageQuery) -> Result<LedgerPage, LedgerError> {
-        self.ledger.page(LedgerCall { token, company: &company() }, query).await
+        self.ledger.page(LedgerCall { token, company: &company(), location: None }, query).await
     }
 }
 
@@ -283,18 +283,18 @@ async fn an_object_is_fetched_as_the_page_showed_it_until_it_is_deleted() {
     let intuit = Intuit::start().await;
     let token = intuit.connect().await.access;
     let company = company();
-    let call = LedgerCall { token: &token, company: &company };
+    let call = LedgerCall { token: &token, company: &company, location: None };
     let shown = intuit.page(&token, invoices(0)).await.unwrap().records.remove(0);
 
-    let fetched = intuit.ledger.fetch(call, Entity::Invoices, &shown.id).await.unwrap();
-    assert_eq!(fetched, Some(shown.clone()));
+    let fetched = intuit.ledger.fetch(call, "invoice", std::slice::from_ref(&shown.id)).await.unwrap();
+    assert_eq!(fetched.records, vec![shown.clone()]);
 
     let path = format!("intuit/companies/{company}/entities/invoice/{}", shown.id);
     intuit.control("DELETE", &path, json!({})).await;
-    let fetched = intuit.ledger.fetch(call, Entity::Invoices, &shown.id).await.unwrap();
-    assert_eq!(fetched, None);
-    let never = intuit.ledger.fetch(call, Entity::Invoices, &"999999".parse().unwrap()).await.unwrap();
-    assert_eq!(never, None);
+    let fetched = intuit.ledger.fetch(call, "invoice", std::slice::from_ref(&shown.id)).await.unwrap();
+    assert_eq!((fetched.records, fetched.missing), (vec![], vec![shown.id.clone()]));
+    let never = intuit.ledger.fetch(call, "invoice", &["999999".parse().unwrap()]).await.unwrap();
+    assert_eq!(never.missing.len(), 1);
 }
 
 #[tokio::test]
@@ -304,7 +304,10 @@ async fn a_page_tells_a_dead_token_from_a_foreign_company_and_a_throttle() {
     let foreign = "4620816365000000002".parse().unwrap();
 
     let dead = intuit.page(&AccessToken::new("eyJ.this-token-was-never-issued"), invoices(0)).await;
-    let foreign = intuit.ledger.page(LedgerCall { token: &token, company: &foreign }, invoices(0)).await;
+    let foreign = intuit
+        .ledger
+        .page(LedgerCall { token: &token, company: &foreign, location: None }, invoices(0))
+        .await;
     intuit
         .control("PATCH", "intuit/settings", json!({ "enforceLimits": true, "requestsPerMinute": 0 }))
         .await;

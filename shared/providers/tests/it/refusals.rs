@@ -26,12 +26,12 @@ async fn asked(intuit: &Responder) -> (LedgerError, LedgerError, CompanyError) {
     let (http, base) = (http::client().unwrap(), intuit.url(""));
     let ledger = QuickBooksLedger::new(http.clone(), base.clone());
     let (token, company) = (access_token(), company());
-    let call = LedgerCall { token: &token, company: &company };
+    let call = LedgerCall { token: &token, company: &company, location: None };
     let query = PageQuery { entity: Entity::Invoices, after: None, skip: 0 };
     let grant = NewGrant { access: &token, named: Some(&company), location: None };
     (
         ledger.page(call, query).await.unwrap_err(),
-        ledger.fetch(call, Entity::Invoices, &"130".parse().unwrap()).await.unwrap_err(),
+        ledger.fetch(call, "invoice", &["130".parse().unwrap()]).await.unwrap_err(),
         QuickBooksCompanies::new(http, base).granted(grant).await.unwrap_err(),
     )
 }
