@@ -61,6 +61,16 @@ async fn the_guard_of_events_in_memory_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn the_log_of_deliveries_in_memory_keeps_the_contract() {
+    contract::delivery_log_contract(&memory::InMemoryDeliveries::default()).await;
+}
+
+#[tokio::test]
+async fn subscriptions_in_memory_keep_the_contract() {
+    contract::subscriptions_contract(&memory::InMemorySubscriptions::default()).await;
+}
+
+#[tokio::test]
 async fn records_in_memory_keep_the_contract() {
     contract::record_store_contract(&memory::InMemoryRecords::default()).await;
 }

@@ -12,16 +12,11 @@ use domain::{
 
 use crate::{
     DynamoConnections, connection_item,
-    failure::unavailable,
+    failure::{CONDITION_FAILED, CONFLICT, unavailable},
     item::{names, number},
     keys::{FENCE, Key, PK, WRITE_ID},
     route,
 };
-
-/// How `DynamoDB` names a condition that was not met inside a transaction.
-const CONDITION_FAILED: &str = "ConditionalCheckFailed";
-/// How it names a write to the same item that it was doing for somebody else.
-const CONFLICT: &str = "TransactionConflict";
 
 impl DynamoConnections {
     /// Writes all items or none; the write id makes the same call again harmless (for ten minutes, says AWS).

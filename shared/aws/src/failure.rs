@@ -8,6 +8,11 @@ use domain::store::{BoxError, StoreError};
 
 use crate::item::Item;
 
+/// How `DynamoDB` names a condition that was not met inside a transaction.
+pub(crate) const CONDITION_FAILED: &str = "ConditionalCheckFailed";
+/// How it names a write to the same item that it was doing for somebody else.
+pub(crate) const CONFLICT: &str = "TransactionConflict";
+
 /// Turns an error of a call for `operation`, a port method, into [`StoreError::Unavailable`].
 pub(crate) fn unavailable<E: Into<BoxError>>(operation: &'static str) -> impl Fn(E) -> StoreError {
     move |error| StoreError::Unavailable { operation, source: error.into() }

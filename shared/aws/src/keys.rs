@@ -32,10 +32,11 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     connection::ConnectionKey,
-    id::{ApiKeyId, AttemptId, AuditId, CompanyId, ProviderCompanyId, RecordId, TenantId},
+    id::{ApiKeyId, AttemptId, AuditId, CompanyId, DeliveryId, ProviderCompanyId, RecordId, TenantId},
     provider::Provider,
     store::StoreError,
     sync::{Entity, RecordPlace},
+    webhook::Subscription,
 };
 
 use crate::item::{Item, Reader};
@@ -101,13 +102,14 @@ pub(crate) const ATTEMPT_PREFIX: &str = "att_";
 
 /// The index of connections that are due.
 pub(crate) const DUE_INDEX: &str = "due";
-/// The index of all connections.
+/// The index of all connections, and in its own table that of all deliveries.
 pub(crate) const LISTING_INDEX: &str = "listing";
 /// The index of attempts by provider.
 pub(crate) const PROVIDER_INDEX: &str = "provider";
 /// The one partition of [`LISTING_INDEX`]; it is written once for each connection, so it never grows hot.
 pub(crate) const LISTED: &str = "C";
 
+pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const CONNECTION_PREFIX: &str = "CONNECTION#";
 pub(crate) const RECORD_PREFIX: &str = "RECORD#";
 /// The sort key of a breaker, behind those of its tallies.
@@ -148,6 +150,25 @@ impl Key {
 
     pub(crate) fn event(provider: Provider, key: &str) -> Self {
         Self { pk: format!("EVENT#{provider}#{key}"), sk: "EVENT".to_owned() }
+    }
+
+    pub(crate) fn delivery(delivery: &DeliveryId) -> Self {
+        Self { pk: format!("{DELIVERY_PREFIX}{delivery}"), sk: "DELIVERY".to_owned() }
+    }
+
+    /// Deliveries that were refused on one day, which reads as its date, for one reason.
+    pub(crate) fn refused(provider: Provider, day: &str, reason: &str) -> Self {
+        Self { pk: refused_partition(provider), sk: format!("{day}#{reason}") }
+    }
+
+    /// When a subscription was heard last.
+    pub(crate) fn heard(subscription: &Subscription) -> Self {
+        Self { pk: format!("SUBSCRIPTION#{subscription}"), sk: "HEARD".to_owned() }
+    }
+
+    /// When a subscription's silence was last reported; an item of its own, so that its transaction meets no other write.
+    pub(crate) fn reported(subscription: &Subscription) -> Self {
+        Self { pk: format!("SUBSCRIPTION#{subscription}"), sk: "REPORTED".to_owned() }
     }
 
     pub(crate) fn record(place: &RecordPlace, entity: Entity, id: &RecordId) -> Self {
@@ -216,6 +237,11 @@ pub(crate) fn routes_partition(provider: Provider, company: &ProviderCompanyId) 
 /// The partition of a tenant's attempts at one provider.
 pub(crate) fn attempts_partition(provider: Provider, tenant: &TenantId) -> String {
     format!("TENANT#{tenant}#{provider}")
+}
+
+/// The partition of a provider's refused deliveries.
+pub(crate) fn refused_partition(provider: Provider) -> String {
+    format!("REFUSED#{provider}")
 }
 
 /// The partition of a provider's breaker and tallies.

@@ -48,6 +48,14 @@ impl Packer {
         self.number(shared as u64).rest(&bytes[shared..])
     }
 
+    /// Adds a text that may be missing.
+    pub(crate) fn text_if(self, text: Option<&str>) -> Self {
+        match text {
+            Some(text) => self.number(text.len() as u64 + 1).rest(text.as_bytes()),
+            None => self.number(0),
+        }
+    }
+
     /// Adds bytes to the end.
     pub(crate) fn rest(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
@@ -96,6 +104,15 @@ impl<'a> Unpacker<'a> {
         let distance = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
         let at = from.as_millisecond().checked_add(distance).ok_or(NotWhole)?;
         Timestamp::from_millisecond(at).map_err(|_| NotWhole)
+    }
+
+    /// The text that [`Packer::text_if`] added.
+    pub(crate) fn text_if(&mut self) -> Result<Option<String>, NotWhole> {
+        let Some(length) = self.number()?.checked_sub(1) else { return Ok(None) };
+        let length = usize::try_from(length).map_err(|_| NotWhole)?;
+        let (text, rest) = self.0.split_at_checked(length).ok_or(NotWhole)?;
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).map(Some).map_err(|_| NotWhole)
     }
 
     /// The bytes that [`Packer::alike`] added.
@@ -155,6 +172,17 @@ mod tests {
     }
 
     #[test]
+    fn texts_come_back_and_one_that_is_missing_is_not_an_empty_one() {
+        let packed =
+            bytes(Packer::default().text_if(Some("Größe")).text_if(None).text_if(Some("")).number(7));
+
+        let mut unpacker = Unpacker::new(&packed);
+        assert_eq!(unpacker.text_if(), Ok(Some("Größe".to_owned())));
+        assert_eq!((unpacker.text_if(), unpacker.text_if()), (Ok(None), Ok(Some(String::new()))));
+        assert_eq!(unpacker.number(), Ok(7));
+    }
+
+    #[test]
     fn what_is_cut_off_or_out_of_range_is_refused() {
         let from = Timestamp::UNIX_EPOCH;
 
@@ -167,5 +195,8 @@ mod tests {
         );
         assert_eq!(Unpacker::new(&bytes(Packer::default().number(u64::MAX))).time(from), Err(NotWhole));
         assert_eq!(Unpacker::new(&[9]).alike(b"short"), Err(NotWhole));
+        for text in [b"\x03a".as_slice(), b"\x02\xff"] {
+            assert_eq!(Unpacker::new(text).text_if(), Err(NotWhole));
+        }
     }
 }

@@ -10,6 +10,7 @@ mod breakers;
 mod connections;
 mod control;
 mod data_keys;
+mod deliveries;
 mod disconnect;
 mod due;
 mod idempotency;
@@ -18,6 +19,7 @@ mod records;
 mod routes;
 mod settle;
 mod spill;
+mod subscriptions;
 mod sweep;
 mod transitions;
 
@@ -33,8 +35,10 @@ pub use breakers::breaker_store_contract;
 pub use connections::connection_store_contract;
 pub use control::{api_key_store_contract, tenant_store_contract};
 pub use data_keys::data_keys_contract;
+pub use deliveries::delivery_log_contract;
 pub use idempotency::idempotency_store_contract;
 pub use records::record_store_contract;
+pub use subscriptions::subscriptions_contract;
 pub use sweep::sweep_log_contract;
 
 /// How many take part in a race.

@@ -12,7 +12,7 @@ use domain::{
     store::StoreError,
     webhook::{
         Delivery, DeliveryLog, DeliveryPage, DeliveryPart, DeliveryQuery, RefusalReason, Refused,
-        RefusedOnDay,
+        RefusedOnDay, Unreadable,
     },
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -53,7 +53,7 @@ impl DeliveryLog for InMemoryDeliveries {
                 && query.status.is_none_or(|status| delivery.status() == status)
         };
         let found = parts.values().rev().filter_map(|parts| Delivery::of(parts.values().cloned().collect()));
-        let found = found.filter(wanted).map(|delivery| Delivery { unreadable: None, ..delivery });
+        let found = found.filter(wanted).map(without_body);
         let (deliveries, more) = page(found.collect(), limit);
         let next = deliveries.last().filter(|_| more).map(|last| last.id.to_string());
         Ok(DeliveryPage { deliveries, next })
@@ -80,4 +80,9 @@ impl DeliveryLog for InMemoryDeliveries {
         found.sort_by_key(|on_day| (std::cmp::Reverse(on_day.day), on_day.refused.reason));
         Ok(found)
     }
+}
+
+fn without_body(delivery: Delivery) -> Delivery {
+    let unreadable = delivery.unreadable.map(|unreadable| Unreadable { body: String::new(), ..unreadable });
+    Delivery { unreadable, ..delivery }
 }

@@ -7,7 +7,7 @@ mod storage;
 
 use aws::{
     DEFAULT_RETENTION, DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoConnections,
-    DynamoIdempotency, DynamoRecords, DynamoTenants, KmsDataKeys, SdkConfig, clients,
+    DynamoIdempotency, DynamoRecords, DynamoSubscriptions, DynamoTenants, KmsDataKeys, SdkConfig, clients,
 };
 use aws_config::Region;
 use aws_sdk_dynamodb::{
@@ -105,6 +105,13 @@ async fn the_guard_of_events_in_dynamodb_keeps_the_contract() {
     let (client, table) = table("DELIVERIES_TABLE").await;
 
     contract::idempotency_store_contract(&DynamoIdempotency::new(client, table)).await;
+}
+
+#[tokio::test]
+async fn subscriptions_in_dynamodb_keep_the_contract() {
+    let (client, table) = table("DELIVERIES_TABLE").await;
+
+    contract::subscriptions_contract(&DynamoSubscriptions::new(client, table)).await;
 }
 
 #[tokio::test]

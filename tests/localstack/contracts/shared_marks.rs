@@ -1,38 +1,55 @@
-//! Breakers and the sweep's claims: on a table of each test's own, since the functions of the stack live by theirs.
+//! Breakers, the sweep's claims and the log of deliveries: on a table of each test's own, since the functions of the stack
+//! live by theirs.
 
-use aws::{DynamoBreakers, DynamoSweepLog};
+use aws::{DynamoBreakers, DynamoDeliveries, DynamoSubscriptions, DynamoSweepLog};
 use aws_sdk_dynamodb::{
     Client,
-    types::{
-        AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    },
+    types::{AttributeValue, BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexDescription},
 };
 use domain::{
     provider::Provider,
     refresh::{Breaker, BreakerState, BreakerStore, ClaimOutcome, SweepLog, SweepProgress, Tally},
     store::StoreError,
+    webhook::{Subscription, Subscriptions as _},
 };
 use tests::{
     contract,
-    sample::{at, ids},
+    sample::{self, at, ids},
 };
 
-use super::{lost_answers::lossy_client, sdk};
-use crate::stack::Stack;
+use super::{lost_answers::lossy_client, table};
 
-/// A client of the stack, and a table like the stack's control table.
-async fn own_table() -> (Client, String) {
-    let client = aws::clients::dynamodb(&sdk(&Stack::running()).await);
+/// A client of the stack, and a table of the keys and indexes of one of the stack's.
+async fn own_table_like(variable: &str) -> (Client, String) {
+    let (client, table) = table(variable).await;
+    let like = client.describe_table().table_name(table).send().await.unwrap().table.unwrap();
+    let index = |index: GlobalSecondaryIndexDescription| {
+        GlobalSecondaryIndex::builder()
+            .set_index_name(index.index_name)
+            .set_key_schema(index.key_schema)
+            .set_projection(index.projection)
+            .build()
+            .unwrap()
+    };
+    let indexes = like.global_secondary_indexes.map(|all| all.into_iter().map(index).collect());
     let name = ids().write();
-    let attribute = |name| AttributeDefinition::builder().attribute_name(name);
-    let part = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
-    let mut request = client.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
-    for (name, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-        let attribute = attribute(name).attribute_type(ScalarAttributeType::S).build().unwrap();
-        request = request.attribute_definitions(attribute).key_schema(part(name, kind));
-    }
+    let request = client.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+    let request = request.set_attribute_definitions(like.attribute_definitions);
+    let request = request.set_key_schema(like.key_schema).set_global_secondary_indexes(indexes);
     request.send().await.unwrap();
     (client, name)
+}
+
+/// As [`own_table_like`] the table of the sweep and the breakers.
+async fn own_table() -> (Client, String) {
+    own_table_like("CONTROL_TABLE").await
+}
+
+#[tokio::test]
+async fn the_log_of_deliveries_in_dynamodb_keeps_the_contract() {
+    let (client, table) = own_table_like("DELIVERIES_TABLE").await;
+
+    contract::delivery_log_contract(&DynamoDeliveries::new(client, table)).await;
 }
 
 #[tokio::test]
@@ -107,4 +124,18 @@ async fn a_claim_and_its_end_are_known_although_nobody_hears_of_them() {
     assert!(way.was_sent_twice());
     let claim = log.claim(Provider::Xero, "another", (at(0), at(100))).await.unwrap();
     assert_eq!(claim, ClaimOutcome::Claimed(Some(end)));
+}
+
+#[tokio::test]
+async fn a_claim_of_a_report_is_known_although_nobody_hears_of_it() {
+    let (_, table) = own_table_like("DELIVERIES_TABLE").await;
+    let (way, client) = lossy_client().await;
+    let subscriptions = DynamoSubscriptions::new(client, table);
+    let subscription = Subscription::of(Provider::Zoho, &sample::provider_company());
+    way.lose_next_answer();
+
+    assert!(subscriptions.claim_report(&subscription, at(0)).await.unwrap());
+
+    assert!(way.was_sent_twice());
+    assert!(!subscriptions.claim_report(&subscription, at(0)).await.unwrap(), "and nobody else's");
 }

@@ -248,7 +248,7 @@ pub struct DeliveryQuery {
 /// One page of the log.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryPage {
-    /// The deliveries, newest first, without what could not be read.
+    /// The deliveries, newest first; of a body that could not be read, only its size and why.
     pub deliveries: Vec<Delivery>,
     /// Where the next page begins; there may be one although this page is empty.
     pub next: Option<String>,
