@@ -10,6 +10,8 @@ from expansion import FUNCTIONS, ROLES, Expanded, Json, as_list, target
 from rules import rule
 
 STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource", "Condition"}
+# The rules that call functions by the clock.
+SCHEDULES = ["${AWS::StackName}-sweep", "${AWS::StackName}-catch-up"]
 # Attributes of a connection that open nothing, whoever writes them.
 HARMLESS = {"pk", "sk", "st", "w", "was_w", "used"}
 
@@ -201,28 +203,29 @@ def every_queue_refuses_plain_http(expanded: Expanded) -> Iterator[str]:
 
 
 @rule
-def only_the_schedule_may_send_from_outside_and_only_to_its_dead_letters(expanded: Expanded) -> Iterator[str]:
+def only_the_schedules_may_send_from_outside_and_only_to_its_dead_letters(expanded: Expanded) -> Iterator[str]:
     for name, properties in expanded.of_type("AWS::SQS::QueuePolicy").items():
         for statement in properties["PolicyDocument"]["Statement"]:
             if statement["Effect"] != "Allow":
                 continue
-            source = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:SourceArn")
+            sources = as_list(statement.get("Condition", {}).get("ArnEquals", {}).get("aws:SourceArn"))
             if (
                 [target(queue) for queue in properties["Queues"]] != ["ScheduleDlq"]
                 or statement["Principal"] != {"Service": "events.amazonaws.com"}
                 or statement["Action"] != "sqs:SendMessage"
-                or not target(source).endswith(":rule/${AWS::StackName}-sweep")
+                or [target(source).split(":rule/")[-1] for source in sources] != SCHEDULES
             ):
                 yield f"{name}: {statement.get('Sid')} admits too much"
 
 
 @rule
-def only_this_api_and_this_schedule_may_invoke_functions(expanded: Expanded) -> Iterator[str]:
+def only_this_api_and_these_schedules_may_invoke_functions(expanded: Expanded) -> Iterator[str]:
     expected = {
         ("OauthFunction", "apigateway.amazonaws.com"),
         ("WebhookFunction", "apigateway.amazonaws.com"),
         ("ApiFunction", "apigateway.amazonaws.com"),
         ("RefreshFunction", "events.amazonaws.com"),
+        ("SyncFunction", "events.amazonaws.com"),
     }
     found = set()
     for name, properties in expanded.of_type("AWS::Lambda::Permission").items():

@@ -107,9 +107,10 @@ ALLOWED: dict[str, set[Grant]] = {
     ),
     "SyncFunction": (
         _logs("SyncLogs")
-        | _grants("dynamodb:GetItem Query", "ConnectionsTable")
+        | _grants("dynamodb:GetItem BatchGetItem Query", "ConnectionsTable")
+        | _grants("dynamodb:Query", "ConnectionsTable/index/listing")
         | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk used", "TENANT#*") | _OF_WRITTEN_ONLY)
-        | _grants("dynamodb:PutItem DeleteItem", "DeliveriesTable")
+        | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "DeliveriesTable")
         | _grants("dynamodb:GetItem PutItem UpdateItem", "RecordsTable")
         | _grants("kms:Decrypt", "TokenKey", _purpose("access"))
         | _grants(_CONSUME, "EventsQueue SyncQueue SyncHighQueue SyncLowQueue")
@@ -126,11 +127,14 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:Query", "HistoryTable HistoryTable/index/provider")
         | _AUDIT
         | _grants("dynamodb:Query", "RecordsTable")
+        | _grants("dynamodb:Query", "DeliveriesTable DeliveriesTable/index/listing")
+        | _grants("dynamodb:GetItem", "DeliveriesTable")
         | _grants("dynamodb:GetItem", "ControlTable", _keys("KEY#*", "TENANT#*", "SCHEDULER"))
         | _grants("dynamodb:Query", "ControlTable", _keys("BREAKER#*"))
         | _grants("dynamodb:PutItem", "ControlTable", _keys("TENANT#*", "SESSION#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("LIMIT#*"))
         | _grants("sqs:SendMessage", "SyncLowQueue")
         | _grants("lambda:InvokeFunction", "RefreshFunction")
+        | _PROVIDER_SECRETS
     ),
 }

@@ -6,7 +6,11 @@ import runtime_rules as rules
 from breaking import Break, drop, event, put
 
 SWEEP = event("RefreshFunction", "Sweep")
-SIX_TIMES = rules.messages_of_sync_stay_invisible_for_six_times_the_timeout_of_their_consumer
+CATCH_UP = event("SyncFunction", "CatchUp")
+SIX_TIMES = rules.jobs_stay_invisible_for_six_times_the_timeout_of_their_consumer
+EVENTS_SOON = rules.a_company_waits_for_a_killed_consumer_no_longer_than_it_must
+LINES = rules.each_company_is_a_line_of_its_own_in_the_events_queue
+CLOCK = rules.the_clock_calls_with_its_plain_event_and_no_tick_is_lost
 FOLLOWED = rules.what_a_killed_refresh_worker_left_is_followed_after_its_lease_and_soon
 GIVES_UP = rules.every_queue_gives_up_into_its_dead_letter_queue_after_its_tries
 EXACT = rules.every_function_has_exactly_the_variables_it_reads
@@ -71,7 +75,22 @@ RUNTIME_BREAKS = [
           put(*event("SyncFunction", "Jobs"), "BatchSize", 2)),
     Break(SIX_TIMES, "visibility is the default", drop("SyncQueue", "Properties", "VisibilityTimeout")),
     Break(SIX_TIMES, "the consumer runs longer", put("SyncFunction", "Properties", "Timeout", 301)),
-    Break(SIX_TIMES, "the batching window is forgotten", put("EventsQueue", "Properties", "VisibilityTimeout", 1800)),
+    Break(EVENTS_SOON, "a company waits half an hour for a killed consumer",
+          put("EventsQueue", "Properties", "VisibilityTimeout", 1800)),
+    Break(EVENTS_SOON, "events come again while they are consumed",
+          put("EventsQueue", "Properties", "VisibilityTimeout", 300)),
+    Break(LINES, "all companies wait in one queue", drop("EventsQueue", "Properties", "FifoQueue")),
+    Break(LINES, "dead letters are of another kind", drop("EventsDlq", "Properties", "FifoQueue")),
+    Break(LINES, "what is the same is the same in all lines",
+          put("EventsQueue", "Properties", "DeduplicationScope", "queue")),
+    Break(LINES, "all lines share one throughput",
+          put("EventsQueue", "Properties", "FifoThroughputLimit", "perQueue")),
+    Break(LINES, "equal bodies are one message",
+          put("EventsQueue", "Properties", "ContentBasedDeduplication", True)),
+    Break(LINES, "a batch waits to fill",
+          put(*event("SyncFunction", "WebhookEvents"), "MaximumBatchingWindowInSeconds", 1)),
+    Break(rules.the_greatest_webhook_is_one_message, "a great webhook is refused",
+          put("EventsQueue", "Properties", "MaximumMessageSize", 262144)),
     Break(FOLLOWED, "a killed worker is followed late", put("RefreshQueue", "Properties", "VisibilityTimeout", 450)),
     Break(FOLLOWED, "a killed worker is followed under its lease",
           put("RefreshQueue", "Properties", "VisibilityTimeout", 90)),
@@ -79,6 +98,8 @@ RUNTIME_BREAKS = [
           put("RecoveryQueue", "Properties", "VisibilityTimeout", 450)),
     Break(GIVES_UP, "a queue never gives up", drop("RefreshQueue", "Properties", "RedrivePolicy")),
     Break(GIVES_UP, "a queue gives up early", put("SyncQueue", "Properties", "RedrivePolicy", "maxReceiveCount", 3)),
+    Break(GIVES_UP, "events are given up within two hours",
+          put("EventsQueue", "Properties", "RedrivePolicy", "maxReceiveCount", 5)),
     Break(GIVES_UP, "a new token is given up within a minute",
           put("RecoveryQueue", "Properties", "RedrivePolicy", "maxReceiveCount", 5)),
     Break(GIVES_UP, "two lanes share dead letters",
@@ -94,17 +115,22 @@ RUNTIME_BREAKS = [
           put("SyncHighDlq", "Properties", "SqsManagedSseEnabled", False)),
     Break(rules.every_queue_is_encrypted_and_known, "a queue has a fixed name",
           put("SyncHighDlq", "Properties", "QueueName", "x")),
+    Break(rules.every_queue_is_encrypted_and_known, "stacks share a queue",
+          put("EventsQueue", "Properties", "QueueName", "events.fifo")),
     Break(rules.every_queue_is_encrypted_and_known, "there is another queue",
           put("Extra", {"Type": "AWS::SQS::Queue", "Properties": {"SqsManagedSseEnabled": True}})),
-    Break(rules.the_sweep_gets_the_plain_scheduled_event_every_minute_and_loses_none, "the sweep is hourly",
+    Break(CLOCK, "the sweep is hourly",
           put(*SWEEP, "Schedule", "rate(1 hour)")),
-    Break(rules.the_sweep_gets_the_plain_scheduled_event_every_minute_and_loses_none, "the sweep is off",
+    Break(CLOCK, "nobody catches up", drop(*CATCH_UP[:-1])),
+    Break(CLOCK, "the catch-up comes weekly", put(*CATCH_UP, "Schedule", "rate(7 days)")),
+    Break(CLOCK, "a lost catch-up is dropped", drop(*CATCH_UP, "DeadLetterConfig")),
+    Break(CLOCK, "the sweep is off",
           put(*SWEEP, "Enabled", False)),
-    Break(rules.the_sweep_gets_the_plain_scheduled_event_every_minute_and_loses_none, "the event is made up",
+    Break(CLOCK, "the event is made up",
           put(*SWEEP, "Input", '{"task":"refresh"}')),
-    Break(rules.the_sweep_gets_the_plain_scheduled_event_every_minute_and_loses_none, "lost ticks are dropped",
+    Break(CLOCK, "lost ticks are dropped",
           drop(*SWEEP, "DeadLetterConfig")),
-    Break(rules.the_sweep_gets_the_plain_scheduled_event_every_minute_and_loses_none, "old ticks are delivered",
+    Break(CLOCK, "old ticks are delivered",
           drop(*SWEEP, "RetryPolicy")),
     Break(rules.every_dead_letter_queue_and_critical_function_has_an_alarm, "dead letters go unnoticed",
           drop("SyncLowDlqAlarm")),

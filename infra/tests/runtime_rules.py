@@ -28,9 +28,19 @@ BATCH_SIZES = {"EventsQueue": 10, "RefreshQueue": 5, "RecoveryQueue": 10}
 # A killed worker's messages come again within five minutes, after its lease, the clocks' difference included.
 FOLLOWED_SECONDS = 300
 LEASES_AND_CLOCKS_SECONDS = LEASE_SECONDS + 120
-# Tried every quarter of a minute, hence so often.
-TRIES = {"RecoveryQueue": 1000}
+# The next batch of a company waits for the one of a killed worker, which comes again no later than this after its end.
+EVENTS_MARGIN_SECONDS = 30
+# Tried every quarter of a minute, hence so often; and events of a company for most of a day of its provider's outage.
+TRIES = {"RecoveryQueue": 1000, "EventsQueue": 20}
+# The name of a FIFO queue has a fixed end, so it cannot be CloudFormation's own.
+FIFO = {
+    "EventsQueue": {"Fn::Sub": "${AWS::StackName}-events.fifo"},
+    "EventsDlq": {"Fn::Sub": "${AWS::StackName}-events-dlq.fifo"},
+}
 DEAD_LETTER_QUEUES = {queue: queue.replace("Queue", "Dlq") for queue in CONSUMERS}
+
+# The sweep every minute, the catch-up once a day.
+SCHEDULED = {"RefreshFunction": "rate(1 minute)", "SyncFunction": "cron(17 3 * * ? *)"}
 
 VARIABLES_OF_ALL = "ENVIRONMENT POWERTOOLS_SERVICE_NAME POWERTOOLS_METRICS_NAMESPACE AWS_LAMBDA_LOG_LEVEL"
 VARIABLES = {
@@ -48,11 +58,11 @@ VARIABLES = {
     "SyncFunction": (
         "CONNECTIONS_TABLE DELIVERIES_TABLE RECORDS_TABLE EVENTS_QUEUE_URL EVENTS_DLQ_URL SYNC_QUEUE_URL "
         "SYNC_QUEUE_HIGH_URL SYNC_QUEUE_LOW_URL SYNC_DLQ_URL SYNC_HIGH_DLQ_URL SYNC_LOW_DLQ_URL EVENT_BUS "
-        "TOKEN_KEY_ID REFRESH_FUNCTION REFRESH_POLICY KEEP_ALIVE_HOURS QUICKBOOKS_API_BASE_URL"
+        "TOKEN_KEY_ID REFRESH_FUNCTION REFRESH_POLICY KEEP_ALIVE_HOURS QUICKBOOKS_API_BASE_URL WEBHOOK_MAX_AGE_DAYS"
     ),
     "ApiFunction": (
-        "CONNECTIONS_TABLE HISTORY_TABLE RECORDS_TABLE CONTROL_TABLE REFRESH_FUNCTION SYNC_QUEUE_LOW_URL PUBLIC_URL "
-        "RETURN_URLS REFRESH_POLICY KEEP_ALIVE_HOURS HISTORY_DAYS CONNECT_SESSIONS_PER_MINUTE QUICKBOOKS_SCOPES "
+        "CONNECTIONS_TABLE HISTORY_TABLE RECORDS_TABLE CONTROL_TABLE DELIVERIES_TABLE REFRESH_FUNCTION "
+        "SYNC_QUEUE_LOW_URL PROVIDER_SECRETS_ID PUBLIC_URL RETURN_URLS REFRESH_POLICY KEEP_ALIVE_HOURS HISTORY_DAYS CONNECT_SESSIONS_PER_MINUTE QUICKBOOKS_SCOPES "
         "XERO_SCOPES ZOHO_SCOPES"
     ),
 }
@@ -196,14 +206,38 @@ def _visibility(expanded: Expanded) -> Iterator[tuple[str, int, int]]:
 
 
 @rule
-def messages_of_sync_stay_invisible_for_six_times_the_timeout_of_their_consumer(expanded: Expanded) -> Iterator[str]:
-    windows = {
-        target(mapping["EventSourceArn"]): mapping.get("MaximumBatchingWindowInSeconds", 0)
-        for mapping in mappings(expanded).values()
-    }
+def jobs_stay_invisible_for_six_times_the_timeout_of_their_consumer(expanded: Expanded) -> Iterator[str]:
     for queue, visibility, timeout in _visibility(expanded):
-        if CONSUMERS.get(queue) == "SyncFunction" and visibility < 6 * timeout + windows[queue]:
+        if queue in {"SyncQueue", "SyncHighQueue", "SyncLowQueue"} and visibility < 6 * timeout:
             yield f"{queue}: {visibility} s for {timeout} s"
+
+
+@rule
+def a_company_waits_for_a_killed_consumer_no_longer_than_it_must(expanded: Expanded) -> Iterator[str]:
+    """Lambda asks for the timeout; six times as much would stop a company's line for half an hour."""
+    for queue, visibility, timeout in _visibility(expanded):
+        if queue == "EventsQueue" and not timeout < visibility <= timeout + EVENTS_MARGIN_SECONDS:
+            yield f"{queue}: {visibility} s for {timeout} s"
+
+
+@rule
+def each_company_is_a_line_of_its_own_in_the_events_queue(expanded: Expanded) -> Iterator[str]:
+    """SQS takes dead letters of a FIFO queue in one of the same kind only, and a batching window for neither."""
+    lines = {"FifoQueue": True, "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
+    for queue in FIFO:
+        properties = expanded.properties(queue)
+        if {name: properties.get(name) for name in lines} != lines or "ContentBasedDeduplication" in properties:
+            yield f"{queue} has no line for each company"
+    for name, mapping in mappings(expanded).items():
+        if target(mapping["EventSourceArn"]) in FIFO and "MaximumBatchingWindowInSeconds" in mapping:
+            yield f"{name} has a batching window, which Lambda refuses"
+
+
+@rule
+def the_greatest_webhook_is_one_message(expanded: Expanded) -> Iterator[str]:
+    for queue in FIFO:
+        if expanded.properties(queue).get("MaximumMessageSize") != 1024 * 1024:
+            yield f"{queue} takes less than a webhook may have"
 
 
 @rule
@@ -246,23 +280,26 @@ def every_queue_is_encrypted_and_known(expanded: Expanded) -> Iterator[str]:
     for name, properties in queues.items():
         if properties.get("SqsManagedSseEnabled") is not True and "KmsMasterKeyId" not in properties:
             yield f"{name} is not encrypted"
-        if "QueueName" in properties:
-            yield f"{name} has a fixed name"
+        if properties.get("QueueName") != FIFO.get(name):
+            yield f"{name} is called {properties.get('QueueName')}"
     for name in sorted(set(queues) ^ {*DEAD_LETTER_QUEUES, *DEAD_LETTER_QUEUES.values(), "ScheduleDlq"}):
         yield f"{name} is missing, or no rule knows it"
 
 
 @rule
-def the_sweep_gets_the_plain_scheduled_event_every_minute_and_loses_none(expanded: Expanded) -> Iterator[str]:
+def the_clock_calls_with_its_plain_event_and_no_tick_is_lost(expanded: Expanded) -> Iterator[str]:
     rules = expanded.of_type("AWS::Events::Rule")
-    if [properties.get("ScheduleExpression") for properties in rules.values()] != ["rate(1 minute)"]:
-        yield "there is not exactly one rule that fires every minute"
+    found = {
+        target(event["Arn"]): properties.get("ScheduleExpression")
+        for properties in rules.values()
+        for event in properties["Targets"]
+    }
+    if found != SCHEDULED or len(rules) != len(SCHEDULED):
+        yield f"the clock calls {found}"
     for name, properties in rules.items():
         if properties.get("State", "ENABLED") != "ENABLED":
             yield f"{name} is off"
         for event in properties["Targets"]:
-            if target(event["Arn"]) != "RefreshFunction":
-                yield f"{name} calls {target(event['Arn'])}"
             if {"Input", "InputPath", "InputTransformer"} & set(event):
                 yield f"{name} changes the event"
             if target(event.get("DeadLetterConfig", {}).get("Arn")) != "ScheduleDlq":

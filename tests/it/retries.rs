@@ -70,6 +70,25 @@ async fn a_message_that_is_done_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_put_away_keeps_its_line_where_it_has_one() {
+    let aws = AwsEndpoint::start().await;
+    let mut event = received(&["1", "2"]);
+    event.records[1].attributes.insert("MessageGroupId".to_owned(), "xero_7".to_owned());
+
+    assert_eq!(ended(&aws, &event, &Handled::DeadLetter("senseless".to_owned())).await, [""; 0]);
+
+    let sent = aws.calls().into_iter().map(|call| (call.target, call.body));
+    let expected = [json!({}), json!({"MessageGroupId": "xero_7", "MessageDeduplicationId": "2"})];
+    for ((target, body), of_line) in sent.zip(expected) {
+        let mut message = json!({"QueueUrl": format!("{QUEUE}-dlq"), "MessageBody": "{}",
+            "MessageAttributes": {"reason": {"DataType": "String", "StringValue": "senseless"}}});
+        message.as_object_mut().unwrap().extend(of_line.as_object().unwrap().clone());
+        assert_eq!((target.as_str(), body), ("AmazonSQS.SendMessage", message));
+    }
+    assert_eq!(aws.calls().len(), 2);
+}
+
+#[tokio::test]
 async fn a_wait_that_cannot_be_set_is_harmless() {
     let aws = AwsEndpoint::start().await;
     aws.go_down();

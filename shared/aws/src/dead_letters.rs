@@ -10,6 +10,17 @@ const REASON: &str = "reason";
 /// Enough for any of our reasons, and a bound for whatever may slip into one.
 const MAX_REASON: usize = 256;
 
+/// A message as its queue handed it out.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter<'a> {
+    /// The id that its queue gave it.
+    pub id: &'a str,
+    /// Its body.
+    pub body: &'a str,
+    /// The line that it waited in, where its queue has lines (FIFO); the dead-letter queue of such a queue has them, too.
+    pub group: Option<&'a str>,
+}
+
 /// The dead-letter queue of a function.
 #[derive(Clone, Debug)]
 pub struct SqsDeadLetters {
@@ -25,10 +36,14 @@ impl SqsDeadLetters {
     }
 
     /// Puts a message away as it came, with the reason in at most 256 characters.
-    pub async fn send(&self, body: &str, reason: &str) -> Result<(), StoreError> {
+    pub async fn send(&self, letter: Letter<'_>, reason: &str) -> Result<(), StoreError> {
         let reason = string_attribute(&bounded(reason))?;
-        let request = self.client.send_message().queue_url(&self.url).message_body(body);
+        let request = self.client.send_message().queue_url(&self.url).message_body(letter.body);
         let request = request.message_attributes(REASON, reason);
+        let request = match letter.group {
+            Some(group) => request.message_group_id(group).message_deduplication_id(letter.id),
+            None => request,
+        };
         request.send().await.map_err(unavailable("send_dead_letter"))?;
         Ok(())
     }

@@ -55,7 +55,7 @@ pub use breaker_store::DynamoBreakers;
 pub use clients::SdkConfig;
 pub use connection_store::DynamoConnections;
 pub use data_keys::KmsDataKeys;
-pub use dead_letters::SqsDeadLetters;
+pub use dead_letters::{Letter, SqsDeadLetters};
 pub use deliveries::DynamoDeliveries;
 pub use event_bus::EventBridgeBus;
 pub use event_queue::SqsEventQueue;

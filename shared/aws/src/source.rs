@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use domain::store::StoreError;
 
-use crate::{SqsDeadLetters, failure::unavailable};
+use crate::{Letter, SqsDeadLetters, failure::unavailable};
 
 /// A queue that a function consumes.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl SqsSource {
     }
 
     /// Puts a message into the dead-letter queue as it came, with the reason.
-    pub async fn bury(&self, body: &str, reason: &str) -> Result<(), StoreError> {
-        self.dead_letters.send(body, reason).await
+    pub async fn bury(&self, letter: Letter<'_>, reason: &str) -> Result<(), StoreError> {
+        self.dead_letters.send(letter, reason).await
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use aws::SqsSource;
+use aws::{Letter, SqsSource};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::store::chain;
 
@@ -19,6 +19,9 @@ const MAX_WAIT: Duration = Duration::from_hours(1);
 const WAIT_GROWTH: u32 = 4;
 /// The attribute in which SQS counts how often it handed a message out.
 const RECEIVE_COUNT: &str = "ApproximateReceiveCount";
+
+/// The attribute in which SQS tells the line of a message, where its queue has lines (FIFO).
+const GROUP: &str = "MessageGroupId";
 
 /// How one message ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -79,7 +82,7 @@ async fn close(queue: &SqsSource, message: &SqsMessage, handled: Handled) -> Opt
         Handled::Retry { after } => after.unwrap_or_else(|| backoff(message)),
         Handled::DeadLetter(reason) => {
             tracing::error!(messageId = id, reason, "Message is not understood");
-            match queue.bury(message.body.as_deref().unwrap_or_default(), &reason).await {
+            match queue.bury(letter(message), &reason).await {
                 Ok(()) => return None,
                 Err(error) => {
                     tracing::error!(error = chain(&error), "Dead letter is not stored");
@@ -92,6 +95,14 @@ async fn close(queue: &SqsSource, message: &SqsMessage, handled: Handled) -> Opt
     let mut failure = BatchItemFailure::default();
     failure.item_identifier = id;
     Some(failure)
+}
+
+fn letter(message: &SqsMessage) -> Letter<'_> {
+    Letter {
+        id: message.message_id.as_deref().unwrap_or_default(),
+        body: message.body.as_deref().unwrap_or_default(),
+        group: message.attributes.get(GROUP).map(String::as_str),
+    }
 }
 
 /// [`FIRST_WAIT`], grown by [`WAIT_GROWTH`] each time that the message came before.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws::{
-    EventBridgeBus, LambdaRefresh, SqsDeadLetters, SqsEventQueue, SqsRecoveryQueue, SqsRefreshQueue,
+    EventBridgeBus, LambdaRefresh, Letter, SqsDeadLetters, SqsEventQueue, SqsRecoveryQueue, SqsRefreshQueue,
     SqsSource, SqsSyncQueue, SyncLanes, clients,
 };
 use aws_sdk_sqs::{
@@ -12,6 +12,7 @@ use aws_sdk_sqs::{
 };
 use domain::{
     event::{Event, EventBus, EventKind},
+    id::ProviderCompanyId,
     provider::Provider,
     refresh::{
         Delayed, DisconnectMessage, DisconnectResult, MESSAGE_VERSION, RecoveryQueue, RefreshInvoker,
@@ -19,7 +20,7 @@ use domain::{
     },
     store::StoreError,
     sync::{Lane, SyncJob, SyncQueue},
-    webhook::{EVENTS_VERSION, EventMessage, EventQueue},
+    webhook::{EVENTS_VERSION, EventMessage, EventQueue, Operation, WebhookEvent},
 };
 use tests::sample::{self, at, ids};
 
@@ -30,6 +31,25 @@ use crate::stack::Stack;
 async fn queue() -> (Client, String) {
     let sqs = clients::sqs(&sdk(&Stack::running()).await);
     let url = sqs.create_queue().queue_name(ids().write()).send().await.unwrap().queue_url.unwrap();
+    (sqs, url)
+}
+
+/// A queue of a test's own with a line for each company, like the one of the stack that `variable` names.
+async fn lines(variable: &str) -> (Client, String) {
+    let stack = Stack::running();
+    let sqs = clients::sqs(&sdk(&stack).await);
+    let like = sqs.get_queue_attributes().queue_url(stack.value(variable));
+    let like = like.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
+    let mut request = sqs.create_queue().queue_name(format!("{}.fifo", ids().write()));
+    for name in [
+        QueueAttributeName::FifoQueue,
+        QueueAttributeName::DeduplicationScope,
+        QueueAttributeName::FifoThroughputLimit,
+        QueueAttributeName::MaximumMessageSize,
+    ] {
+        request = request.attributes(name.clone(), &like[&name]);
+    }
+    let url = request.send().await.unwrap().queue_url.unwrap();
     (sqs, url)
 }
 
@@ -61,7 +81,7 @@ fn event_message() -> EventMessage {
 
 #[tokio::test]
 async fn ten_event_messages_go_in_one_call_and_carry_their_correlation_id() {
-    let (sqs, url) = queue().await;
+    let (sqs, url) = lines("EVENTS_QUEUE_URL").await;
     let messages: Vec<_> = (0..10).map(|_| event_message()).collect();
 
     SqsEventQueue::new(sqs.clone(), url.clone()).send(&messages).await.unwrap();
@@ -79,9 +99,57 @@ async fn ten_event_messages_go_in_one_call_and_carry_their_correlation_id() {
     }
 }
 
+/// A message with so many events of a company, each with a key of `width` characters.
+fn events_of(company: &ProviderCompanyId, events: usize, width: usize) -> EventMessage {
+    let event = |number| WebhookEvent {
+        key: format!("{number:0width$}"),
+        provider_company_id: company.clone(),
+        connection_id: None,
+        entity: "invoice".to_owned(),
+        id: "1".parse().unwrap(),
+        operation: Operation::Updated,
+        occurred_at: None,
+    };
+    EventMessage { events: (0..events).map(event).collect(), ..event_message() }
+}
+
+#[tokio::test]
+async fn a_company_waits_behind_itself_and_nobody_else() {
+    let (sqs, url) = lines("EVENTS_QUEUE_URL").await;
+    let (flood, other) = (sample::provider_company(), sample::provider_company());
+    let queue = SqsEventQueue::new(sqs.clone(), url.clone());
+    let flooded = [events_of(&flood, 1, 8), events_of(&flood, 2, 8), events_of(&flood, 3, 8)];
+    queue.send(&flooded).await.unwrap();
+    queue.send(&[events_of(&other, 4, 8)]).await.unwrap();
+    let next = async || {
+        let request = sqs.receive_message().queue_url(&url).max_number_of_messages(1).wait_time_seconds(1);
+        let mut found = request.send().await.unwrap().messages.unwrap_or_default();
+        found.pop().map(|message| EventMessage::parse(message.body().unwrap()).unwrap())
+    };
+
+    assert_eq!(next().await.as_ref(), Some(&flooded[0]));
+    assert_eq!(next().await.map(|message| message.events.len()), Some(4), "not the next of the flood");
+    assert_eq!(next().await, None, "which waits for the first");
+}
+
+#[tokio::test]
+async fn a_part_that_is_sent_twice_is_one_message_and_the_greatest_delivery_is_taken() {
+    let (sqs, url) = lines("EVENTS_QUEUE_URL").await;
+    let queue = SqsEventQueue::new(sqs.clone(), url.clone());
+    let great = [events_of(&sample::provider_company(), 1000, 800)];
+    assert!(serde_json::to_string(&great).unwrap().len() > 900_000);
+
+    queue.send(&great).await.unwrap();
+    queue.send(&great).await.unwrap();
+
+    let found = received(&sqs, &url).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!([EventMessage::parse(found[0].body().unwrap()).unwrap()], great);
+}
+
 #[tokio::test]
 async fn an_eleventh_message_or_a_missing_queue_is_an_error() {
-    let (sqs, url) = queue().await;
+    let (sqs, url) = lines("EVENTS_QUEUE_URL").await;
     let messages: Vec<_> = (0..11).map(|_| event_message()).collect();
 
     let too_many = SqsEventQueue::new(sqs.clone(), url).send(&messages).await;
@@ -169,12 +237,27 @@ async fn a_message_that_nobody_understands_keeps_its_body_and_its_reason() {
     let (sqs, url) = queue().await;
     let body = "{\"v\":9,\"ü\":\"<&>\"}";
 
-    SqsDeadLetters::new(sqs.clone(), url.clone()).send(body, &"too\nlong ".repeat(100)).await.unwrap();
+    let letter = Letter { id: "1", body, group: None };
+    SqsDeadLetters::new(sqs.clone(), url.clone()).send(letter, &"too\nlong ".repeat(100)).await.unwrap();
 
     let found = received(&sqs, &url).await;
     assert_eq!(found[0].body(), Some(body));
     let reason = attribute(&found[0], "reason").unwrap();
     assert!(reason.starts_with("too long too") && reason.chars().count() == 256, "{reason}");
+}
+
+#[tokio::test]
+async fn a_message_of_a_line_that_nobody_understands_is_put_away_once() {
+    let (sqs, url) = lines("EVENTS_DLQ_URL").await;
+    let letters = SqsDeadLetters::new(sqs.clone(), url.clone());
+    let letter = |id, body| Letter { id, body, group: Some("quickbooks_1") };
+
+    for (id, body) in [("1", "first"), ("1", "first"), ("2", "second")] {
+        letters.send(letter(id, body), "senseless").await.unwrap();
+    }
+
+    let found = received(&sqs, &url).await;
+    assert_eq!(found.iter().filter_map(Message::body).collect::<Vec<_>>(), ["first", "second"]);
 }
 
 #[tokio::test]
