@@ -216,7 +216,7 @@ fn the_samples_of_the_sync_queues_read_as_what_they_are() {
     for (name, is_job) in [("sync-job.json", true), ("sync-events.json", false)] {
         let event: SqsEvent = serde_json::from_value(events::json(name)).unwrap();
         let body = event.records[0].body.as_deref().unwrap();
-        assert_eq!(domain::sync::SyncJob::parse(body).is_ok(), is_job, "{name}");
+        assert_eq!(domain::sync::LaneMessage::parse(body).is_ok(), is_job, "{name}");
         assert_eq!(domain::webhook::EventMessage::parse(body).is_ok(), !is_job, "{name}");
     }
 }

@@ -6,6 +6,7 @@ mod access;
 mod api_world;
 mod aws_endpoint;
 mod breakers;
+mod catch_up;
 mod clock;
 mod companies;
 mod connect;

@@ -9,14 +9,14 @@ use domain::{
     provider::Provider,
     refresh::policy::later,
     sync::{
-        Entity, EventConsumer, Lane, Ledger, LedgerError, RecordPlace, RecordStore as _, RunError,
-        RunOutcome, SyncJob, SyncMode, SyncRunner,
+        Entity, EventConsumer, Lane, LaneMessage, Ledger, LedgerError, RecordPlace, RecordStore as _,
+        RunError, RunOutcome, SilenceWatch, SyncJob, SyncMode, SyncRunner,
     },
     webhook::{EVENTS_VERSION, EventMessage, Operation, WebhookEvent},
 };
 use jiff::Timestamp;
 use tests::{
-    memory::{InMemoryIdempotency, InMemoryRecords},
+    memory::{InMemoryIdempotency, InMemoryRecords, InMemorySubscriptions},
     sample,
 };
 
@@ -31,19 +31,27 @@ const LONG: Duration = Duration::from_hours(1);
 /// Time for a page and a half, since each page is reserved a minute.
 const SHORT: Duration = Duration::from_secs(90);
 
-struct Books {
-    world: World,
-    key: ConnectionKey,
-    ledger: Arc<InMemoryLedger>,
+pub(crate) struct Books {
+    pub(crate) world: World,
+    pub(crate) key: ConnectionKey,
+    pub(crate) ledger: Arc<InMemoryLedger>,
     records: Arc<InMemoryRecords>,
     seen: Arc<InMemoryIdempotency>,
+    pub(crate) subscriptions: Arc<InMemorySubscriptions>,
 }
 
 impl Books {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = World::new();
         let key = world.connect(&sample::tenant(), REALM).await;
-        Self { world, key, ledger: Arc::default(), records: Arc::default(), seen: Arc::default() }
+        Self {
+            world,
+            key,
+            ledger: Arc::default(),
+            records: Arc::default(),
+            seen: Arc::default(),
+            subscriptions: Arc::default(),
+        }
     }
 
     fn ledgers(&self) -> HashMap<Provider, Arc<dyn Ledger>> {
@@ -58,6 +66,11 @@ impl Books {
             ledgers: self.ledgers(),
             records: self.records.clone(),
             queue: self.world.sync_queue.clone(),
+            silence: SilenceWatch {
+                subscriptions: self.subscriptions.clone(),
+                bus: self.world.bus.clone(),
+                clock: self.world.clock.clone(),
+            },
             bus: self.world.bus.clone(),
             clock: self.world.clock.clone(),
         }
@@ -85,17 +98,17 @@ impl Books {
         SyncJob { entities: vec![Entity::Invoices], mode, ..job }
     }
 
-    async fn run(&self, job: &SyncJob, time: Duration) -> Result<RunOutcome, RunError> {
+    pub(crate) async fn run(&self, job: &SyncJob, time: Duration) -> Result<RunOutcome, RunError> {
         self.runner().run(job, Lane::Low, later(self.world.clock.now(), time)).await
     }
 
     /// Ids and versions of what is stored.
-    async fn stored(&self) -> Vec<(String, u64)> {
+    pub(crate) async fn stored(&self) -> Vec<(String, u64)> {
         let page = self.records.list(&self.place(), Entity::Invoices, 1000, None).await.unwrap();
         page.records.into_iter().map(|record| (record.id.to_string(), record.version)).collect()
     }
 
-    fn fill(&self, count: u32, moment: impl Fn(u32) -> i64) {
+    pub(crate) fn fill(&self, count: u32, moment: impl Fn(u32) -> i64) {
         for number in 0..count {
             self.ledger.put(sample::invoice(
                 &format!("{number:04}"),
@@ -170,7 +183,7 @@ async fn a_job_without_time_goes_back_on_its_lane_and_goes_on_where_it_was() {
     drop(books.world.sync_queue.take());
 
     assert_eq!(books.run(&job, Duration::from_secs(30)).await.unwrap(), RunOutcome::Continued { written: 0 });
-    assert_eq!(books.world.sync_queue.take(), [(Lane::Low, job.clone())]);
+    assert_eq!(books.world.sync_queue.take(), [(Lane::Low, LaneMessage::Job(job.clone()))]);
     assert!(matches!(books.run(&job, LONG).await.unwrap(), RunOutcome::Completed { written: 35 }));
     let pages = books.ledger.pages();
     assert_eq!(

@@ -23,7 +23,7 @@ mod stack;
 mod states;
 mod storm;
 mod token_api;
-mod webhook;
+mod webhooks;
 mod workers;
 mod xero;
 mod zoho;

@@ -19,7 +19,7 @@ use domain::{
     },
     store::StoreError,
 };
-use edge::{sqs, telemetry};
+use edge::{schedule::ScheduledEvent, sqs, telemetry};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -55,19 +55,6 @@ pub enum Call {
     Direct(RefreshMessage),
     /// A direct invocation to end a connection.
     Disconnect(DisconnectMessage),
-}
-
-/// EventBridge's scheduled event, as far as it is looked at.
-#[derive(Debug, Deserialize)]
-pub struct ScheduledEvent {
-    #[serde(rename = "detail-type")]
-    detail_type: ScheduledDetail,
-}
-
-#[derive(Debug, Deserialize)]
-enum ScheduledDetail {
-    #[serde(rename = "Scheduled Event")]
-    ScheduledEvent,
 }
 
 /// What the function answers.
@@ -130,7 +117,7 @@ async fn reply(deps: &Deps, event: serde_json::Value, deadline: Timestamp) -> Re
             Ok(Reply::Queue(queue::on_spilled(deps, &event).await))
         }
         Call::Queue(event) => Ok(Reply::Queue(queue::on_due(deps, &event, deadline).await)),
-        Call::Clock(ScheduledEvent { detail_type: ScheduledDetail::ScheduledEvent }) => {
+        Call::Clock(ScheduledEvent { .. }) => {
             let enqueued = sweep(deps, deadline).await.map_err(HandleError::Sweep)?;
             Ok(Reply::Clock { enqueued })
         }

@@ -1,23 +1,28 @@
 //! The `sync` function: consumes webhook events and runs sync jobs.
 
 mod config;
+mod jobs;
 mod wiring;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws::SqsSource;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{
+    clock::Clock,
     refresh::policy::earlier,
-    store::chain,
-    sync::{EventConsumer, Lane, LedgerError, RunError, RunOutcome, SyncJob, SyncRunner},
+    store::{StoreError, chain},
+    sync::{CatchUp, CatchUpMark, EventConsumer, Lane, SyncRunner},
     webhook::EventMessage,
 };
 use edge::{
+    schedule::ScheduledEvent,
     sqs::{self, Handled},
     telemetry,
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use tracing::Instrument as _;
 
 pub use config::{Config, LaneQueue};
@@ -32,20 +37,74 @@ pub struct Deps {
     pub consumer: EventConsumer,
     /// Runs jobs.
     pub runner: SyncRunner,
+    /// Asks all companies for what changed.
+    pub catch_up: CatchUp,
     /// The lanes.
     pub lanes: Vec<(Lane, SqsSource)>,
     /// The queue of webhook events.
     pub events: SqsSource,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
 }
 
-/// Handles one batch of one queue; the function is stopped at `deadline`.
-pub async fn handle(deps: &Deps, event: &SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
+/// The two ways in which the function is called.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Call {
+    /// A batch of one of its queues.
+    Queue(SqsEvent),
+    /// EventBridge's own plain scheduled event: the daily catch-up.
+    Clock(ScheduledEvent),
+}
+
+/// What the function answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// The messages that are to come again.
+    Queue(SqsBatchResponse),
+    /// What the catch-up did.
+    Clock {
+        /// Jobs put on the low lane.
+        jobs: usize,
+    },
+}
+
+/// Why an invocation failed as a whole.
+#[derive(Debug, Error)]
+pub enum HandleError {
+    /// The event is neither of the two.
+    #[error("the event is neither a queue's batch nor the clock's")]
+    Unknown(#[source] serde_json::Error),
+    /// The catch-up could not be finished.
+    #[error("the catch-up could not be finished")]
+    CatchUp(#[source] StoreError),
+}
+
+/// Handles one invocation that is stopped at `deadline`.
+pub async fn handle(
+    deps: &Deps,
+    event: serde_json::Value,
+    deadline: Timestamp,
+) -> Result<Reply, HandleError> {
     let deadline = earlier(deadline, CLOSING_TIME);
-    match deps.lanes.iter().find(|(_, queue)| sqs::is_from(event, queue)) {
-        Some((lane, queue)) => {
-            sqs::each(event, queue, |message| on_job(deps, message, *lane, deadline)).await
+    match serde_json::from_value(event).map_err(HandleError::Unknown)? {
+        Call::Queue(batch) => Ok(Reply::Queue(on_batch(deps, &batch, deadline).await)),
+        Call::Clock(tick) => {
+            let started_at = tick.time.unwrap_or_else(|| deps.clock.now());
+            let mark = CatchUpMark { started_at, from: None };
+            let jobs = jobs::catch_up(deps, mark, deadline).await.map_err(HandleError::CatchUp)?;
+            Ok(Reply::Clock { jobs })
         }
-        None => sqs::each(event, &deps.events, |message| on_events(deps, message, deadline)).await,
+    }
+}
+
+async fn on_batch(deps: &Deps, batch: &SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
+    match deps.lanes.iter().find(|(_, queue)| sqs::is_from(batch, queue)) {
+        Some((lane, queue)) => {
+            sqs::each(batch, queue, |message| jobs::on_message(deps, message, *lane, deadline)).await
+        }
+        None => sqs::each(batch, &deps.events, |message| on_events(deps, message, deadline)).await,
     }
 }
 
@@ -82,66 +141,4 @@ async fn consume(deps: &Deps, message: &EventMessage, deadline: Timestamp) -> Ha
         "Webhook events consumed"
     );
     if consumed.retry > 0 { Handled::Retry { after: None } } else { Handled::Done }
-}
-
-async fn on_job(deps: &Deps, message: &SqsMessage, lane: Lane, deadline: Timestamp) -> Handled {
-    let job = match SyncJob::parse(message.body.as_deref().unwrap_or_default()) {
-        Ok(job) => job,
-        Err(error) => return Handled::DeadLetter(chain(&error)),
-    };
-    // From here on the lines carry the id of the request that asked for the job, where one did.
-    let span = match &job.correlation_id {
-        Some(correlation) => tracing::info_span!("job", correlationId = %correlation),
-        None => tracing::Span::current(),
-    };
-    run(deps, &job, lane, deadline).instrument(span).await
-}
-
-async fn run(deps: &Deps, job: &SyncJob, lane: Lane, deadline: Timestamp) -> Handled {
-    let (tenant, connection) = (job.key.tenant.as_str(), job.key.connection.as_str());
-    match deps.runner.run(job, lane, deadline).await {
-        Ok(outcome) => {
-            let (outcome, written) = match outcome {
-                RunOutcome::Completed { written } => ("completed", written),
-                RunOutcome::Continued { written } => ("continued", written),
-                RunOutcome::Gone => ("gone", 0),
-                RunOutcome::Superseded => ("superseded", 0),
-            };
-            tracing::info!(
-                tenantId = tenant, connectionId = connection, jobId = %job.job_id, outcome, written, "Sync job ran"
-            );
-            Handled::Done
-        }
-        Err(error @ RunError::ScopeMissing { .. }) => {
-            let code = error.code();
-            Handled::DeadLetter(format!("{} {}: {}", code.number(), code.name(), chain(&error)))
-        }
-        Err(error) => {
-            tracing::error!(
-                tenantId = tenant, connectionId = connection, jobId = %job.job_id, error = chain(&error), "Sync job comes again"
-            );
-            Handled::Retry { after: patience(&error) }
-        }
-    }
-}
-
-/// How long the provider asked us to wait, where it did.
-fn patience(error: &RunError) -> Option<Duration> {
-    match error {
-        RunError::Ledger(LedgerError::Throttled { retry_after }) => *retry_after,
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_throttled_job_comes_again_when_the_provider_said() {
-        let wait = Some(Duration::from_secs(90));
-
-        assert_eq!(patience(&LedgerError::Throttled { retry_after: wait }.into()), wait);
-        assert_eq!(patience(&LedgerError::Forbidden.into()), None);
-    }
 }

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use aws::{
-    DynamoConnections, DynamoIdempotency, DynamoRecords, EventBridgeBus, KmsDataKeys, LambdaRefresh,
-    SdkConfig, SqsSource, SqsSyncQueue, SyncLanes, clients,
+    DynamoConnections, DynamoIdempotency, DynamoRecords, DynamoSubscriptions, EventBridgeBus, KmsDataKeys,
+    LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{
     access::AccessTokens,
@@ -14,7 +14,7 @@ use domain::{
     event::EventBus,
     provider::Provider,
     sealing::{CachedDataKeys, TokenSealer},
-    sync::{EventConsumer, Ledger, RecordStore, SyncRunner},
+    sync::{CatchUp, EventConsumer, Ledger, RecordStore, SilenceWatch, SyncRunner},
 };
 use providers::{http, quickbooks::QuickBooksLedger};
 
@@ -41,6 +41,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let records: Arc<dyn RecordStore> = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table));
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
+    let subscriptions = Arc::new(DynamoSubscriptions::new(dynamodb.clone(), config.deliveries_table.clone()));
+    let queue = Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low }));
     Ok(Deps {
         consumer: EventConsumer {
             access: access.clone(),
@@ -53,18 +55,21 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         },
         runner: SyncRunner {
             access,
-            connections,
+            connections: connections.clone(),
             ledgers,
             records,
-            queue: Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low })),
+            queue: queue.clone(),
+            silence: SilenceWatch { subscriptions, bus: bus.clone(), clock: clock.clone() },
             bus,
-            clock,
+            clock: clock.clone(),
         },
+        catch_up: CatchUp { connections, queue, clock: clock.clone() },
         events: SqsSource::new(sqs.clone(), config.events_queue_url, config.events_dlq_url),
         lanes: config
             .lanes
             .into_iter()
             .map(|LaneQueue { lane, url, dlq_url }| (lane, SqsSource::new(sqs.clone(), url, dlq_url)))
             .collect(),
+        clock,
     })
 }

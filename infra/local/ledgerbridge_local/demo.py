@@ -38,7 +38,7 @@ def run_demo(stack: Stack) -> bool:
     values = stack_env.read(stack)
     if not values:
         raise StackError(f"the stack is not up; `{stack.commands_prefix}make up` starts it")
-    rows = run_steps(_steps(Demo(values), f"{stack.commands_prefix}make logs"))
+    rows = run_steps(_steps(Demo(values)))
     print(f"\n{'provider':12}{'step':18}{'result':9}{'time':>8}   more  (after: set -a; . {stack.stack_env})")
     for row in rows:
         print(f"{row.step.provider:12}{row.step.title:18}{row.result:9}{row.seconds:7.2f}s   {row.more}")
@@ -64,15 +64,15 @@ def _run(step: Step) -> Row:
     return Row(step, result, time.monotonic() - started, step.more())
 
 
-def _steps(demo: Demo, logs: str) -> list[Step]:
+def _steps(demo: Demo) -> list[Step]:
     steps = []
     for books in (demo.quickbooks, demo.xero, demo.zoho):
         connect, refresh = partial(demo.connect, books), partial(demo.refresh, books)
         steps.append(Step(books.provider, "connected", connect, demo.show_connections))
         steps.append(Step(books.provider, "refreshed", refresh, partial(demo.show_refreshes, books)))
-        if books is demo.quickbooks:
-            steps.append(Step(books.provider, "webhook accepted", demo.send_webhook, lambda: f"{logs} ARGS=webhook"))
-            steps.append(Step(books.provider, "records synced", demo.wait_for_records, demo.show_invoices))
+        tell, wait = partial(demo.send_webhook, books), partial(demo.wait_for_records, books)
+        steps.append(Step(books.provider, "webhook accepted", tell, partial(demo.show_deliveries, books)))
+        steps.append(Step(books.provider, "records synced", wait, partial(demo.show_records, books)))
         if books is demo.xero:
             steps.append(Step(books.provider, "disconnected", demo.disconnect, demo.show_connections))
     return steps

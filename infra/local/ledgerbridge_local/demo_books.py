@@ -5,11 +5,25 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .errors import StackError
 from .json_client import JsonClient
 
+# What a company has at QuickBooks, and at the two others.
 CUSTOMERS, INVOICES = 5, 40
+CONTACTS = 3
+# The simulator numbers a company's objects at QuickBooks from 1, customers first.
+CHANGED_INVOICE = str(CUSTOMERS + 1)
+
+
+@dataclass(frozen=True)
+class WebhookAddress:
+    """Where webhooks go, and what they are signed with where the company has a secret of its own."""
+
+    url: str
+    secret: str | None = None
 
 
 class Books(Protocol):
@@ -26,6 +40,16 @@ class Books(Protocol):
 
     def control(self) -> JsonClient:
         """Returns the simulator's control of this provider."""
+
+    def change(self, note: str) -> str:
+        """Has a person write the note into the first company's books; returns the changed object's id."""
+
+    def tell(self, changed: str, webhook: WebhookAddress) -> list[int]:
+        """Has the provider tell of the change; returns how its requests were answered."""
+
+    @property
+    def told(self) -> tuple[str, int]:
+        """The entity of the records that are changed, and how many there are afterwards."""
 
 
 @contextmanager
@@ -59,6 +83,19 @@ class QuickBooks:
     def settings_of_consent(self) -> dict[str, Any]:
         return {"consentRealmId": self.companies[0]}
 
+    @property
+    def told(self) -> tuple[str, int]:
+        return "invoices", INVOICES
+
+    def change(self, note: str) -> str:
+        invoice = f"/companies/{self.companies[0]}/entities/invoice/{CHANGED_INVOICE}"
+        self._control.call("PUT", invoice, {"PrivateNote": note})
+        return CHANGED_INVOICE
+
+    def tell(self, changed: str, webhook: WebhookAddress) -> list[int]:
+        event = {"realmId": self.companies[0], "entity": "Invoice", "id": changed, "operation": "updated"}
+        return _statuses(self._control.call("POST", "/webhooks", {"url": webhook.url, "events": [event]})["sent"])
+
 
 class Xero:
     """Two organizations of one user, who chooses both."""
@@ -75,13 +112,29 @@ class Xero:
 
     def make(self) -> str:
         for name in ("Demo Organization", "Demo Subsidiary"):
-            organization = self._control.call("POST", "/organizations", {"name": name}, (201,))
+            wanted = {"name": name, "contacts": CONTACTS}
+            organization = self._control.call("POST", "/organizations", wanted, (201,))
             self.companies.append(organization["tenantId"])
         self._user = self._control.call("POST", "/users", {"tenantIds": self.companies}, (201,))["userId"]
         return f"organizations {' and '.join(self.companies)}"
 
     def settings_of_consent(self) -> dict[str, Any]:
         return {"consentUserId": self._user, "consentTenantIds": self.companies}
+
+    @property
+    def told(self) -> tuple[str, int]:
+        return "customers", CONTACTS + 1
+
+    def change(self, note: str) -> str:
+        contacts = f"/organizations/{self.companies[0]}/entities/contacts"
+        return str(self._control.call("POST", contacts, {"Name": note}, (201,))["ContactID"])
+
+    def tell(self, changed: str, webhook: WebhookAddress) -> list[int]:
+        handshake = self._control.call("POST", "/webhooks/handshake", {"url": webhook.url})
+        if not handshake["passed"]:
+            raise StackError(f"the intent to receive was not understood: {handshake['sent']}")
+        event = {"tenantId": self.companies[0], "resourceId": changed, "category": "CONTACT", "type": "CREATE"}
+        return _statuses(self._control.call("POST", "/webhooks", {"url": webhook.url, "events": [event]})["sent"])
 
     def known(self) -> int:
         """Counts what the provider still knows of the connection: an entry for each organization."""
@@ -104,7 +157,7 @@ class Zoho:
         return self._control
 
     def make(self) -> str:
-        organization = {"location": self.location, "name": "Demo Organization"}
+        organization = {"location": self.location, "name": "Demo Organization", "contacts": CONTACTS}
         self.companies = [self._control.call("POST", "/organizations", organization, (201,))["organizationId"]]
         user = {"userId": self._user, "location": self.location, "organizations": self.companies}
         self._control.call("POST", "/users", user)
@@ -112,3 +165,21 @@ class Zoho:
 
     def settings_of_consent(self) -> dict[str, Any]:
         return {"consentUserId": self._user}
+
+    @property
+    def told(self) -> tuple[str, int]:
+        return "customers", CONTACTS + 1
+
+    def change(self, note: str) -> str:
+        contact = {"contact_name": note, "contact_type": "customer"}
+        path = f"/organizations/{self.companies[0]}/records/contact"
+        return str(self._control.call("POST", path, contact, (201,))["contact_id"])
+
+    def tell(self, changed: str, webhook: WebhookAddress) -> list[int]:
+        told = {"url": webhook.url, "secret": webhook.secret, "entity": "contact",
+                "organizationId": self.companies[0], "id": changed}
+        return _statuses(self._control.call("POST", "/webhooks", told)["sent"])
+
+
+def _statuses(sent: list[Any]) -> list[int]:
+    return [request["status"] for request in sent]

@@ -8,12 +8,10 @@ import urllib.parse
 from typing import Any
 
 from .browser import Browser
-from .demo_books import CUSTOMERS, INVOICES, Books, QuickBooks, Xero, Zoho, consenting
+from .demo_books import Books, QuickBooks, WebhookAddress, Xero, Zoho, consenting
 from .errors import StackError
 from .json_client import JsonClient
 
-# The simulator numbers a company's objects from 1, customers first.
-CHANGED_INVOICE = str(CUSTOMERS + 1)
 # The full sync of a small company takes a few seconds, ending a connection less; a busy machine gets ten times that.
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.3
@@ -56,28 +54,25 @@ class Demo:
             raise StackError(f"nothing was refreshed: {json.dumps(answer)}")
         return f"valid until {answer['expiresAt']}"
 
-    def send_webhook(self) -> str:
-        """Changes an invoice at the provider, which then tells about it with a signed webhook."""
-        realm, control = self.quickbooks.companies[0], self.quickbooks.control()
-        invoice = f"/companies/{realm}/entities/invoice/{CHANGED_INVOICE}"
-        control.call("PUT", invoice, {"PrivateNote": self._note})
-        event = {"realmId": realm, "entity": "Invoice", "id": CHANGED_INVOICE, "operation": "updated"}
-        webhook = {"url": f"{self._api.url}/webhooks/quickbooks", "events": [event]}
-        sent = control.call("POST", "/webhooks", webhook)["sent"][0]
-        if sent["status"] != 200:
-            raise StackError(f"the webhook was answered with {sent['status']}: {sent.get('error') or sent['body']}")
-        return "a change of one invoice"
+    def send_webhook(self, books: Books) -> str:
+        """Changes something at the provider, which then tells of it with a signed webhook."""
+        changed = books.change(self._note)
+        statuses = books.tell(changed, self._webhook_address(books))
+        if statuses != [200]:
+            raise StackError(f"the webhook was answered with {statuses}")
+        return f"a change of one of the {books.told[0]}"
 
-    def wait_for_records(self) -> str:
-        """Waits until every invoice is there, the changed one with its change."""
+    def wait_for_records(self, books: Books) -> str:
+        """Waits until every record is there, the changed one with its change."""
+        entity, count = books.told
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            records = self._records()
+            records = self._records(entity, books.companies[0])
             changed = [record for record in records if self._note in json.dumps(record.get("raw"))]
-            if len(records) == INVOICES and changed:
-                return f"{len(records)} invoices, the changed one among them"
+            if len(records) == count and changed:
+                return f"{len(records)} {entity}, the changed one among them"
             if time.monotonic() > deadline:
-                there = f"{len(records)} of {INVOICES} invoices, {len(changed)} changed"
+                there = f"{len(records)} of {count} {entity}, {len(changed)} changed"
                 raise StackError(f"after {PATIENCE_SECONDS:.0f} s there are {there}")
             time.sleep(POLL_SECONDS)
 
@@ -111,9 +106,13 @@ class Demo:
         """Returns the command that shows the refreshes."""
         return self.show(f"/api/tokens/history/{books.provider}", tenantId=self._tenant)
 
-    def show_invoices(self) -> str:
-        """Returns the command that shows the invoices."""
-        return self.show("/api/records/invoices", companyId="".join(self.quickbooks.companies))
+    def show_records(self, books: Books) -> str:
+        """Returns the command that shows the records that changed."""
+        return self.show(f"/api/records/{books.told[0]}", companyId=books.companies[0])
+
+    def show_deliveries(self, books: Books) -> str:
+        """Returns the command that shows what became of webhooks."""
+        return self.show("/api/webhooks/deliveries", provider=books.provider)
 
     def _make_tenant(self) -> None:
         if not self._tenant_exists:
@@ -128,11 +127,17 @@ class Demo:
             raise StackError(f"there are {len(found)} connections with {provider}, not 1")
         return self._api.call("GET", f"/api/connections/{found[0]}?tenantId={self._tenant}")
 
-    def _records(self) -> list[Any]:
+    def _webhook_address(self, books: Books) -> WebhookAddress:
+        companies = self._connection_with(books.provider)["companies"]
+        company = next(company for company in companies if company["providerCompanyId"] == books.companies[0])
+        own = f"{self._api.url}/webhooks/{books.provider}"
+        return WebhookAddress(company.get("webhookUrl", own), company.get("webhookSecret"))
+
+    def _records(self, entity: str, company: str) -> list[Any]:
         records: list[Any] = []
         cursor = ""
         while True:
-            path = f"/api/records/invoices?companyId={self.quickbooks.companies[0]}{cursor}"
+            path = f"/api/records/{entity}?companyId={company}{cursor}"
             page = self._api.call("GET", path)
             records.extend(page["records"])
             if not page.get("nextCursor"):

@@ -1,13 +1,16 @@
 //! The lanes of the sync queue in SQS.
 
 use async_trait::async_trait;
-use aws_sdk_sqs::Client;
+use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
 use domain::{
     store::StoreError,
-    sync::{Lane, SyncJob, SyncQueue},
+    sync::{CatchUpMark, Lane, SyncJob, SyncQueue},
 };
 
 use crate::failure::unavailable;
+
+/// SQS takes ten messages in one call.
+const MAX_BATCH: usize = 10;
 
 /// The queue of each lane by its URL; a function has only those that it may send to.
 #[derive(Clone, Debug, Default)]
@@ -33,20 +36,38 @@ impl SqsSyncQueue {
     pub fn new(client: Client, urls: SyncLanes) -> Self {
         Self { client, urls }
     }
-}
 
-#[async_trait]
-impl SyncQueue for SqsSyncQueue {
-    async fn send(&self, lane: Lane, job: &SyncJob) -> Result<(), StoreError> {
+    async fn send_all(&self, lane: Lane, bodies: &[String]) -> Result<(), StoreError> {
         let url = match lane {
             Lane::High => &self.urls.high,
             Lane::Normal => &self.urls.normal,
             Lane::Low => &self.urls.low,
         };
         let url = url.as_ref().ok_or_else(|| unavailable("send_job")("this function has no such lane"))?;
-        let body = serde_json::to_string(job).map_err(unavailable("send_job"))?;
-        let request = self.client.send_message().queue_url(url).message_body(body);
-        request.send().await.map_err(unavailable("send_job"))?;
+        for bodies in bodies.chunks(MAX_BATCH) {
+            let entries = bodies.iter().enumerate().map(|(index, body)| {
+                let entry = SendMessageBatchRequestEntry::builder().id(index.to_string());
+                entry.message_body(body).build().map_err(unavailable("send_job"))
+            });
+            let entries = entries.collect::<Result<_, _>>()?;
+            let request = self.client.send_message_batch().queue_url(url).set_entries(Some(entries));
+            let output = request.send().await.map_err(unavailable("send_job"))?;
+            if let Some(failed) = output.failed().first() {
+                return Err(unavailable("send_job")(failed.code().to_owned()));
+            }
+        }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl SyncQueue for SqsSyncQueue {
+    async fn send(&self, lane: Lane, jobs: &[SyncJob]) -> Result<(), StoreError> {
+        let bodies = jobs.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+        self.send_all(lane, &bodies.map_err(unavailable("send_job"))?).await
+    }
+
+    async fn send_mark(&self, lane: Lane, mark: &CatchUpMark) -> Result<(), StoreError> {
+        self.send_all(lane, &[mark.to_message().map_err(unavailable("send_job"))?]).await
     }
 }

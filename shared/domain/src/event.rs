@@ -43,6 +43,9 @@ pub struct Event {
     /// The company concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub company_id: Option<CompanyId>,
+    /// When the provider's webhooks were heard last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard_at: Option<Timestamp>,
     /// How many records were written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
@@ -69,6 +72,7 @@ impl Event {
             ends_at: None,
             retry_at: None,
             company_id: None,
+            heard_at: None,
             records: None,
         }
     }
@@ -101,6 +105,8 @@ pub enum EventKind {
     TokenRefreshed,
     /// An attempt to refresh failed.
     TokenRefreshFailed,
+    /// Books change, and no webhook told of anything for a day: the subscription is off at the provider; at most once a day.
+    WebhookSilent,
 }
 
 impl EventKind {
@@ -120,6 +126,7 @@ impl EventKind {
             Self::TokenNearExpiry => "token.near_expiry",
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenRefreshFailed => "token.refresh_failed",
+            Self::WebhookSilent => "webhook.silent",
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use uuid::{Builder, Uuid};
 
@@ -107,6 +109,19 @@ impl CompanyId {
     pub fn parts(&self) -> Option<(Provider, ProviderCompanyId)> {
         let (provider, company) = self.0.split_once('_')?;
         Some((provider.parse().ok()?, company.parse().ok()?))
+    }
+}
+
+impl JobId {
+    /// The job of a walk that began at this moment, for one thing that it comes to: the same whenever the walk is told of,
+    /// and in the order of time among all jobs.
+    #[must_use]
+    pub fn of_walk(started_at: Timestamp, thing: &str) -> Self {
+        let millis = u64::try_from(started_at.as_millisecond()).unwrap_or_default();
+        let digest = Sha256::digest(thing);
+        let mut chance = [0; 10];
+        chance.copy_from_slice(&digest[..10]);
+        Self(format!("job_{}", Builder::from_unix_timestamp_millis(millis, &chance).into_uuid().simple()))
     }
 }
 

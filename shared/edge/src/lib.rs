@@ -7,6 +7,7 @@ mod endpoints;
 pub mod http;
 pub mod invocation;
 pub mod query;
+pub mod schedule;
 pub mod sqs;
 pub mod start;
 pub mod telemetry;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{
     refresh::{Delayed, MAX_BATCH, RecoveryQueue, RefreshQueue, SpilledTokens},
     store::StoreError,
-    sync::{Lane, SyncJob, SyncQueue},
+    sync::{CatchUpMark, Lane, LaneMessage, SyncJob, SyncQueue},
     webhook::{EventMessage, EventQueue},
 };
 
@@ -50,7 +50,7 @@ queues! {
     /// The recovery queue, in memory.
     InMemoryRecoveryQueue of SpilledTokens;
     /// The lanes of the sync queue, in memory.
-    InMemorySyncQueue of (Lane, SyncJob);
+    InMemorySyncQueue of (Lane, LaneMessage);
 }
 
 #[async_trait]
@@ -79,7 +79,11 @@ impl RecoveryQueue for InMemoryRecoveryQueue {
 
 #[async_trait]
 impl SyncQueue for InMemorySyncQueue {
-    async fn send(&self, lane: Lane, job: &SyncJob) -> Result<(), StoreError> {
-        self.put([(lane, job.clone())])
+    async fn send(&self, lane: Lane, jobs: &[SyncJob]) -> Result<(), StoreError> {
+        self.put(jobs.iter().map(|job| (lane, LaneMessage::Job(job.clone()))))
+    }
+
+    async fn send_mark(&self, lane: Lane, mark: &CatchUpMark) -> Result<(), StoreError> {
+        self.put([(lane, LaneMessage::CatchUp(mark.clone()))])
     }
 }

@@ -17,7 +17,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Answer, Browser, Bundle, PATIENCE, eventually};
+use super::{Answer, Browser, Bundle, PATIENCE, Signed, eventually};
 
 /// A function with the code of a deployed one, which nothing but its test invokes.
 pub(crate) struct FunctionCopy<'a> {
@@ -112,7 +112,12 @@ impl FunctionCopy<'_> {
             event["multiValueHeaders"][name] = vec![value].into();
         }
         event["body"] = body.map(Value::to_string).into();
-        let answered = self.bundle.invoke(&self.name, &event).await.unwrap();
+        self.answered(&event).await
+    }
+
+    /// Its answer to a request of the gateway.
+    async fn answered(&self, event: &Value) -> Answer {
+        let answered = self.bundle.invoke(&self.name, event).await.unwrap();
         let mut headers = HeaderMap::new();
         for (name, value) in answered["multiValueHeaders"].as_object().unwrap() {
             let value = HeaderValue::try_from(value[0].as_str().unwrap()).unwrap();
@@ -144,6 +149,20 @@ impl FunctionCopy<'_> {
         event["queryStringParameters"] = single.into();
         event["multiValueQueryStringParameters"] = multiple.into();
         self.bundle.invoke(&self.name, &event).await
+    }
+
+    /// Brings it a webhook, as the gateway does.
+    pub(crate) async fn take(&self, signed: &Signed) -> Answer {
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../../events/webhook-quickbooks.json")).unwrap();
+        event["path"] = signed.path.clone().into();
+        event["pathParameters"]["proxy"] = signed.path.trim_start_matches("/webhooks/").into();
+        event["headers"] = json!({ "Content-Type": "application/json", signed.header: signed.signature });
+        event["multiValueHeaders"] =
+            json!({ "Content-Type": ["application/json"], signed.header: [signed.signature] });
+        event["body"] = signed.body.clone().into();
+        event["isBase64Encoded"] = false.into();
+        self.answered(&event).await
     }
 
     /// Kills its processes as the machine under a function can end: without a last word.

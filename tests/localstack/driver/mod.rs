@@ -13,6 +13,7 @@ mod simulator;
 mod storage;
 mod tenant;
 mod way;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ pub(crate) use simulator::Simulator;
 pub(crate) use storage::in_slot;
 pub(crate) use tenant::{Connected, Tenant, connection_of};
 pub(crate) use way::{Fate, Request, Way};
+pub(crate) use webhooks::{Address, Signed, Told, correlation, sums};
 
 /// Time for what takes seconds: a cold function of a development build on a machine that is busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

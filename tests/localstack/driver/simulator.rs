@@ -20,7 +20,7 @@ impl Simulator {
         Self { http, url: url.to_owned() }
     }
 
-    pub(super) async fn control(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+    pub(crate) async fn control(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let mut request = self.http.request(method, format!("{}/_control{path}", self.url));
         if let Some(body) = body {
             request = request.json(&body);

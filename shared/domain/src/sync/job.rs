@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Entity;
+use super::{CatchUpMark, Entity};
 use crate::{
     connection::{Company, ConnectionKey},
     id::{CompanyId, CorrelationId, Ids, JobId},
@@ -55,6 +55,26 @@ pub struct SyncJob {
     /// What ties its log lines to those of the request that asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<CorrelationId>,
+    /// What made it, where that matters to how it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<JobOrigin>,
+}
+
+/// What made a job.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobOrigin {
+    /// The daily catch-up: what it finds should have been told by webhooks.
+    CatchUp,
+}
+
+/// What waits on a lane.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LaneMessage {
+    /// Work on a company.
+    Job(SyncJob),
+    /// A catch-up that is to go on.
+    CatchUp(CatchUpMark),
 }
 
 /// Asks for the first sync of each of these companies of a connection, which stands whatever becomes of that: a failure is
@@ -70,7 +90,7 @@ pub async fn start_first(
             correlation_id: Some(correlation.clone()),
             ..SyncJob::full(ids.job(), key.clone(), company.id.clone())
         };
-        if let Err(error) = queue.send(Lane::Low, &job).await {
+        if let Err(error) = queue.send(Lane::Low, &[job]).await {
             tracing::error!(error = chain(&error), "First sync is not queued");
         }
     }
@@ -92,36 +112,67 @@ impl SyncJob {
     #[must_use]
     pub fn full(job_id: JobId, key: ConnectionKey, company_id: CompanyId) -> Self {
         let entities = vec![Entity::Customers, Entity::Invoices];
-        let (mode, correlation_id) = (SyncMode::Full, None);
-        Self { v: JOB_VERSION, job_id, key, company_id, entities, mode, correlation_id }
+        let (mode, correlation_id, origin) = (SyncMode::Full, None, None);
+        Self { v: JOB_VERSION, job_id, key, company_id, entities, mode, correlation_id, origin }
     }
+}
 
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MarkMessage {
+    v: u32,
+    catch_up: CatchUpMark,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyMessage {
+    CatchUp(MarkMessage),
+    Job(SyncJob),
+}
+
+impl LaneMessage {
     /// Reads a message.
     pub fn parse(body: &str) -> Result<Self, SyncJobError> {
-        let job: Self = serde_json::from_str(body).map_err(SyncJobError::Shape)?;
-        match job.v {
-            JOB_VERSION => Ok(job),
+        let (version, message) = match serde_json::from_str(body).map_err(SyncJobError::Shape)? {
+            AnyMessage::CatchUp(MarkMessage { v, catch_up }) => (v, Self::CatchUp(catch_up)),
+            AnyMessage::Job(job) => (job.v, Self::Job(job)),
+        };
+        match version {
+            JOB_VERSION => Ok(message),
             version => Err(SyncJobError::Version(version)),
         }
+    }
+}
+
+impl CatchUpMark {
+    /// The mark as a message.
+    pub fn to_message(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&MarkMessage { v: JOB_VERSION, catch_up: self.clone() })
     }
 }
 
 /// Where jobs wait.
 #[async_trait]
 pub trait SyncQueue: Send + Sync {
-    /// Puts a job on a lane.
-    async fn send(&self, lane: Lane, job: &SyncJob) -> Result<(), StoreError>;
+    /// Puts jobs on a lane; after an error some of them may be there.
+    async fn send(&self, lane: Lane, jobs: &[SyncJob]) -> Result<(), StoreError>;
+
+    /// Puts a catch-up on a lane that is to go on.
+    async fn send_mark(&self, lane: Lane, mark: &CatchUpMark) -> Result<(), StoreError>;
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]
     fn the_message_reads_as_documented() {
         let body = r#"{"v":1,"jobId":"j","tenantId":"t","connectionId":"c","companyId":"quickbooks_1","entities":["customers","invoices"],"mode":"full"}"#;
 
-        let job = SyncJob::parse(body).unwrap();
+        let LaneMessage::Job(job) = LaneMessage::parse(body).unwrap() else { panic!("a job") };
 
         assert_eq!(serde_json::to_string(&job).unwrap(), body);
     }
@@ -129,9 +180,19 @@ mod tests {
     #[test]
     fn an_unknown_version_or_entity_is_refused() {
         let body = r#"{"v":2,"jobId":"j","tenantId":"t","connectionId":"c","companyId":"quickbooks_1","entities":[],"mode":"full"}"#;
-        assert!(matches!(SyncJob::parse(body), Err(SyncJobError::Version(2))));
+        assert!(matches!(LaneMessage::parse(body), Err(SyncJobError::Version(2))));
 
         let body = body.replace("[]", r#"["cats"]"#);
-        assert!(matches!(SyncJob::parse(&body), Err(SyncJobError::Shape(_))));
+        assert!(matches!(LaneMessage::parse(&body), Err(SyncJobError::Shape(_))));
+    }
+
+    #[test]
+    fn a_mark_reads_as_it_was_written() {
+        let mark = CatchUpMark { started_at: Timestamp::UNIX_EPOCH, from: Some("c".to_owned()) };
+
+        let message = mark.to_message().unwrap();
+
+        assert_eq!(message, r#"{"v":1,"catchUp":{"startedAt":"1970-01-01T00:00:00Z","from":"c"}}"#);
+        assert_eq!(LaneMessage::parse(&message).unwrap(), LaneMessage::CatchUp(mark));
     }
 }

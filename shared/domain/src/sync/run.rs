@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::{
-    Entity, Lane, Ledger, LedgerError, LedgerPage, PageQuery, RecordPlace, RecordStore, SyncCursor, SyncJob,
-    SyncMode, SyncQueue, books::Books,
+    Entity, Lane, Ledger, LedgerError, LedgerPage, PageQuery, RecordPlace, RecordStore, SilenceWatch,
+    SyncCursor, SyncJob, SyncMode, SyncQueue, books::Books, job::JobOrigin,
 };
 use crate::{
     access::{AccessError, AccessTokens},
@@ -40,6 +40,8 @@ pub struct SyncRunner {
     pub queue: Arc<dyn SyncQueue>,
     /// The bus.
     pub bus: Arc<dyn EventBus>,
+    /// Told of what only a catch-up found.
+    pub silence: SilenceWatch,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -126,26 +128,33 @@ impl SyncRunner {
             }
             Err(error) => return Err(error),
         };
-        let mut written = 0;
+        let (mut written, mut untold) = (0, 0);
         let mut missing = None;
         for &entity in &job.entities {
             if let Some(scope) = running.ledger.missing_scope(entity, &running.scopes) {
                 missing.get_or_insert(RunError::ScopeMissing { entity, scope });
                 continue;
             }
-            let Some(mut cursor) = self.start(&running, entity).await? else {
+            let Some((mut cursor, known)) = self.start(&running, entity).await? else {
                 return Ok(RunOutcome::Superseded);
             };
+            let told = known && SilenceWatch::is_told(running.provider, entity);
             while cursor.completed_at.is_none() {
                 if later(self.clock.now(), PAGE_TIME) > deadline {
-                    self.queue.send(lane, job).await?;
+                    self.queue.send(lane, std::slice::from_ref(job)).await?;
                     return Ok(RunOutcome::Continued { written });
                 }
                 match self.page(&running, entity, &mut cursor, &mut books).await? {
-                    Some(newer) => written += newer,
+                    Some(newer) => {
+                        written += newer;
+                        untold += if told { newer } else { 0 };
+                    }
                     None => return Ok(RunOutcome::Superseded),
                 }
             }
+        }
+        if job.origin == Some(JobOrigin::CatchUp) && untold > 0 {
+            self.silence.missed(&job.key, (running.provider, &running.company), untold).await;
         }
         if let Some(missing) = missing {
             self.announce(&running, EventKind::SyncFailed, (written, Some(&missing))).await;
@@ -173,20 +182,26 @@ impl SyncRunner {
     }
 
     /// Where this job begins with an entity: where it was, if it comes back; at the start or at the cursor, if it is new;
-    /// nowhere, if a newer job walks the same objects: two that took turns would never come to an end.
-    async fn start(&self, running: &Running<'_>, entity: Entity) -> Result<Option<SyncCursor>, StoreError> {
+    /// nowhere, if a newer job walks the same objects: two that took turns would never come to an end. Also whether a walk
+    /// before this one came to its end, so that what this one finds is new since then.
+    async fn start(
+        &self,
+        running: &Running<'_>,
+        entity: Entity,
+    ) -> Result<Option<(SyncCursor, bool)>, StoreError> {
         let found = self.records.find_cursor(&running.place, entity).await?.unwrap_or_default();
         // Job ids are time-ordered.
         match found.job.as_ref().map(|job| job.cmp(&running.job.job_id)) {
             Some(Ordering::Greater) => return Ok(None),
-            Some(Ordering::Equal) => return Ok(Some(found)),
+            Some(Ordering::Equal) => return Ok(Some((found, false))),
             Some(Ordering::Less) | None => {}
         }
         let after = match running.job.mode {
             SyncMode::Full => None,
             SyncMode::Incremental => found.after.map(|after| earlier(after, OVERLAP)),
         };
-        Ok(Some(SyncCursor { job: Some(running.job.job_id.clone()), after, ..SyncCursor::default() }))
+        let cursor = SyncCursor { job: Some(running.job.job_id.clone()), after, ..SyncCursor::default() };
+        Ok(Some((cursor, found.completed_at.is_some())))
     }
 
     /// Reads one page, writes its records, and only then moves the cursor; none when a newer job has taken it over.

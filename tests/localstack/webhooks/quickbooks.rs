@@ -1,11 +1,10 @@
-//! Webhooks: what the provider tells, from the signature to the record.
+//! QuickBooks: what the provider tells, from the signature to the record.
 
-use domain::{clock::SystemClock, entropy::SystemEntropy, id::Ids};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::driver::{Answer, Books, Bundle, Connected, PATIENCE, eventually};
+use crate::driver::{Answer, Books, Bundle, Connected, PATIENCE, correlation, eventually};
 
 /// A rightly signed request that the provider has not sent yet.
 struct Delivery {
@@ -37,30 +36,6 @@ fn bring(bundle: &Bundle, delivery: &Delivery) -> RequestBuilder {
     let request =
         bundle.request(Method::POST, "/webhooks/quickbooks").header("content-type", "application/json");
     request.header("intuit-signature", &delivery.signature).body(delivery.body.clone())
-}
-
-fn correlation() -> String {
-    Ids::new(&SystemClock, &SystemEntropy).correlation().to_string()
-}
-
-/// What became of the events of certain deliveries, summed over the consumer's log, once all have been consumed.
-async fn consumed(bundle: &Bundle, correlations: &[String]) -> Value {
-    eventually("the deliveries are consumed", PATIENCE, async || {
-        let mut sums = json!({});
-        let mut seen = 0;
-        for line in bundle.log("SYNC_FUNCTION").await {
-            let line: Value = serde_json::from_str(&line).unwrap_or_default();
-            let is_sum = line["message"] == "Webhook events consumed";
-            if is_sum && correlations.iter().any(|id| line["correlationId"] == id.as_str()) {
-                seen += 1;
-                for name in ["applied", "duplicate", "unknownCompany", "ignored", "retry"] {
-                    sums[name] = (sums[name].as_u64().unwrap_or(0) + line[name].as_u64().unwrap()).into();
-                }
-            }
-        }
-        (seen >= correlations.len()).then_some(sums)
-    })
-    .await
 }
 
 async fn record(connection: &Connected<'_>, id: &str) -> Value {
@@ -113,7 +88,7 @@ async fn one_delivery_brought_ten_times_at_once_has_its_effect_once() {
         assert_eq!((answer.status, answer.text().as_str()), (200, ""));
     }
 
-    let sums = consumed(&bundle, &correlations).await;
+    let sums = bundle.consumed(&correlations).await;
     assert_eq!(sums["applied"], 1, "{sums}");
     // One that meets the first at work is put back, to be found done later; it is never applied.
     assert_eq!(sums["duplicate"].as_u64().unwrap() + sums["retry"].as_u64().unwrap(), 9, "{sums}");
@@ -173,7 +148,7 @@ async fn what_is_not_rightly_signed_and_sent_has_no_effect() {
     let id = correlation();
     let last = signed(&bundle, json!({ "events": [event(connection.realm(), "3", "updated")] })).await;
     assert_eq!(bundle.send(bring(&bundle, &last).header("x-correlation-id", &id)).await.status, 200);
-    assert_eq!(consumed(&bundle, &[id]).await["applied"], 1);
+    assert_eq!(bundle.consumed(&[id]).await["applied"], 1);
     assert_eq!(bundle.simulator.fetches(connection.realm(), "invoice/3").await, 1);
     assert_eq!(bundle.simulator.fetches(connection.realm(), "invoice/2").await, 0);
 }
@@ -188,7 +163,7 @@ async fn a_company_that_nobody_connected_is_acknowledged_and_left_alone() {
     let answer = bundle.send(bring(&bundle, &delivery).header("x-correlation-id", &id)).await;
 
     assert_eq!(answer.status, 200);
-    assert_eq!(consumed(&bundle, &[id]).await["unknownCompany"], 1);
+    assert_eq!(bundle.consumed(&[id]).await["unknownCompany"], 1);
     assert_eq!(bundle.simulator.calls(&[("company", &realm)]).await.len(), 0);
 }
 
@@ -205,7 +180,7 @@ async fn a_deleted_invoice_stays_as_a_deleted_record() {
 
     assert_eq!(bundle.send(bring(&bundle, &delivery).header("x-correlation-id", &id)).await.status, 200);
 
-    assert_eq!(consumed(&bundle, &[id]).await["applied"], 1);
+    assert_eq!(bundle.consumed(&[id]).await["applied"], 1);
     let after = record(&connection, "3").await;
     assert_eq!(
         (&after["deleted"], &after["raw"]),
@@ -228,7 +203,7 @@ async fn one_delivery_about_two_tenants_reaches_each_with_its_own() {
 
     assert_eq!(bundle.send(bring(&bundle, &delivery).header("x-correlation-id", &id)).await.status, 200);
 
-    assert_eq!(consumed(&bundle, &[id]).await["applied"], 2);
+    assert_eq!(bundle.consumed(&[id]).await["applied"], 2);
     assert_eq!(record(&one, "2").await["raw"]["PrivateNote"], "for one");
     assert_eq!(record(&other, "2").await["raw"]["PrivateNote"], "for the other");
 }
