@@ -19,7 +19,7 @@ use domain::{
         RefreshMessage, RefreshQueue, RefreshResult, SPILL_VERSION, SpilledTokens, Trigger,
     },
     store::StoreError,
-    sync::{Lane, SyncJob, SyncQueue},
+    sync::{Lane, LaneMessage, SyncJob, SyncQueue},
     webhook::{EVENTS_VERSION, EventMessage, EventQueue, Operation, WebhookEvent},
 };
 use tests::sample::{self, at, ids};
@@ -221,14 +221,17 @@ async fn a_job_goes_to_its_lane_and_a_lane_that_is_not_there_is_an_error() {
     let job = || SyncJob::full(ids().job(), sample::key(), sample::company());
     let (first, second) = (job(), job());
 
-    lanes.send(Lane::High, &first).await.unwrap();
-    lanes.send(Lane::Low, &second).await.unwrap();
+    lanes.send(Lane::High, std::slice::from_ref(&first)).await.unwrap();
+    lanes.send(Lane::Low, std::slice::from_ref(&second)).await.unwrap();
 
-    assert!(matches!(lanes.send(Lane::Normal, &first).await, Err(StoreError::Unavailable { .. })));
+    assert!(matches!(
+        lanes.send(Lane::Normal, std::slice::from_ref(&first)).await,
+        Err(StoreError::Unavailable { .. })
+    ));
     for (url, job) in [(high, first), (low, second)] {
         let found = received(&sqs, &url).await;
         assert_eq!(found.len(), 1);
-        assert_eq!(SyncJob::parse(found[0].body().unwrap()).unwrap(), job);
+        assert_eq!(LaneMessage::parse(found[0].body().unwrap()).unwrap(), LaneMessage::Job(job));
     }
 }
 

@@ -1,12 +1,7 @@
 //! Webhooks as providers send them, signed here, so that a test can bring each as often and as spoiled as it likes.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use domain::{
-    clock::SystemClock,
-    entropy::SystemEntropy,
-    id::Ids,
-    provider::Provider,
-};
+use domain::{clock::SystemClock, entropy::SystemEntropy, id::Ids, provider::Provider};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
@@ -16,16 +11,8 @@ use sha2::Sha256;
 use super::{Bundle, Connected, PATIENCE, eventually};
 
 /// What the consumer's line says of the events of a message.
-const OUTCOMES: [&str; 8] = [
-    "applied",
-    "duplicate",
-    "stale",
-    "unknownCompany",
-    "disconnected",
-    "ignored",
-    "failed",
-    "retry",
-];
+const OUTCOMES: [&str; 8] =
+    ["applied", "duplicate", "stale", "unknownCompany", "disconnected", "ignored", "failed", "retry"];
 
 /// Where a provider sends the webhooks of a company to, and the secret that it signs with.
 #[derive(Clone, Debug)]
@@ -78,9 +65,7 @@ impl Address {
         let (header, signature) = match self.provider {
             Provider::QuickBooks => ("intuit-signature", STANDARD.encode(mac)),
             Provider::Xero => ("x-xero-signature", STANDARD.encode(mac)),
-            Provider::Zoho => {
-                ("x-zoho-webhook-signature", mac.iter().map(|byte| format!("{byte:02x}")).collect())
-            }
+            Provider::Zoho => ("x-zoho-webhook-signature", hex::encode(mac)),
         };
         Signed { path: self.path.clone(), header, signature, body }
     }

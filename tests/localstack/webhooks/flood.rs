@@ -63,7 +63,11 @@ fn flood(realm: &str, correlation: &str, size: usize) -> Vec<EventMessage> {
 }
 
 /// When a function told of these deliveries, with the id of each, in the order of time.
-async fn told(bundle: &Bundle, (function, message): (&str, &str), ids: &[String]) -> Vec<(Timestamp, String)> {
+async fn told(
+    bundle: &Bundle,
+    (function, message): (&str, &str),
+    ids: &[String],
+) -> Vec<(Timestamp, String)> {
     let lines = bundle.log(function).await;
     let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let told = lines.filter(|line| line["message"] == message).filter_map(|line| {
@@ -82,7 +86,8 @@ async fn quietly(bundle: &Bundle, quiet: &[Connected<'_>], rounds: usize) -> Vec
         let mut brought = vec![];
         for connection in quiet {
             let address = connection.address().await;
-            let told = Told { company: connection.realm().to_owned(), id: "1".to_owned(), at: SystemClock.now() };
+            let told =
+                Told { company: connection.realm().to_owned(), id: "1".to_owned(), at: SystemClock.now() };
             brought.push(bundle.bring(&address.sign(address.body(&[told]))).await);
         }
         let served = eventually("the quiet companies are served", PATIENCE, async || {
@@ -107,6 +112,7 @@ fn percentiles(all: &[Served]) -> (i64, i64) {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "what was measured is for whoever runs it")]
 async fn while_one_company_floods_the_others_are_served_in_between() {
     let bundle = Bundle::deployed().await;
     let noisy = connected(&bundle).await;
@@ -136,7 +142,9 @@ async fn while_one_company_floods_the_others_are_served_in_between() {
     }
     let ((median, p95), (beside_median, beside_p95)) = (percentiles(&alone), percentiles(&beside));
     println!("from delivery to effect, of {} each, median and 95th percentile:", alone.len());
-    println!("  alone {median} and {p95} ms, beside a flood of {flood_size}: {beside_median} and {beside_p95} ms");
+    println!(
+        "  alone {median} and {p95} ms, beside a flood of {flood_size}: {beside_median} and {beside_p95} ms"
+    );
 
     // Nothing of the flood is lost either.
     eventually("the flood is over", PATIENCE * 4, async || {

@@ -14,7 +14,8 @@ async fn a_webhook_that_the_queue_refuses_is_answered_503_and_has_its_effect_onc
     let books = crate::driver::Books { companies: vec![realm.clone()], ..books };
     let connection = bundle.tenant().await.connect_to(&books, false).await;
     let address = connection.address().await;
-    let told = Told { company: realm, id: "1".to_owned(), at: "2026-11-20T10:00:00Z".parse::<Timestamp>().unwrap() };
+    let told =
+        Told { company: realm, id: "1".to_owned(), at: "2026-11-20T10:00:00Z".parse::<Timestamp>().unwrap() };
     let signed = address.sign(address.body(&[told]));
     let refusing = Way::to(bundle.stack.value("AWS_ENDPOINT_URL"), |_| Fate::Refuse).await;
     let mut settings = bundle.settings_of("WEBHOOK_FUNCTION").await;

@@ -9,7 +9,7 @@ use std::{
 use domain::{clock::Clock as _, clock::SystemClock, provider::Provider};
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -61,9 +61,10 @@ impl Company<'_> {
     async fn change(&self, object: &str, note: &str) {
         let (simulator, company) = (&self.connection.bundle().simulator, self.connection.realm());
         let (path, change) = match self.address.provider {
-            Provider::QuickBooks => {
-                (format!("/intuit/companies/{company}/entities/invoice/{object}"), json!({ "PrivateNote": note }))
-            }
+            Provider::QuickBooks => (
+                format!("/intuit/companies/{company}/entities/invoice/{object}"),
+                json!({ "PrivateNote": note }),
+            ),
             Provider::Xero => {
                 (format!("/xero/organizations/{company}/entities/contacts/{object}"), json!({ "Name": note }))
             }
@@ -106,7 +107,11 @@ struct Source {
 }
 
 /// Changes every object a few times; gives what there is to tell, by address.
-async fn change_all(companies: &[Company<'_>], changes: std::ops::Range<usize>, start: Timestamp) -> Vec<Source> {
+async fn change_all(
+    companies: &[Company<'_>],
+    changes: std::ops::Range<usize>,
+    start: Timestamp,
+) -> Vec<Source> {
     let mut sources: BTreeMap<String, Source> = BTreeMap::new();
     for company in companies {
         let address = company.address.clone();
@@ -209,7 +214,9 @@ async fn the_effects_of_two_thousand_deliveries_are_those_of_the_distinct_valid_
     let bundle = Bundle::deployed().await;
     let mut rng = StdRng::seed_from_u64(SEED);
     let mut companies = vec![];
-    for provider in [Provider::QuickBooks, Provider::QuickBooks, Provider::Xero, Provider::Xero, Provider::Zoho] {
+    for provider in
+        [Provider::QuickBooks, Provider::QuickBooks, Provider::Xero, Provider::Xero, Provider::Zoho]
+    {
         companies.push(Company::new(&bundle, provider).await);
     }
     let start = SystemClock.now() - Duration::from_hours(1);
@@ -235,8 +242,10 @@ async fn the_effects_of_two_thousand_deliveries_are_those_of_the_distinct_valid_
         (entries.len() == taken.len() && entries.iter().all(is_done)).then_some(entries)
     })
     .await;
-    let sum = |outcome: &str| entries.iter().map(|entry| entry["events"][outcome].as_u64().unwrap()).sum::<u64>();
-    let (distinct, told) = (companies.len() * OBJECTS * CHANGES, all.iter().map(|request| request.events).sum::<usize>());
+    let sum =
+        |outcome: &str| entries.iter().map(|entry| entry["events"][outcome].as_u64().unwrap()).sum::<u64>();
+    let (distinct, told) =
+        (companies.len() * OBJECTS * CHANGES, all.iter().map(|request| request.events).sum::<usize>());
     assert_eq!((sum("applied"), sum("total")), (distinct as u64, told as u64), "applied, and told at all");
     assert_eq!(sum("duplicate"), (told - distinct) as u64);
     for company in &companies {

@@ -9,7 +9,8 @@ use crate::driver::{Bundle, PATIENCE, eventually};
 #[tokio::test]
 async fn the_intent_to_receive_is_understood_right_and_wrong() {
     let bundle = Bundle::deployed().await;
-    let handshake = json!({ "url": bundle.url("/webhooks/xero"), "right": 3, "wrong": 4, "timeoutMs": 30_000 });
+    let handshake =
+        json!({ "url": bundle.url("/webhooks/xero"), "right": 3, "wrong": 4, "timeoutMs": 30_000 });
 
     let shaken = bundle.simulator.control(Method::POST, "/xero/webhooks/handshake", Some(handshake)).await;
 
@@ -32,7 +33,8 @@ async fn a_changed_contact_is_fetched_and_its_record_shows_the_change() {
     let change = json!({ "Name": "Told by a webhook" });
     bundle.simulator.control(Method::PUT, &format!("{path}/{id}"), Some(change)).await;
 
-    let event = json!({ "tenantId": books.company(), "resourceId": id, "category": "CONTACT", "type": "Update" });
+    let event =
+        json!({ "tenantId": books.company(), "resourceId": id, "category": "CONTACT", "type": "Update" });
     let webhook = json!({ "url": bundle.url("/webhooks/xero"), "events": [event], "timeoutMs": 30_000 });
     let sent = bundle.simulator.control(Method::POST, "/xero/webhooks", Some(webhook)).await;
 
@@ -53,7 +55,8 @@ async fn of_two_organizations_of_one_grant_each_gets_its_own() {
     for company in &books.companies {
         let path = format!("/xero/organizations/{company}/entities/contacts");
         let contact = bundle.simulator.control(Method::POST, &path, Some(json!({ "Name": company }))).await;
-        events.push(json!({ "tenantId": company, "resourceId": contact["ContactID"], "category": "CONTACT" }));
+        events
+            .push(json!({ "tenantId": company, "resourceId": contact["ContactID"], "category": "CONTACT" }));
     }
 
     let webhook = json!({ "url": bundle.url("/webhooks/xero"), "events": events, "timeoutMs": 30_000 });

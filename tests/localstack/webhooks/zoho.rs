@@ -89,7 +89,8 @@ async fn an_address_that_was_not_given_out_is_not_there() {
         (foreign.path.clone(), 401),
     ] {
         let signed = address.sign(r#"{"contact":{"contact_id":"1"}}"#.to_owned());
-        let answer = bundle.send(bundle.bringing(&crate::driver::Signed { path: path.clone(), ..signed })).await;
+        let answer =
+            bundle.send(bundle.bringing(&crate::driver::Signed { path: path.clone(), ..signed })).await;
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
     }
 }
