@@ -11,6 +11,7 @@ use domain::{
     refresh::RefreshPolicy,
     secret::ApiKeyText,
     tenant::{Tenant, TenantLimits},
+    webhook::AddressKeys,
 };
 use edge::config::Variables;
 use lambda_http::{
@@ -19,7 +20,7 @@ use lambda_http::{
 };
 use serde_json::Value;
 use tests::{
-    memory::{InMemoryApiKeys, InMemoryRecords, InMemoryTenants, InProcessRefresh},
+    memory::{InMemoryApiKeys, InMemoryDeliveries, InMemoryRecords, InMemoryTenants, InProcessRefresh},
     sample,
 };
 
@@ -79,6 +80,8 @@ impl ApiWorld {
             audit: world.audit.clone(),
             sweeps: world.sweep_log.clone(),
             records: Arc::new(InMemoryRecords::default()),
+            deliveries: Arc::new(InMemoryDeliveries::default()),
+            webhook_addresses: AddressKeys::new(vec![]),
             refresh: Arc::new(InProcessRefresh(world.refresher.clone())),
             sync_queue: world.sync_queue.clone(),
             policy: RefreshPolicy::default(),

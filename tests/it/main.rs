@@ -13,6 +13,7 @@ mod connect;
 mod connect_sessions;
 mod consistency;
 mod contracts;
+mod deliveries;
 mod disconnect;
 mod events;
 mod explain;

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
-    error::ErrorCode,
     provider::Provider,
     refresh::{BreakerSeen, OutageSettings, ProviderHealth},
     store::StoreError,
 };
-use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -44,10 +42,7 @@ struct BreakerBody {
 /// `GET /api/breakers`
 pub(crate) async fn list(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
     call.caller.require(Scope::OperationsRead)?;
-    if call.caller.bound_to().is_some() {
-        let message = "breakers are about all tenants, and the API key is bound to one";
-        return Err(ApiError::new(ErrorCode::AuthScopeMissing, message).into());
-    }
+    call.require_all_tenants("breakers")?;
     let healths = load(&deps, deps.clock.now()).await?;
     let breakers = healths.iter().map(|(provider, health)| body(*provider, health, &deps.outage)).collect();
     Ok(call.json(StatusCode::OK, &BreakersBody { breakers }))

@@ -128,6 +128,15 @@ impl Call {
         entry
     }
 
+    /// Refuses a key that is bound to a tenant where `things` are about all of them.
+    pub(crate) fn require_all_tenants(&self, things: &str) -> Result<(), ApiError> {
+        if self.caller.bound_to().is_none() {
+            return Ok(());
+        }
+        let message = format!("{things} are about all tenants, and the API key is bound to one");
+        Err(ApiError::new(ErrorCode::AuthScopeMissing, message))
+    }
+
     /// A JSON answer.
     pub(crate) fn json<T: Serialize>(&self, status: StatusCode, body: &T) -> Response {
         json(status, body, &self.correlation).map(Body::from)

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use domain::refresh::{OutageSettings, RefreshPolicy};
+use domain::{
+    refresh::{OutageSettings, RefreshPolicy},
+    secret::WebhookSecret,
+    webhook::AddressKeys,
+};
 use edge::config::{ConfigError, Lookup, ScopeLists, Variables};
 
 /// A busy day of one customer's people is a handful of links a minute; more is a loop or an attack.
@@ -19,6 +23,8 @@ pub struct Config {
     pub history_table: String,
     /// `RECORDS_TABLE`.
     pub records_table: String,
+    /// `DELIVERIES_TABLE`.
+    pub deliveries_table: String,
     /// `CONTROL_TABLE`.
     pub control_table: String,
     /// `REFRESH_FUNCTION`: who renews tokens.
@@ -29,6 +35,9 @@ pub struct Config {
     pub return_urls: Vec<String>,
     /// `QUICKBOOKS_SCOPES` and its siblings: what may be asked of each provider.
     pub scopes: ScopeLists,
+    /// `ZOHO_WEBHOOK_SECRET`: what the webhook addresses of Zoho's organizations are made of, the newest first; without it
+    /// there are none.
+    pub webhook_addresses: AddressKeys,
     /// `CONNECT_SESSIONS_PER_MINUTE` (60): how many connect links one tenant may have made in a minute.
     pub connect_sessions_per_minute: u64,
     /// `SYNC_QUEUE_LOW_URL`.
@@ -52,11 +61,15 @@ impl Config {
             connections_table: variables.required("CONNECTIONS_TABLE"),
             history_table: variables.required("HISTORY_TABLE"),
             records_table: variables.required("RECORDS_TABLE"),
+            deliveries_table: variables.required("DELIVERIES_TABLE"),
             control_table: variables.required("CONTROL_TABLE"),
             refresh_function: variables.required("REFRESH_FUNCTION"),
             public_url: variables.public_url(),
             return_urls: variables.urls("RETURN_URLS"),
             scopes: variables.scope_lists(),
+            webhook_addresses: AddressKeys::new(
+                variables.list("ZOHO_WEBHOOK_SECRET").into_iter().map(WebhookSecret::new).collect(),
+            ),
             connect_sessions_per_minute: variables.parsed(
                 "CONNECT_SESSIONS_PER_MINUTE",
                 DEFAULT_CONNECT_SESSIONS,

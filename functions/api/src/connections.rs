@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::{
     Deps,
-    call::{Call, Name, Outcome, Parameters, Refusal},
+    call::{Call, Name, Outcome, Parameters, PublicUrl, Refusal},
     tokens::MAX_LIMIT,
 };
 
@@ -51,6 +51,17 @@ struct CompanyBody {
     company_id: CompanyId,
     provider_company_id: ProviderCompanyId,
     name: String,
+    /// Where the organization's webhooks are to go and what they are to be signed with, for those who may change
+    /// connections.
+    #[serde(flatten)]
+    webhook: Option<WebhookBody>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WebhookBody {
+    webhook_url: String,
+    webhook_secret: String,
 }
 
 /// `GET /api/connections?tenantId=&limit=&cursor=`
@@ -72,11 +83,26 @@ pub(crate) async fn show(
     State(deps): State<Arc<Deps>>,
     Name(id): Name,
     Parameters(query): Parameters,
+    public_url: Result<PublicUrl, Refusal>,
     call: Call,
 ) -> Outcome {
     call.caller.require(Scope::ConnectionsRead)?;
     let connection = find(&deps, &call, &id, query.parsed("tenantId")?).await?;
-    shown(&deps, &call, StatusCode::OK, connection).await
+    if connection.provider != Provider::Zoho || call.caller.require(Scope::ConnectionsWrite).is_err() {
+        return shown(&deps, &call, StatusCode::OK, connection).await;
+    }
+    let PublicUrl(base) = public_url?;
+    let (key, addresses) = (connection.key.clone(), &deps.webhook_addresses);
+    let webhook = |company: &Company| {
+        let address = addresses.issue(&key.connection, &company.provider_id)?;
+        Some(WebhookBody {
+            webhook_url: format!("{base}/webhooks/{}/{}", Provider::Zoho, address.company_key),
+            webhook_secret: address.secret.expose().to_owned(),
+        })
+    };
+    let companies = deps.connections.list_companies(&key).await?;
+    let companies = companies.into_iter().map(|company| of_company(webhook(&company), company)).collect();
+    Ok(call.json(StatusCode::OK, &body(connection, Some(companies))))
 }
 
 /// The connection with this id, where the caller may see it.
@@ -98,6 +124,7 @@ pub(crate) async fn find(
 /// A connection with its companies, as an answer.
 pub(crate) async fn shown(deps: &Deps, call: &Call, status: StatusCode, connection: Connection) -> Outcome {
     let companies = deps.connections.list_companies(&connection.key).await?;
+    let companies = companies.into_iter().map(|company| of_company(None, company)).collect();
     Ok(call.json(status, &body(connection, Some(companies))))
 }
 
@@ -106,12 +133,12 @@ pub(crate) fn missing() -> ApiError {
     ApiError::new(ErrorCode::ConnectionNotFound, "there is no such connection")
 }
 
-fn body(connection: Connection, companies: Option<Vec<Company>>) -> ConnectionBody {
-    let company = |Company { id, provider_id, name }| CompanyBody {
-        company_id: id,
-        provider_company_id: provider_id,
-        name,
-    };
+fn of_company(webhook: Option<WebhookBody>, company: Company) -> CompanyBody {
+    let Company { id, provider_id, name } = company;
+    CompanyBody { company_id: id, provider_company_id: provider_id, name, webhook }
+}
+
+fn body(connection: Connection, companies: Option<Vec<CompanyBody>>) -> ConnectionBody {
     ConnectionBody {
         connection_id: connection.key.connection,
         tenant_id: connection.key.tenant,
@@ -121,6 +148,6 @@ fn body(connection: Connection, companies: Option<Vec<Company>>) -> ConnectionBo
         scopes: connection.scopes,
         expires_at: connection.tokens.map(|tokens| tokens.access_expires_at),
         created_at: connection.created_at,
-        companies: companies.map(|companies| companies.into_iter().map(company).collect()),
+        companies,
     }
 }

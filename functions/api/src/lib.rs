@@ -7,6 +7,7 @@ mod confirm;
 mod connect_sessions;
 mod connection_history;
 mod connections;
+mod deliveries;
 mod disconnect;
 mod explain;
 mod health;
@@ -37,6 +38,7 @@ use domain::{
     refresh::{AttemptLog, BreakerStore, OutageSettings, RefreshInvoker, RefreshPolicy, SweepLog},
     sync::{RecordStore, SyncQueue},
     tenant::TenantStore,
+    webhook::{AddressKeys, DeliveryLog},
 };
 use edge::config::ScopeLists;
 use lambda_http::RequestExt as _;
@@ -78,6 +80,10 @@ pub struct Deps {
     pub sweeps: Arc<dyn SweepLog>,
     /// Records.
     pub records: Arc<dyn RecordStore>,
+    /// The log of webhook deliveries.
+    pub deliveries: Arc<dyn DeliveryLog>,
+    /// Where Zoho's organizations send their webhooks.
+    pub webhook_addresses: AddressKeys,
     /// The one function that may refresh and revoke.
     pub refresh: Arc<dyn RefreshInvoker>,
     /// Where the first sync of a confirmed connection is asked for.
@@ -124,6 +130,8 @@ pub fn router(deps: Arc<Deps>) -> Router {
         .route("/api/tokens/refresh/{provider}", post(token_refresh::refresh))
         .route("/api/tokens/history/{provider}", get(history::show))
         .route("/api/tokens/health", get(health::show))
+        .route("/api/webhooks/deliveries", get(deliveries::list))
+        .route("/api/webhooks/deliveries/{delivery}", get(deliveries::show))
         .method_not_allowed_fallback(call::method_not_allowed)
         .fallback(call::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use api::{Config, handle, router, wire};
-use edge::{config::environment, invocation, start, telemetry::Telemetry};
+use edge::{invocation, start, telemetry::Telemetry};
 use lambda_http::{Error, Request, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let telemetry = Telemetry::start("api");
     let sdk = aws::sdk_config().await;
-    let deps = wire(start::checked(Config::from_lookup(&environment))?, &sdk);
+    let variables = start::variables(&sdk).await?;
+    let deps = wire(start::checked(Config::from_lookup(&*variables))?, &sdk);
     let router = &router(Arc::new(deps));
     invocation::serve(service_fn(async |request: Request| {
         let request_id = invocation::request_id(&request);

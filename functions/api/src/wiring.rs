@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use aws::{
     DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoConnections,
-    DynamoRecords, DynamoSweepLog, DynamoTenants, LambdaRefresh, SdkConfig, SqsSyncQueue, SyncLanes, clients,
+    DynamoDeliveries, DynamoRecords, DynamoSweepLog, DynamoTenants, LambdaRefresh, SdkConfig, SqsSyncQueue,
+    SyncLanes, clients,
 };
 use domain::{clock::SystemClock, entropy::SystemEntropy};
 
@@ -32,7 +33,9 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
             config.history_retention,
         )),
         audit: Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table, config.history_retention)),
-        records: Arc::new(DynamoRecords::new(dynamodb, config.records_table)),
+        records: Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table)),
+        deliveries: Arc::new(DynamoDeliveries::new(dynamodb, config.deliveries_table)),
+        webhook_addresses: config.webhook_addresses,
         refresh: Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function)),
         sync_queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), lanes)),
         environment: config.environment,

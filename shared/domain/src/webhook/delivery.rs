@@ -1,10 +1,11 @@
 //! The log of deliveries: what became of each webhook request, and how many were refused.
 
-use std::{fmt, ops::AddAssign};
+use std::{fmt, ops::AddAssign, str::FromStr};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::Unreadable;
 use crate::{
@@ -60,6 +61,19 @@ impl DeliveryStatus {
     }
 }
 
+/// A name that is none of the statuses'.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("status must be one of received, verified, enqueued, processed, duplicate, rejected, failed")]
+pub struct UnknownDeliveryStatus;
+
+impl FromStr for DeliveryStatus {
+    type Err = UnknownDeliveryStatus;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDeliveryStatus> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownDeliveryStatus)
+    }
+}
+
 impl fmt::Display for DeliveryStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -86,6 +100,16 @@ pub struct Tally {
     pub failed: u64,
     /// Are to be tried again.
     pub waiting: u64,
+}
+
+impl Tally {
+    /// Events of any outcome.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let Self { applied, duplicate, stale, unknown_company, disconnected, unknown_type, failed, waiting } =
+            self;
+        applied + duplicate + stale + unknown_company + disconnected + unknown_type + failed + waiting
+    }
 }
 
 impl AddAssign for Tally {

@@ -12,7 +12,7 @@ mod subscription;
 pub use address::{AddressKeys, FoundAddress, WebhookAddress};
 pub use delivery::{
     Delivery, DeliveryLog, DeliveryPage, DeliveryPart, DeliveryQuery, DeliveryStatus, RefusalReason, Refused,
-    RefusedOnDay, Tally,
+    RefusedOnDay, Tally, UnknownDeliveryStatus,
 };
 pub use event::{
     EVENTS_VERSION, EventMessage, EventMessageError, EventQueue, MAX_KEPT_BODY, Operation, Unreadable,
