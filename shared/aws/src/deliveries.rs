@@ -309,3 +309,51 @@ fn read_refused(provider: Provider, item: &Item) -> Result<RefusedOnDay, StoreEr
     let refused = Refused { provider, reason: reader.word(REASON)?, count: reader.number(COUNT)? };
     Ok(RefusedOnDay { day, refused })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::{bytes, weight};
+
+    /// What one write unit pays for, of the table and again of the index.
+    const WRITE_UNIT: usize = 1024;
+
+    /// A part of a delivery of ten, with the longest ids, a thousand events and a long reason.
+    fn longest(part: u32) -> DeliveryPart {
+        DeliveryPart {
+            delivery: "d".repeat(64).parse().unwrap(),
+            part: (part, 10),
+            provider: Provider::QuickBooks,
+            received_at: Timestamp::from_second(4_102_444_800).unwrap(),
+            correlation: "c".repeat(128).parse().unwrap(),
+            tally: Tally { applied: 100, unknown_type: 900, ..Tally::default() },
+            reason: Some("r".repeat(40)),
+            unreadable: None,
+            noted_at: Timestamp::from_second(4_102_544_800).unwrap(),
+        }
+    }
+
+    /// The item after all of its parts were noted.
+    fn item() -> Item {
+        let noted = (1..=10).flat_map(|part| write(&longest(part)).unwrap().sets);
+        let key = Key::delivery(&longest(1).delivery).into_item();
+        key.into_iter().chain(noted.map(|(name, value)| (name.to_owned(), value))).collect()
+    }
+
+    #[test]
+    fn the_longest_delivery_is_one_write_unit_in_the_table_and_one_in_the_index() {
+        assert!(weight(&item()) <= WRITE_UNIT, "{} bytes", weight(&item()));
+        assert_eq!(read(&item()).unwrap(), Delivery::of((1..=10).map(longest).collect()));
+    }
+
+    #[test]
+    fn a_part_that_is_none_of_ten_and_a_packed_value_that_is_cut_off_are_refused() {
+        for part in [0, 11] {
+            assert!(matches!(write(&longest(part)), Err(StoreError::Corrupt { .. })), "{part}");
+        }
+        let mut spoiled = item();
+        spoiled.insert("p3".to_owned(), bytes(&[1, 2, 3]));
+        assert!(matches!(read(&spoiled), Err(StoreError::Corrupt { what: WHAT, .. })));
+        assert_eq!(read(&Item::new()).unwrap(), None);
+    }
+}
