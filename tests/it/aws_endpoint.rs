@@ -30,6 +30,7 @@ pub(crate) struct AwsCall {
 struct Seen {
     calls: Mutex<Vec<AwsCall>>,
     down: Mutex<bool>,
+    secret: Mutex<String>,
     refusals: Mutex<VecDeque<Vec<Refusal>>>,
 }
 
@@ -70,6 +71,16 @@ impl AwsEndpoint {
     pub(crate) fn go_down(&self) {
         *self.seen.down.lock().unwrap() = true;
     }
+
+    /// Answers again.
+    pub(crate) fn come_back(&self) {
+        *self.seen.down.lock().unwrap() = false;
+    }
+
+    /// Holds this secret from now on, under whatever name it is asked for.
+    pub(crate) fn hold_secret(&self, secret: &str) {
+        secret.clone_into(&mut self.seen.secret.lock().unwrap());
+    }
 }
 
 /// An SDK configuration that calls the endpoint at `url`, without retries, so that each call counts.
@@ -102,6 +113,9 @@ async fn answer(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) 
                 .map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "d"}))
                 .collect();
             json!({"Successful": sent, "Failed": failed})
+        }
+        "secretsmanager.GetSecretValue" => {
+            json!({"Name": "providers", "SecretString": *seen.secret.lock().unwrap()})
         }
         _ => json!({"MessageId": "m", "MD5OfMessageBody": "d"}),
     };

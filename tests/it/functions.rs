@@ -1,6 +1,6 @@
 //! The functions, called with the sample events.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use aws::{SqsSource, clients};
 use aws_lambda_events::sqs::SqsEvent;
@@ -10,7 +10,7 @@ use domain::{
     connection::{ConnectionKey, ConnectionState, ConnectionStore as _, Due},
     refresh::policy::later,
 };
-use lambda_http::{Body, Request, http::StatusCode};
+use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,85 +19,6 @@ use crate::{
     events,
     world::{FUNCTION_LIFE, World},
 };
-
-async fn webhook_deps(aws: &AwsEndpoint) -> webhook::Deps {
-    let secret = events::text("webhook-quickbooks.key").trim().to_owned();
-    let variables = HashMap::from([
-        ("EVENTS_QUEUE_URL", "http://127.0.0.1/queue/events".to_owned()),
-        ("QUICKBOOKS_WEBHOOK_SECRET", format!("former,{secret}")),
-    ]);
-    let config = webhook::Config::from_lookup(&|name| variables.get(name).cloned()).unwrap();
-    webhook::wire(config, &aws.sdk().await)
-}
-
-async fn deliver(deps: &webhook::Deps, request: &Request) -> (StatusCode, String) {
-    let response = webhook::handle(deps, request, &"corr_1".parse().unwrap()).await;
-    (response.status(), response.into_body())
-}
-
-#[tokio::test]
-async fn an_acknowledged_webhook_costs_exactly_one_aws_call() {
-    let aws = AwsEndpoint::start().await;
-    let deps = webhook_deps(&aws).await;
-
-    let answer = deliver(&deps, &events::request("webhook-quickbooks.json")).await;
-
-    assert_eq!(answer, (StatusCode::OK, String::new()));
-    let calls = aws.calls();
-    assert_eq!(
-        calls.iter().map(|call| call.target.as_str()).collect::<Vec<_>>(),
-        ["AmazonSQS.SendMessageBatch"]
-    );
-    let body = calls[0].body["Entries"][0]["MessageBody"].as_str().unwrap();
-    let message: Value = serde_json::from_str(body).unwrap();
-    let sample = events::json("sync-events.json");
-    let sample: Value = serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
-    assert_eq!(message["events"], sample["events"], "the sample of the queue is what the webhook puts there");
-    assert_eq!(message["correlationId"], "corr_1");
-}
-
-#[tokio::test]
-async fn a_forged_webhook_costs_nothing_and_writes_nothing() {
-    let aws = AwsEndpoint::start().await;
-    let deps = webhook_deps(&aws).await;
-
-    let answer = deliver(&deps, &events::request("webhook-quickbooks-forged.json")).await;
-
-    assert_eq!(answer, (StatusCode::UNAUTHORIZED, String::new()));
-    assert_eq!(aws.calls().len(), 0);
-}
-
-#[tokio::test]
-async fn a_webhook_that_could_not_be_made_durable_is_not_acknowledged() {
-    let aws = AwsEndpoint::start().await;
-    aws.go_down();
-    let deps = webhook_deps(&aws).await;
-
-    let (status, _) = deliver(&deps, &events::request("webhook-quickbooks.json")).await;
-
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-}
-
-#[tokio::test]
-async fn whatever_is_no_webhook_is_refused_before_its_signature_is_looked_at() {
-    let aws = AwsEndpoint::start().await;
-    let deps = webhook_deps(&aws).await;
-    let sample = || events::request("webhook-quickbooks.json");
-    let mut put = sample();
-    *put.method_mut() = "PUT".parse().unwrap();
-    let mut packed = sample();
-    packed.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
-    let mut large = sample();
-    *large.body_mut() = Body::Binary(vec![b' '; 1024 * 1024 + 1]);
-    let mut twice = sample();
-    let signature = twice.headers()["intuit-signature"].clone();
-    twice.headers_mut().append("intuit-signature", signature);
-
-    for (request, status) in [(put, 405), (packed, 415), (large, 413), (twice, 401)] {
-        assert_eq!(deliver(&deps, &request).await.0, status);
-    }
-    assert_eq!(aws.calls().len(), 0);
-}
 
 async fn refresh_deps(world: &World, aws: &AwsEndpoint) -> refresh::Deps {
     let sqs = clients::sqs(&aws.sdk().await);

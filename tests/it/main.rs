@@ -37,4 +37,6 @@ mod sync;
 mod tampering;
 mod verdicts;
 mod warmth;
+mod webhook_door;
+mod webhook_secrets;
 mod world;

@@ -1,6 +1,6 @@
 //! What the `webhook` function is told by its environment.
 
-use domain::secret::WebhookSecret;
+use domain::webhook::WebhookSecrets;
 use edge::config::{ConfigError, Lookup, Variables};
 
 /// The configuration of the `webhook` function.
@@ -8,26 +8,27 @@ use edge::config::{ConfigError, Lookup, Variables};
 pub struct Config {
     /// `EVENTS_QUEUE_URL`.
     pub events_queue_url: String,
-    /// `QUICKBOOKS_WEBHOOK_SECRET`: the verifier token; two may be live, with a comma between them.
-    pub quickbooks_secrets: Vec<WebhookSecret>,
+    /// `QUICKBOOKS_WEBHOOK_SECRET` (the verifier token), `XERO_WEBHOOK_SECRET` (the signing key) and `ZOHO_WEBHOOK_SECRET`
+    /// (the key that addresses are derived from): of each none, one, or two with a comma between them.
+    pub secrets: WebhookSecrets,
+    /// `PROVIDER_SECRETS_ID`: where the secrets are fetched again.
+    pub secrets_id: Option<String>,
 }
-
-/// While one secret replaces another, both are live; a third would only be one that somebody forgot.
-const MAX_LIVE_SECRETS: usize = 2;
 
 impl Config {
     /// Reads the configuration, or lists everything that is wrong with it.
     pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let mut variables = Variables::new(lookup);
         let events_queue_url = variables.required("EVENTS_QUEUE_URL");
-        let quickbooks_secrets: Vec<_> =
-            variables.list("QUICKBOOKS_WEBHOOK_SECRET").into_iter().map(WebhookSecret::new).collect();
-        if quickbooks_secrets.is_empty() {
-            variables.refuse("QUICKBOOKS_WEBHOOK_SECRET", "is not set");
-        }
-        if quickbooks_secrets.len() > MAX_LIVE_SECRETS {
-            variables.refuse("QUICKBOOKS_WEBHOOK_SECRET", "must hold one or two secrets");
-        }
-        variables.finish(Some(Self { events_queue_url, quickbooks_secrets }))
+        let secrets = variables.webhook_secrets();
+        let secrets_id = variables.optional("PROVIDER_SECRETS_ID");
+        variables.finish(Some(Self { events_queue_url, secrets, secrets_id }))
     }
+}
+
+/// Reads the secrets alone, as they are when they are fetched again.
+pub fn secrets(lookup: Lookup<'_>) -> Result<WebhookSecrets, ConfigError> {
+    let mut variables = Variables::new(lookup);
+    let secrets = variables.webhook_secrets();
+    variables.finish(Some(secrets))
 }

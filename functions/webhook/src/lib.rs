@@ -1,8 +1,9 @@
 //! The `webhook` function: verifies, makes durable, acknowledges. One AWS call, no table, no key.
 
+mod answer;
 mod config;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use domain::{
     clock::{Clock, SystemClock},
@@ -10,24 +11,26 @@ use domain::{
     error::ErrorCode,
     id::{CorrelationId, Ids},
     provider::Provider,
-    store::chain,
-    webhook::{Accepted, MAX_BODY_BYTES, ReceiveError, WebhookReceiver},
+    webhook::{Accepted, ReceiveError, SentTo, WebhookReceiver, WebhookRequest, WebhookSecrets},
 };
 use edge::{
-    http::{ApiError, correlation, empty, single},
-    telemetry::{count_events, count_webhook},
+    http::{ApiError, correlation, single},
+    live_secrets::{LiveSecrets, SecretSource},
+    telemetry::count_webhook,
 };
 use lambda_http::{
     Request, RequestExt as _, Response,
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, header},
 };
 
-pub use config::Config;
+pub use config::{Config, secrets};
 
 /// What the function works with.
 pub struct Deps {
     /// Receives webhooks.
     pub receiver: WebhookReceiver,
+    /// What they are verified with.
+    pub secrets: LiveSecrets<WebhookSecrets>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -40,9 +43,10 @@ pub fn wire(config: Config, sdk: &aws::SdkConfig) -> Deps {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let queue = Arc::new(aws::SqsEventQueue::new(aws::clients::sqs(sdk), config.events_queue_url));
-    let secrets = HashMap::from([(Provider::QuickBooks, config.quickbooks_secrets)]);
+    let source = config.secrets_id.map(|id| (SecretSource { sdk: sdk.clone(), id }, secrets as _));
     Deps {
-        receiver: WebhookReceiver { secrets, queue, clock: clock.clone(), entropy: entropy.clone() },
+        receiver: WebhookReceiver::new(queue, clock.clone(), entropy.clone()),
+        secrets: LiveSecrets::new(config.secrets, source, clock.clone()),
         clock,
         entropy,
     }
@@ -56,23 +60,64 @@ pub fn correlation_of(deps: &Deps, request: &Request) -> CorrelationId {
 
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: &Request, correlation: &CorrelationId) -> Response<String> {
-    let Some(provider) = provider(request.raw_http_path()) else {
+    let Some(to) = sent_to(request.raw_http_path()) else {
+        count_webhook("unknown", "unknown_provider");
         return ApiError::new(ErrorCode::ProviderUnknown, "there is no such webhook address")
             .response(correlation);
     };
+    let provider = to.provider();
     if let Err(error) = acceptable(request) {
         count_webhook(provider.as_str(), "refused");
         return error.response(correlation);
     }
-    let signature = single(request.headers(), signature_header(provider));
-    let received = deps.receiver.receive(provider, request.body().as_ref(), signature, correlation).await;
-    answer(provider, &received, correlation)
+    let webhook = WebhookRequest {
+        to,
+        query: query(request),
+        is_form: is_form(request.headers()),
+        body: request.body().as_ref(),
+        signature: single(request.headers(), signature_header(provider)),
+    };
+    let received = receive(deps, &webhook, correlation).await;
+    if let Err(Failure::Receive(ReceiveError::Refused(reason))) = &received {
+        deps.receiver.count_refused(provider, *reason);
+    }
+    answer::answer(provider, &received, correlation)
 }
 
-/// The provider of `/webhooks/{provider}`, where it is configured.
-fn provider(path: &str) -> Option<Provider> {
-    let name = path.strip_prefix("/webhooks/")?;
-    name.parse().ok().filter(|provider| *provider == Provider::QuickBooks)
+/// Why a webhook is not acknowledged.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Receive(#[from] ReceiveError),
+    #[error(transparent)]
+    Secrets(#[from] edge::live_secrets::SecretsTooOld),
+}
+
+/// Receives a webhook under the secrets at hand, or under newer ones where those do not verify it: the provider may have
+/// been given another meanwhile.
+async fn receive(
+    deps: &Deps,
+    webhook: &WebhookRequest<'_>,
+    correlation: &CorrelationId,
+) -> Result<Accepted, Failure> {
+    let secrets = deps.secrets.current().await?;
+    let verified = match webhook.verify(&secrets) {
+        Err(error) if error.may_be_rotation() => match deps.secrets.newer(&secrets).await {
+            Some(newer) => webhook.verify(&newer),
+            None => Err(error),
+        },
+        verified => verified,
+    };
+    Ok(deps.receiver.receive(&verified?, correlation).await?)
+}
+
+/// What `/webhooks/{provider}` and `/webhooks/zoho/{companyKey}` stand for.
+fn sent_to(path: &str) -> Option<SentTo<'_>> {
+    match path.strip_prefix("/webhooks/")? {
+        "quickbooks" => Some(SentTo::QuickBooks),
+        "xero" => Some(SentTo::Xero),
+        other => other.strip_prefix("zoho/").filter(|key| !key.is_empty()).map(SentTo::Zoho),
+    }
 }
 
 fn signature_header(provider: Provider) -> &'static str {
@@ -81,6 +126,19 @@ fn signature_header(provider: Provider) -> &'static str {
         Provider::Xero => "x-xero-signature",
         Provider::Zoho => "x-zoho-webhook-signature",
     }
+}
+
+/// The parameters of the address, as the gateway decoded them.
+fn query(request: &Request) -> Vec<(String, String)> {
+    let parameters = request.query_string_parameters_ref();
+    let pairs = parameters.into_iter().flat_map(|parameters| parameters.iter());
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = single(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 /// Refuses what no provider sends, before any secret is used.
@@ -92,10 +150,6 @@ fn acceptable(request: &Request) -> Result<(), ApiError> {
         // The signature is over the bytes as sent; and nothing here unpacks a bomb.
         return Err(ApiError::new(ErrorCode::ValidationMediaType, "send the body without Content-Encoding"));
     }
-    if request.body().len() > MAX_BODY_BYTES {
-        let message = format!("send at most {MAX_BODY_BYTES} bytes");
-        return Err(ApiError::new(ErrorCode::ValidationBodyTooLarge, message));
-    }
     Ok(())
 }
 
@@ -104,41 +158,4 @@ fn is_encoded(headers: &HeaderMap) -> bool {
         .get_all(header::CONTENT_ENCODING)
         .iter()
         .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-fn answer(
-    provider: Provider,
-    received: &Result<Accepted, ReceiveError>,
-    correlation: &CorrelationId,
-) -> Response<String> {
-    let name = provider.as_str();
-    match received {
-        Ok(Accepted { delivery, events, unknown }) => {
-            count_webhook(name, "accepted");
-            count_events(name, "enqueued", *events as u64);
-            count_events(name, "unknown_type", *unknown as u64);
-            tracing::info!(provider = name, deliveryId = %delivery, events, unknown, "Webhook accepted");
-            empty(StatusCode::OK)
-        }
-        Err(ReceiveError::Signature) => {
-            count_webhook(name, "bad_signature");
-            tracing::warn!(provider = name, "Webhook refused: signature missing or wrong");
-            empty(StatusCode::UNAUTHORIZED)
-        }
-        Err(error @ ReceiveError::Unreadable(_)) => {
-            // Rightly signed, so it is the provider's; the same bytes would come again for hours and help nobody.
-            count_webhook(name, "unreadable");
-            tracing::error!(provider = name, error = chain(error), "Webhook acknowledged without effect");
-            empty(StatusCode::OK)
-        }
-        Err(error @ ReceiveError::TooMany(_)) => {
-            count_webhook(name, "too_many_events");
-            tracing::error!(provider = name, error = chain(error), "Webhook refused");
-            ApiError::new(ErrorCode::ValidationBodyTooLarge, error.to_string()).response(correlation)
-        }
-        Err(error @ (ReceiveError::NotConfigured(_) | ReceiveError::Queue(_))) => {
-            count_webhook(name, "not_durable");
-            ApiError::failure(ErrorCode::StorageUnavailable, error).response(correlation)
-        }
-    }
 }

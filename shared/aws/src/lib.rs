@@ -65,7 +65,7 @@ pub use recovery_queue::SqsRecoveryQueue;
 pub use refresh_invoker::LambdaRefresh;
 pub use refresh_queue::SqsRefreshQueue;
 pub use sdk::sdk_config;
-pub use secrets::{FetchSecretError, fetch_secret};
+pub use secrets::{FetchSecretError, fetch_secret, refetch_secret};
 pub use source::SqsSource;
 pub use subscriptions::DynamoSubscriptions;
 pub use sweep_log::DynamoSweepLog;

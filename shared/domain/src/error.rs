@@ -100,6 +100,10 @@ error_codes! {
     ProviderRateLimit = 5003, "PROVIDER_RATE_LIMIT", 503;
     /// The webhook's signature is missing or wrong.
     WebhookSignatureInvalid = 6001, "WEBHOOK_SIGNATURE_INVALID", 401;
+    /// There is no secret to verify the provider's webhooks with, or none that is recent enough.
+    WebhookSecretUnavailable = 6002, "WEBHOOK_SECRET_UNAVAILABLE", 503;
+    /// The address has the form of a company's and is none that was given out.
+    WebhookAddressUnknown = 6003, "WEBHOOK_ADDRESS_UNKNOWN", 404;
     /// A store or queue did not answer.
     StorageUnavailable = 7001, "STORAGE_UNAVAILABLE", 503;
     /// A sealed value could not be opened in its place.

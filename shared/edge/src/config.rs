@@ -2,6 +2,7 @@
 
 mod providers;
 mod refreshing;
+mod webhooks;
 
 use std::{
     collections::BTreeMap,

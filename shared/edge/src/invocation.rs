@@ -2,7 +2,9 @@
 
 use std::{fmt::Debug, future::Future};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use domain::{id::CorrelationId, store::chain};
+use futures::future::Either;
 use jiff::Timestamp;
 use lambda_http::{
     Adapter, Error, IntoResponse, LambdaEvent, Request, RequestExt as _, Service,
@@ -10,6 +12,8 @@ use lambda_http::{
     request::LambdaRequest,
     service_fn,
 };
+use serde::Serialize;
+use serde_json::{Value, json};
 use tracing::Instrument as _;
 
 use crate::telemetry::Telemetry;
@@ -24,10 +28,34 @@ where
 {
     let mut adapter = Adapter::from(handler);
     lambda_runtime::run(service_fn(move |mut event: LambdaEvent<LambdaRequest>| {
+        if !is_decodable(&event.payload) {
+            tracing::warn!("Request refused: its body is said to be base64 and is not");
+            return Either::Left(async { Ok(Reply::Refused(undecodable())) });
+        }
         keep_every_value(&mut event.payload);
-        adapter.call(event)
+        let answered = adapter.call(event);
+        Either::Right(async { answered.await.map(Reply::Answered) })
     }))
     .await
+}
+
+/// What the gateway is answered.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Reply<R> {
+    Answered(R),
+    Refused(Value),
+}
+
+/// Whether the body is as it is said to be; `lambda_http` panics where it is not.
+fn is_decodable(request: &LambdaRequest) -> bool {
+    let LambdaRequest::ApiGatewayV1(request) = request else { return true };
+    !request.is_base64_encoded || request.body.as_deref().is_none_or(|body| STANDARD.decode(body).is_ok())
+}
+
+/// The answer to a body that the gateway never sends: only who may invoke the function itself can be its sender.
+fn undecodable() -> Value {
+    json!({ "statusCode": 400, "headers": {}, "multiValueHeaders": {}, "body": "", "isBase64Encoded": false })
 }
 
 /// The gateway tells every header twice: with all of its values, and with one of them. `lambda_http` lays the second
@@ -73,15 +101,29 @@ pub fn request_id(request: &Request) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::http::single;
 
     #[test]
+    fn a_body_that_is_said_to_be_base64_and_is_not_is_refused_before_it_is_decoded() {
+        let sample = include_str!("../../../events/webhook-quickbooks.json");
+        let mut event: Value = serde_json::from_str(sample).unwrap();
+        let request = |event: &Value| serde_json::from_value::<LambdaRequest>(event.clone()).unwrap();
+        assert!(is_decodable(&request(&event)));
+
+        event["body"] = json!("W3s*");
+        assert!(!is_decodable(&request(&event)));
+        event["isBase64Encoded"] = json!(false);
+        assert!(is_decodable(&request(&event)), "text that looks like base64 is text");
+
+        let reply = serde_json::to_value(Reply::<()>::Refused(undecodable())).unwrap();
+        assert_eq!(reply["statusCode"], 400);
+    }
+
+    #[test]
     fn a_header_that_was_sent_twice_is_seen_twice() {
         let sample = include_str!("../../../events/api-status.json");
-        let mut event: serde_json::Value = serde_json::from_str(sample).unwrap();
+        let mut event: Value = serde_json::from_str(sample).unwrap();
         event["headers"] = json!({ "X-API-Key": "good", "Accept": "a/b" });
         event["multiValueHeaders"] = json!({ "X-API-Key": ["bad", "good"] });
         let mut request: LambdaRequest = serde_json::from_value(event).unwrap();

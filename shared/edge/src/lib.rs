@@ -6,6 +6,7 @@ pub mod config;
 mod endpoints;
 pub mod http;
 pub mod invocation;
+pub mod live_secrets;
 pub mod query;
 pub mod schedule;
 pub mod sqs;

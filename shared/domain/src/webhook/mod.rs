@@ -5,9 +5,14 @@ mod delivery;
 mod event;
 mod idempotency;
 mod quickbooks;
+mod reading;
 mod receive;
+mod refusals;
+mod request;
 pub mod signature;
 mod subscription;
+mod xero;
+mod zoho;
 
 pub use address::{AddressKeys, FoundAddress, WebhookAddress};
 pub use delivery::{
@@ -19,5 +24,6 @@ pub use event::{
     WebhookEvent,
 };
 pub use idempotency::{Begin, COMPLETED_LIFE, DELIVERY_LIFE, IN_PROGRESS_LIFE, IdempotencyStore};
-pub use receive::{Accepted, MAX_BODY_BYTES, ReceiveError, WebhookReceiver};
+pub use receive::{Accepted, MAX_EVENTS, ReceiveError, WebhookReceiver, WebhookSecrets};
+pub use request::{MAX_BODY_BYTES, SentTo, Verified, WebhookRequest};
 pub use subscription::{HEARD_NOTED, SILENCE, SILENCE_REPORTED, Subscription, Subscriptions};

@@ -1,218 +1,104 @@
 //! Intuit's payloads: `CloudEvents`, an array whose elements may span several companies, and the older form, an object
 //! that Intuit still replays.
 //!
-//! Each element is read by itself: one that is not understood is counted and does not spoil the events of others.
+//! Each element is read by itself: one that is not understood is counted and does not spoil the events of others. A merge
+//! tells of two objects: the one that stays, and the one that is no more.
 
-use jiff::{Timestamp, fmt::strtime};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Operation, WebhookEvent};
+use super::{
+    Operation, WebhookEvent,
+    reading::{Members, Parsed, Unread, elements, entity, instant, is_object, key, operation},
+};
+use crate::id::RecordId;
 
-/// One `CloudEvents` element, with the attributes that are used; others are tolerated.
-#[derive(Deserialize)]
-struct CloudEvent {
-    id: String,
-    source: String,
-    r#type: String,
-    #[serde(default)]
-    time: Option<String>,
-    intuitentityid: String,
-    intuitaccountid: String,
+/// What a body says.
+pub(super) fn parse(body: &[u8]) -> Result<Parsed, Unread> {
+    if is_object(body) { legacy(body) } else { cloud_events(body) }
 }
 
-#[derive(Deserialize)]
-struct Legacy<'a> {
-    #[serde(borrow, rename = "eventNotifications")]
-    notifications: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Notification<'a> {
-    realm_id: String,
-    #[serde(borrow)]
-    data_change_event: DataChange<'a>,
-}
-
-#[derive(Deserialize)]
-struct DataChange<'a> {
-    #[serde(borrow)]
-    entities: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Change {
-    name: String,
-    id: String,
-    operation: String,
-    last_updated: String,
-}
-
-/// The events of a body, and how many elements were not understood.
-pub(super) fn parse(body: &[u8]) -> Result<(Vec<WebhookEvent>, usize), serde_json::Error> {
-    let is_object = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-    let found = if is_object { legacy(body)? } else { cloud_events(body)? };
-    let count = found.len();
-    let events: Vec<_> = found.into_iter().flatten().collect();
-    let unknown = count - events.len();
-    Ok((events, unknown))
-}
-
-fn cloud_events(body: &[u8]) -> Result<Vec<Option<WebhookEvent>>, serde_json::Error> {
-    let elements: Vec<&RawValue> = serde_json::from_slice(body)?;
-    Ok(elements.into_iter().map(|element| cloud_event(&serde_json::from_str(element.get()).ok()?)).collect())
-}
-
-fn cloud_event(element: &CloudEvent) -> Option<WebhookEvent> {
-    let (entity, operation) = element.r#type.strip_prefix("qbo.")?.strip_suffix(".v1")?.split_once('.')?;
-    Some(WebhookEvent {
-        // CloudEvents are unique by source and id.
-        key: key(&[&element.source, &element.id])?,
-        provider_company_id: element.intuitaccountid.parse().ok()?,
-        connection_id: None,
-        entity: entity.to_owned(),
-        id: element.intuitentityid.parse().ok()?,
-        operation: operation_of(operation)?,
-        occurred_at: element.time.as_deref().and_then(instant),
-    })
-}
-
-fn legacy(body: &[u8]) -> Result<Vec<Option<WebhookEvent>>, serde_json::Error> {
-    let Legacy { notifications } = serde_json::from_slice(body)?;
-    let mut found = Vec::new();
-    for notification in notifications {
-        match serde_json::from_str::<Notification<'_>>(notification.get()) {
-            Ok(Notification { realm_id, data_change_event }) => {
-                let change = |raw: &RawValue| legacy_event(&realm_id, &serde_json::from_str(raw.get()).ok()?);
-                found.extend(data_change_event.entities.into_iter().map(change));
-            }
-            Err(_) => found.push(None),
-        }
+fn cloud_events(body: &[u8]) -> Result<Parsed, Unread> {
+    let mut parsed = Parsed::default();
+    for element in elements(body)? {
+        parsed.add(Members::of(element).as_ref().and_then(cloud_event));
     }
-    Ok(found)
+    Ok(parsed)
 }
 
-fn legacy_event(realm: &str, change: &Change) -> Option<WebhookEvent> {
-    let Change { name, id, operation, last_updated } = change;
-    Some(WebhookEvent {
-        // There is no event id: the same change of the same object at the same time is the same event.
-        key: key(&[realm, name, id, operation, last_updated])?,
+fn cloud_event(element: &Members<'_>) -> Option<Vec<WebhookEvent>> {
+    let [id, source, kind, object, realm] = ["id", "source", "type", "intuitentityid", "intuitaccountid"]
+        .map(|name| element.text(name).filter(|text| !text.is_empty()));
+    let (id, source, kind, realm) = (id?, source?, kind?, realm?);
+    let time = element.text("time");
+    let (word, what) = kind.strip_prefix("qbo.")?.strip_suffix(".v1")?.split_once('.')?;
+    // CloudEvents are unique by source and id; what the event says is part of the key as well, so that an id that Intuit
+    // gives twice hides no change.
+    let parts = [&source, &id, &kind, &realm, object.as_ref()?, time.as_deref().unwrap_or_default()];
+    let event = WebhookEvent {
+        key: key(&parts.map(str::as_bytes)),
         provider_company_id: realm.parse().ok()?,
         connection_id: None,
-        entity: name.to_ascii_lowercase(),
+        entity: entity(word)?,
+        id: object.as_ref()?.parse().ok()?,
+        operation: operation(what)?,
+        occurred_at: time.as_deref().and_then(instant),
+    };
+    let lost = element.raw("data").and_then(Members::of).and_then(|data| data.id("deletedid"));
+    Some(with_lost(event, lost))
+}
+
+fn legacy(body: &[u8]) -> Result<Parsed, Unread> {
+    let mut parsed = Parsed::default();
+    for notification in Members::read(body)?.elements("eventnotifications")? {
+        match changes(notification) {
+            Some((realm, changes)) => {
+                for change in changes {
+                    parsed.add(Members::of(change).as_ref().and_then(|change| legacy_event(&realm, change)));
+                }
+            }
+            None => parsed.unknown += 1,
+        }
+    }
+    Ok(parsed)
+}
+
+/// The company of a notification, and its changes.
+fn changes(notification: &RawValue) -> Option<(String, Vec<&RawValue>)> {
+    let notification = Members::of(notification)?;
+    let changes = Members::of(notification.raw("datachangeevent")?)?.elements("entities").ok()?;
+    Some((notification.id("realmid")?, changes))
+}
+
+fn legacy_event(realm: &str, change: &Members<'_>) -> Option<Vec<WebhookEvent>> {
+    let [name, id, what, time] = ["name", "id", "operation", "lastupdated"].map(|name| change.id(name));
+    let (name, id, what, time) = (name?, id?, what?, time?);
+    let event = WebhookEvent {
+        // There is no event id: the same change of the same object at the same time is the same event.
+        key: key(&[realm, &name, &id, &what, &time].map(str::as_bytes)),
+        provider_company_id: realm.parse().ok()?,
+        connection_id: None,
+        entity: entity(&name)?,
         id: id.parse().ok()?,
-        operation: operation_of(&operation.to_ascii_lowercase())?,
-        occurred_at: instant(last_updated),
-    })
+        operation: operation(&what)?,
+        occurred_at: instant(&time),
+    };
+    Some(with_lost(event, change.id("deletedid")))
 }
 
-fn operation_of(word: &str) -> Option<Operation> {
-    Some(match word {
-        "created" | "create" => Operation::Created,
-        "updated" | "update" | "emailed" | "void" | "voided" => Operation::Updated,
-        "deleted" | "delete" => Operation::Deleted,
-        "merged" | "merge" => Operation::Merged,
-        _ => return None,
-    })
-}
-
-/// RFC 3339, or the older form whose offset has no colon.
-fn instant(text: &str) -> Option<Timestamp> {
-    let without_colon = || strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", text).ok()?.to_timestamp().ok();
-    text.parse().ok().or_else(without_colon)
-}
-
-/// The parts of a key, each checked for length so that the key is bounded.
-fn key(parts: &[&str]) -> Option<String> {
-    const MAX: usize = 256;
-    let fit = parts.iter().all(|part| !part.is_empty() && part.len() <= MAX);
-    fit.then(|| parts.join("#"))
+/// An event, and with a merge a second one about the object that was merged into the first's.
+fn with_lost(event: WebhookEvent, lost: Option<String>) -> Vec<WebhookEvent> {
+    let lost: Option<RecordId> = lost
+        .filter(|_| event.operation == Operation::Merged)
+        .and_then(|id| id.parse().ok())
+        .filter(|id| *id != event.id);
+    let lost = lost.map(|id| WebhookEvent {
+        key: key(&[event.key.as_bytes(), b"lost", id.as_str().as_bytes()]),
+        id,
+        operation: Operation::Deleted,
+        ..event.clone()
+    });
+    std::iter::once(event).chain(lost).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn one(kind: &str) -> String {
-        format!(
-            r#"[{{"specversion":"1.0","id":"e1","source":"intuit.x","type":"{kind}","time":"2025-09-10T21:31:25.179851517Z","intuitentityid":"1234","intuitaccountid":"310687","data":{{}}}}]"#
-        )
-    }
-
-    fn both(one: &str, other: &str) -> String {
-        format!("{},{}", one.trim_end_matches(']'), other.trim_start_matches('['))
-    }
-
-    #[test]
-    fn intuits_example_is_read_whole() {
-        let (events, unknown) = parse(one("qbo.account.created.v1").as_bytes()).unwrap();
-
-        assert_eq!(unknown, 0);
-        insta::assert_json_snapshot!(events, @r#"
-        [
-          {
-            "key": "intuit.x#e1",
-            "providerCompanyId": "310687",
-            "entity": "account",
-            "id": "1234",
-            "operation": "created",
-            "occurredAt": "2025-09-10T21:31:25.179851517Z"
-          }
-        ]
-        "#);
-    }
-
-    #[test]
-    fn the_older_form_is_read_with_its_offset_without_a_colon() {
-        let body = r#"{"eventNotifications":[{"realmId":"1185883450","dataChangeEvent":{"entities":[{"name":"Invoice","id":"1","operation":"Void","lastUpdated":"2015-10-05T14:42:19-0700"},{"name":"Invoice"}]}},{}]}"#;
-
-        let (events, unknown) = parse(body.as_bytes()).unwrap();
-
-        assert_eq!(unknown, 2);
-        insta::assert_json_snapshot!(events, @r#"
-        [
-          {
-            "key": "1185883450#Invoice#1#Void#2015-10-05T14:42:19-0700",
-            "providerCompanyId": "1185883450",
-            "entity": "invoice",
-            "id": "1",
-            "operation": "updated",
-            "occurredAt": "2015-10-05T21:42:19Z"
-          }
-        ]
-        "#);
-    }
-
-    #[test]
-    fn void_and_its_other_spelling_and_emailed_are_updates() {
-        for operation in ["void", "voided", "emailed", "updated"] {
-            let (events, _) = parse(one(&format!("qbo.invoice.{operation}.v1")).as_bytes()).unwrap();
-            assert_eq!(events[0].operation, Operation::Updated, "{operation}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_understood_is_counted_and_does_not_spoil_the_rest() {
-        let known = one("qbo.invoice.updated.v1");
-        let without_entity =
-            r#"[{"id":"e2","source":"s","type":"qbo.invoice.updated.v1","intuitaccountid":"1"}]"#;
-        for other in [&one("qbo.invoice.petted.v1"), without_entity, "[null]", "[7]", r#"[{"id":1}]"#] {
-            let (events, unknown) = parse(both(&known, other).as_bytes()).unwrap();
-
-            assert_eq!((events.len(), unknown), (1, 1), "{other}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_body_makes_the_parser_panic(body in any::<Vec<u8>>()) {
-            if let Ok((events, _)) = parse(&body) {
-                prop_assert!(events.len() <= body.len());
-            }
-        }
-    }
-}
+mod tests;

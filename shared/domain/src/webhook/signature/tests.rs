@@ -4,9 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Verifies base64, as Intuit and Xero sign.
+fn verify_base64(body: &[u8], presented: &str, secrets: &[WebhookSecret]) -> Result<(), SignatureMismatch> {
+    verify(body, (presented, Encoding::Base64), secrets)
+}
+
 /// Published with Intuit's SDK tests (I-1 Java, I-2 .NET), by Xero in real traffic (X-1), and computed for the
-/// CloudEvents example of Intuit's announcement.
-const VECTORS: [(&str, &str, &str); 4] = [
+/// CloudEvents example of Intuit's announcement and for a credit note as Xero's specification shows it.
+const VECTORS: [(&str, &str, &str); 5] = [
     (
         "b5771f19b12ddb4bcdb9f08bdc50bc63878a",
         r#"{"eventNotifications":[{"realmId":"1185883450","dataChangeEvent":{"entities":[{"name":"Customer","id":"1","operation":"Create","lastUpdated":"2015-10-05T14:42:19-0700"}]}}]}"#,
@@ -27,7 +32,28 @@ const VECTORS: [(&str, &str, &str); 4] = [
         r#"[{"specversion":"1.0","id":"88cd52aa-33b6-4351-9aa4-47572edbd068","source":"intuit.dsnBgbseACLLRZNxo2dfc4evmEJdxde58xeeYcZliOU=","type":"qbo.account.created.v1","datacontenttype":"application/json","time":"2025-09-10T21:31:25.179851517Z","intuitentityid":"1234","intuitaccountid":"310687","data":{}}]"#,
         "uY2fPgCCdvdwPY2dNzWdXlhQCr5DqNwKJlUcQOJ0jFA=",
     ),
+    (
+        "LR+QgKlbRciIPYpi65tTKLaZ3FzLLofCNEQWrRXqWXJeDFrfexzfVI9SmnVuCWDJ4jnjHB9ECtOyxZSofRxwWw==",
+        r#"{"events":[{"resourceUrl":"https://api.xero.com/api.xro/2.0/CreditNotes/55d84274-a3da-4829-a7c0-0cab601b95cc","resourceId":"55d84274-a3da-4829-a7c0-0cab601b95cc","tenantId":"aef86862-2015-4b6b-88bc-d89032cecc50","tenantType":"ORGANISATION","eventCategory":"CREDITNOTE","eventType":"CREATE","eventDateUtc":"2025-12-02T00:44:09.923","data":{"Type":"ACCPAYCREDIT","Status":"DRAFT"}}],"firstEventSequence":76,"lastEventSequence":76,"entropy":"FXNGWLCCGVANWHKILRUB"}"#,
+        "DR14f1II8+jfFQdTFrGDsWmuCUGnRx04EHfsjZTiiMw=",
+    ),
 ];
+
+/// What Zoho signs, computed with the key `zohotestsecret12`: the query, a body that is no form, and the digest. The first
+/// text is the example of Zoho's own documentation.
+const ZOHO_VECTORS: [(&str, &str, &str); 2] = [
+    (
+        "subscription_id=90343&name=basic",
+        r#"{"created_date":"2019-03-06","event_id":"5675"}"#,
+        "da4f031c03e86c56ebd4e1af22ce0c72da0c5e743ca01c493e97e402c5888918",
+    ),
+    (
+        "",
+        r#"{"invoice":{"invoice_id":"460000000028144","status":"sent","last_modified_time":"2026-06-09T17:12:00-0400"}}"#,
+        "8385ddcd344d40cd2977f79cbd96f697c74595ff2efcbc37f0f78476a0aff43c",
+    ),
+];
+const ZOHO_KEY: &str = "zohotestsecret12";
 
 #[test]
 fn every_published_vector_is_accepted() {
@@ -38,6 +64,47 @@ fn every_published_vector_is_accepted() {
             "{body}"
         );
     }
+}
+
+#[test]
+fn zohos_vectors_are_accepted_in_either_case_of_hexadecimal_and_in_base64_where_that_is_agreed() {
+    let secrets = [WebhookSecret::new(ZOHO_KEY)];
+    for (query, body, digest) in ZOHO_VECTORS {
+        let text = zoho_text(form_fields(query.as_bytes()), body.as_bytes());
+        let base64 = STANDARD.encode(hex::decode(digest).unwrap());
+
+        for hexadecimal in [digest.to_owned(), digest.to_uppercase()] {
+            assert_eq!(verify(&text, (&hexadecimal, Encoding::Hex), &secrets), Ok(()), "{query}");
+            assert_eq!(verify(&text, (&hexadecimal, Encoding::Base64), &secrets), Err(SignatureMismatch));
+        }
+        assert_eq!(verify(&text, (&base64, Encoding::Base64), &secrets), Ok(()), "{query}");
+        assert_eq!(verify(&text, (&base64, Encoding::Hex), &secrets), Err(SignatureMismatch));
+    }
+}
+
+#[test]
+fn what_zoho_signs_is_sorted_by_name_and_has_nothing_between() {
+    for (form, text) in [
+        ("subscription_id=90343&name=basic", "namebasicsubscription_id90343"),
+        // The order of values of one name is kept.
+        ("b=2&a=z&b=1&a=y", "azayb2b1"),
+        ("empty=&bare&x=1", "bareemptyx1"),
+        ("&&a=b=c&", "ab=c"),
+        ("a=one+two%20three%2B", "aone two three+"),
+        ("a=%zz%4&b=%", "a%zz%4b%"),
+        ("", ""),
+    ] {
+        assert_eq!(zoho_text(form_fields(form.as_bytes()), b""), text.as_bytes(), "{form}");
+    }
+    assert_eq!(zoho_text(form_fields(b"a=%ff%00"), b"\xfe"), b"a\xff\0\xfe", "bytes that are no text");
+}
+
+#[test]
+fn letters_that_move_between_a_name_and_its_value_do_not_change_what_zoho_signs() {
+    // This is why nothing that matters is taken from parameters.
+    let text = |form: &str| zoho_text(form_fields(form.as_bytes()), b"{}");
+
+    assert_eq!(text("name=basic"), text("namebas=ic"));
 }
 
 /// RFC 4231, sections 4.2 to 4.8: key, data and HMAC-SHA-256 in hex; of case 5 the standard gives the first 128 bits.
@@ -149,6 +216,36 @@ proptest! {
             let presented = STANDARD.encode(&digest);
             prop_assert_eq!(verify_base64(&body, &presented, &[WebhookSecret::new(secret)]), Err(SignatureMismatch));
         }
+    }
+
+    #[test]
+    fn one_flipped_bit_anywhere_in_zohos_is_refused(vector in 0..ZOHO_VECTORS.len(), part in 0..4_usize, at in any::<prop::sample::Index>(), bit in 0..8_u32) {
+        let (query, body, digest) = ZOHO_VECTORS[vector];
+        let mut fields = form_fields(query.as_bytes());
+        let (mut secret, mut body) = (ZOHO_KEY.as_bytes().to_vec(), body.as_bytes().to_vec());
+        let mut digest = hex::decode(digest).unwrap();
+        let changed = match (part, fields.first_mut()) {
+            (0, _) => &mut secret,
+            (1, _) => &mut body,
+            (2, Some((_, value))) => value,
+            _ => &mut digest,
+        };
+        let at = at.index(changed.len());
+        changed[at] ^= 1_u8 << bit;
+        if let Ok(secret) = String::from_utf8(secret) {
+            let presented = hex::encode(digest);
+            let text = zoho_text(fields, &body);
+            prop_assert_eq!(verify(&text, (&presented, Encoding::Hex), &[WebhookSecret::new(secret)]), Err(SignatureMismatch));
+        }
+    }
+
+    #[test]
+    fn a_form_is_read_as_the_standard_of_the_web_reads_it(form in "[a-z%+=&0-9é]{0,40}") {
+        let ours: Vec<_> = form_fields(form.as_bytes())
+            .into_iter()
+            .map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), String::from_utf8_lossy(&value).into_owned()))
+            .collect();
+        prop_assert_eq!(ours, url::form_urlencoded::parse(form.as_bytes()).into_owned().collect::<Vec<_>>());
     }
 
     #[test]
