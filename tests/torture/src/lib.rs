@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod table;
 mod traffic;
+pub mod webhooks;
 mod worker;
 mod world;
 

@@ -76,11 +76,11 @@ impl Reached {
     }
 
     fn of_object(error: LedgerError) -> Self {
-        let is_away = matches!(error, LedgerError::Unavailable(_));
+        let is_object = matches!(error, LedgerError::Unavailable(_));
         match Self::because(&RunError::Ledger(error)) {
             // Forbidden by itself, it is not the company that is gone.
             Self::Gone => Self::Refused(ErrorCode::ProviderApiError.name()),
-            Self::Untouched(wait) => Self::Untouched(Wait { alone: is_away, ..wait }),
+            Self::Untouched(wait) => Self::Untouched(Wait { is_object, ..wait }),
             reached => reached,
         }
     }
@@ -213,12 +213,9 @@ impl Bringing<'_> {
             done += 1;
             again += u64::from(wanted.again);
         }
-        if done == 0 {
-            // Nobody of the company could be read: it is not the object that fails.
-            for reached in reached.values_mut() {
-                if let Reached::Untouched(wait) = reached {
-                    wait.alone = false;
-                }
+        for reached in reached.values_mut() {
+            if let Reached::Untouched(wait) = reached {
+                wait.is_alone = done > 0;
             }
         }
         let records = changed.max(again);

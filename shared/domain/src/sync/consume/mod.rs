@@ -96,7 +96,8 @@ impl EventConsumer {
     /// their order, what became of it.
     pub async fn consume(&self, messages: &[Incoming], deadline: Timestamp) -> Vec<Consumed> {
         let companies = by_company(messages);
-        let work = companies.into_iter().map(|(company, items)| self.company(company, items, deadline));
+        let work: Vec<_> =
+            companies.into_iter().map(|(company, items)| self.company(company, items, deadline)).collect();
         let worked: Vec<_> = stream::iter(work).buffer_unordered(COMPANIES_AT_ONCE).collect().await;
         let mut outcomes: HashMap<Slot, Outcome> = worked.into_iter().flatten().collect();
         let closing = messages.iter().enumerate().map(|(place, incoming)| {

@@ -64,15 +64,19 @@ pub(super) struct Wait {
     pub(super) reason: &'static str,
     /// After this time; without one it waits longer each time.
     pub(super) after: Option<Duration>,
-    /// Whether others of the company had their effect.
-    pub(super) alone: bool,
+    /// Whether it is this object that fails, by what the ledger says.
+    pub(super) is_object: bool,
+    /// Whether others of its company had their effect meanwhile.
+    pub(super) is_alone: bool,
 }
 
 impl Wait {
     /// No time is left to begin.
-    pub(super) const NO_TIME: Self = Self { reason: "no_time", after: Some(SOON), alone: false };
+    pub(super) const NO_TIME: Self =
+        Self { reason: "no_time", after: Some(SOON), is_object: false, is_alone: false };
     /// Another worker is at it.
-    pub(super) const IN_PROGRESS: Self = Self { reason: "in_progress", after: None, alone: false };
+    pub(super) const IN_PROGRESS: Self =
+        Self { reason: "in_progress", after: None, is_object: false, is_alone: false };
 
     /// For the whole company.
     pub(super) fn because(error: &RunError) -> Self {
@@ -80,13 +84,13 @@ impl Wait {
             RunError::Ledger(LedgerError::Throttled { retry_after }) => *retry_after,
             _ => None,
         };
-        Self { reason: error.code().name(), after, alone: false }
+        Self { reason: error.code().name(), after, is_object: false, is_alone: false }
     }
 
     /// What may be half done stays in progress, so that whoever has it next does and announces all of it.
     pub(super) fn half_done() -> Self {
         let after = Some(IN_PROGRESS_LIFE);
-        Self { reason: ErrorCode::StorageUnavailable.name(), after, alone: false }
+        Self { reason: ErrorCode::StorageUnavailable.name(), after, is_object: false, is_alone: false }
     }
 }
 
@@ -103,8 +107,10 @@ impl Verdict {
         let Incoming { message, receives } = incoming;
         let mut tally = Tally { unknown_type: message.unknown, ..Tally::default() };
         let (mut failed, mut waits) = (None, Vec::new());
+        let beside = outcomes.contains(&Some(Outcome::Applied));
         for (event, outcome) in message.events.iter().zip(outcomes) {
-            match given_up(outcome.unwrap_or(Outcome::Waiting(Wait::IN_PROGRESS)), *receives, &event.entity) {
+            let outcome = outcome.unwrap_or(Outcome::Waiting(Wait::IN_PROGRESS));
+            match given_up(outcome, (*receives, beside), &event.entity) {
                 Outcome::Applied => tally.applied += 1,
                 Outcome::Duplicate => tally.duplicate += 1,
                 Outcome::Stale => tally.stale += 1,
@@ -136,10 +142,15 @@ impl Verdict {
     }
 }
 
-/// An event that waited often enough has failed.
-fn given_up(outcome: Outcome, receives: u32, entity: &str) -> Outcome {
+/// An event that waited often enough has failed; sooner where it is about an object that fails while others, `beside` it in
+/// its message or in its company, had their effect.
+fn given_up(outcome: Outcome, (receives, beside): (u32, bool), entity: &str) -> Outcome {
+    let is_over = |wait: &Wait| {
+        let is_alone = wait.is_object && (wait.is_alone || beside);
+        receives >= if is_alone { OBJECT_RECEIVES } else { LAST_RECEIVE }
+    };
     match outcome {
-        Outcome::Waiting(wait) if receives >= LAST_RECEIVE || (wait.alone && receives >= OBJECT_RECEIVES) => {
+        Outcome::Waiting(wait) if is_over(&wait) => {
             Outcome::Failed { reason: wait.reason, entity: entity.to_owned() }
         }
         outcome => outcome,
