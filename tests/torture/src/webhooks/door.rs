@@ -67,7 +67,8 @@ impl OnTheWire {
 /// What a door answers.
 #[derive(Debug)]
 enum Answer {
-    Accepted(DeliveryId),
+    /// With the delivery, unless nothing of it was understood.
+    Accepted(Option<DeliveryId>),
     Refused,
     Unavailable,
 }
@@ -80,7 +81,7 @@ pub(super) async fn bring(shop: &Arc<Shop>, wire: &OnTheWire) -> bool {
         shop.told().attempts += 1;
         match knock(shop, wire.clone()).await {
             Some(Answer::Accepted(delivery)) => {
-                shop.told().accepted.insert(delivery);
+                shop.told().accepted.extend(delivery);
                 return true;
             }
             Some(Answer::Refused) => return false,
@@ -120,7 +121,7 @@ async fn open(caller: Arc<Caller>, wire: &OnTheWire) -> Answer {
     let correlation = "corr_1".parse().unwrap();
     let signature = wire.signature.as_deref();
     match receiver.receive(Provider::QuickBooks, &wire.body, signature, &correlation).await {
-        Ok(accepted) => Answer::Accepted(accepted.delivery),
+        Ok(accepted) => Answer::Accepted(Some(accepted.delivery).filter(|_| accepted.events > 0)),
         Err(ReceiveError::Queue(_)) => Answer::Unavailable,
         Err(_) => Answer::Refused,
     }

@@ -254,7 +254,9 @@ impl EventQueue for Caller {
     async fn send(&self, messages: &[EventMessage]) -> Result<(), StoreError> {
         let shop = &self.shop;
         self.call((Service::Queue, "send"), || {
-            messages.iter().for_each(|message| shop.queue.put(shop, message));
+            for message in messages {
+                shop.queue.put(shop, message);
+            }
             Ok(())
         })
         .await

@@ -90,7 +90,9 @@ impl Queue {
             }
         }
         if shop.has_flaw(WebhookFlaw::AtMostOnce) {
-            batch.iter().for_each(|received| remove(lines, received));
+            for received in &batch {
+                remove(lines, received);
+            }
         }
         lines.retain(|_, messages| !messages.is_empty());
         batch

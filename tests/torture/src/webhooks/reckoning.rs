@@ -180,7 +180,6 @@ fn deliveries(shop: &Shop) -> Vec<String> {
         let found = shop.log.find(id).now_or_never().unwrap().unwrap();
         found.is_some_and(|delivery| delivery.status() != DeliveryStatus::Enqueued)
     };
-    // One with nothing that is understood leaves no message.
     let lost = told.accepted.iter().filter(|id| !ended(id));
     lost.map(|id| format!("delivery {id} has not come to an end")).collect()
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use domain::refresh::policy::earlier;
 
 use super::{
-    books::{Object, POISON},
+    books::POISON,
     door::{OnTheWire, bring},
     shop::{Expected, RELEASED, Shop, realm},
 };
@@ -127,7 +127,7 @@ fn change(shop: &Shop, realm: &str, word: &'static str) -> String {
     let objects = all.get_mut(realm).unwrap();
     let id = format!("{}", shop.chance.below(OBJECTS));
     let deletes = shop.chance.below(400) == 0;
-    let object = objects.entry((word, id.clone())).or_insert_with(Object::default);
+    let object = objects.entry((word, id.clone())).or_default();
     object.is_told = true;
     // One event in ten tells of nothing that is new.
     if !object.is_deleted && (object.version == 0 || shop.chance.below(10) > 0) {

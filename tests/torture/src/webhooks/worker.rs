@@ -11,7 +11,7 @@ use std::{
 
 use domain::{
     provider::Provider,
-    refresh::policy::later,
+    refresh::policy::{earlier, later},
     sync::{DEFAULT_MAX_AGE, EventConsumer, Heard, Ledger},
 };
 
@@ -86,7 +86,7 @@ async fn consume(shop: &Arc<Shop>, process: ProcessId, batch: Vec<Received>) {
         max_age: DEFAULT_MAX_AGE,
         heard: Heard::default(),
     };
-    let deadline = later(shop.now(), FUNCTION_LIFE - CLOSING_TIME);
+    let deadline = earlier(later(shop.now(), FUNCTION_LIFE), CLOSING_TIME);
     let incoming: Vec<_> = batch.iter().map(|received| received.incoming.clone()).collect();
     let ended = consumer.consume(&incoming, deadline).await;
     for (received, consumed) in batch.iter().zip(ended) {
