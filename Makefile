@@ -16,7 +16,7 @@ demo: ## `up`, then connects and refreshes books on each provider, syncs one and
 test: ## Runs every test on a stack of its own; ARGS="..." goes to cargo nextest
 	@$(STACK) test $(ARGS)
 
-torture: ## Runs the refresh engine through a million refreshes in a world where everything fails; ARGS="--seed 7"
+torture: ## Runs a million refreshes and 200,000 webhooks in a world where everything fails; ARGS="--seed 7"
 	cargo run --locked --profile torture --package torture -- $(ARGS)
 
 bench: ## Counts what a refresh, a sweep and a token cost, and prints the tables; some minutes

@@ -1,8 +1,11 @@
 //! Books in memory, which change and fail when told to.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -10,6 +13,8 @@ use domain::{
     id::RecordId,
     sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
 };
+
+use tests::sample;
 
 /// Objects on a page; small, so that few objects make many pages.
 pub(crate) const PAGE: usize = 10;
@@ -22,6 +27,10 @@ pub(crate) struct InMemoryLedger {
     meanwhile: Mutex<Option<Record>>,
     pages: AtomicUsize,
     fetches: AtomicUsize,
+    /// What each fetch asked for.
+    asked: Mutex<Vec<(String, Vec<String>)>>,
+    /// Objects that cannot be had, though others can.
+    broken: Mutex<HashMap<String, fn() -> LedgerError>>,
     /// Kinds of objects whose scope nobody was granted.
     closed: Mutex<Vec<Entity>>,
 }
@@ -30,8 +39,13 @@ impl InMemoryLedger {
     /// Puts an object into the books, or a new version in place of the old.
     pub(crate) fn put(&self, record: Record) {
         let mut objects = self.objects.lock().unwrap();
-        objects.retain(|object| object.id != record.id);
+        objects.retain(|object| (object.entity, &object.id) != (record.entity, &record.id));
         objects.push(record);
+    }
+
+    /// Puts an invoice of version 1 into the books for each of these ids.
+    pub(crate) fn fill(&self, ids: &[&str]) {
+        ids.iter().for_each(|id| self.put(sample::invoice(id, sample::at(-10), 1)));
     }
 
     pub(crate) fn remove(&self, id: &str) {
@@ -61,6 +75,21 @@ impl InMemoryLedger {
         self.fetches.load(Ordering::SeqCst)
     }
 
+    /// What each fetch asked for so far: a word and ids.
+    pub(crate) fn asked(&self) -> Vec<(String, Vec<String>)> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// From now on this object alone cannot be had.
+    pub(crate) fn break_object(&self, id: &str, error: fn() -> LedgerError) {
+        self.broken.lock().unwrap().insert(id.to_owned(), error);
+    }
+
+    /// From now on every object can be had.
+    pub(crate) fn mend(&self) {
+        self.broken.lock().unwrap().clear();
+    }
+
     fn fault(&self) -> Result<(), LedgerError> {
         self.faults.lock().unwrap().pop().map_or(Ok(()), Err)
     }
@@ -84,15 +113,20 @@ impl Ledger for InMemoryLedger {
         Ok(LedgerPage { more: records.len() == PAGE, records, newest, ..LedgerPage::default() })
     }
 
-    async fn fetch(&self, _: LedgerCall<'_>, _: &str, ids: &[RecordId]) -> Result<Fetched, LedgerError> {
+    async fn fetch(&self, _: LedgerCall<'_>, word: &str, ids: &[RecordId]) -> Result<Fetched, LedgerError> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
+        self.asked.lock().unwrap().push((word.to_owned(), ids.iter().map(ToString::to_string).collect()));
         self.fault()?;
-        let objects = self.objects.lock().unwrap();
+        let (objects, broken) = (self.objects.lock().unwrap(), self.broken.lock().unwrap());
         let mut fetched = Fetched::default();
         for id in ids {
-            match objects.iter().find(|object| object.id == *id) {
-                Some(object) => fetched.records.push(object.clone()),
-                None => fetched.missing.push(id.clone()),
+            let is_asked =
+                |object: &&Record| object.id == *id && self.entities(word).contains(&object.entity);
+            let found: Vec<_> = objects.iter().filter(is_asked).cloned().collect();
+            match broken.get(id.as_str()) {
+                Some(error) => fetched.failed.push((id.clone(), error())),
+                None if found.is_empty() => fetched.missing.push(id.clone()),
+                None => fetched.records.extend(found),
             }
         }
         Ok(fetched)
@@ -103,6 +137,10 @@ impl Ledger for InMemoryLedger {
     }
 
     fn entities(&self, word: &str) -> &'static [Entity] {
-        if word == "invoice" { &[Entity::Invoices] } else { &[] }
+        match word {
+            "invoice" => &[Entity::Invoices],
+            "contact" => &[Entity::Customers, Entity::Vendors],
+            _ => &[],
+        }
     }
 }

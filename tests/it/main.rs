@@ -12,6 +12,7 @@ mod companies;
 mod connect;
 mod connect_sessions;
 mod consistency;
+mod consume;
 mod contracts;
 mod deliveries;
 mod disconnect;

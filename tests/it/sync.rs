@@ -1,4 +1,4 @@
-//! Jobs and webhook events, against books that change and fail.
+//! Jobs, against books that change and fail.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -9,14 +9,12 @@ use domain::{
     provider::Provider,
     refresh::policy::later,
     sync::{
-        Entity, EventConsumer, Lane, LaneMessage, Ledger, LedgerError, RecordPlace, RecordStore as _,
-        RunError, RunOutcome, SilenceWatch, SyncJob, SyncMode, SyncRunner,
+        Entity, Lane, LaneMessage, Ledger, LedgerError, RecordPlace, RecordStore as _, RunError, RunOutcome,
+        SilenceWatch, SyncJob, SyncMode, SyncRunner,
     },
-    webhook::{EVENTS_VERSION, EventMessage, Operation, WebhookEvent},
 };
-use jiff::Timestamp;
 use tests::{
-    memory::{InMemoryIdempotency, InMemoryRecords, InMemorySubscriptions},
+    memory::{InMemoryRecords, InMemorySubscriptions},
     sample,
 };
 
@@ -36,7 +34,6 @@ pub(crate) struct Books {
     pub(crate) key: ConnectionKey,
     pub(crate) ledger: Arc<InMemoryLedger>,
     records: Arc<InMemoryRecords>,
-    seen: Arc<InMemoryIdempotency>,
     pub(crate) subscriptions: Arc<InMemorySubscriptions>,
 }
 
@@ -44,14 +41,7 @@ impl Books {
     pub(crate) async fn new() -> Self {
         let world = World::new();
         let key = world.connect(&sample::tenant(), REALM).await;
-        Self {
-            world,
-            key,
-            ledger: Arc::default(),
-            records: Arc::default(),
-            seen: Arc::default(),
-            subscriptions: Arc::default(),
-        }
+        Self { world, key, ledger: Arc::default(), records: Arc::default(), subscriptions: Arc::default() }
     }
 
     fn ledgers(&self) -> HashMap<Provider, Arc<dyn Ledger>> {
@@ -71,18 +61,6 @@ impl Books {
                 bus: self.world.bus.clone(),
                 clock: self.world.clock.clone(),
             },
-            bus: self.world.bus.clone(),
-            clock: self.world.clock.clone(),
-        }
-    }
-
-    fn consumer(&self) -> EventConsumer {
-        EventConsumer {
-            access: Arc::new(self.world.access()),
-            connections: self.world.connections.clone(),
-            ledgers: self.ledgers(),
-            records: self.records.clone(),
-            seen: self.seen.clone(),
             bus: self.world.bus.clone(),
             clock: self.world.clock.clone(),
         }
@@ -223,17 +201,6 @@ async fn of_two_jobs_on_one_company_the_newer_finishes_and_the_older_steps_back(
 }
 
 #[tokio::test]
-async fn events_for_which_no_time_is_left_come_again() {
-    let books = Books::new().await;
-    books.ledger.put(sample::invoice("7", sample::at(-10), 1));
-    let soon = later(books.world.clock.now(), Duration::from_secs(30));
-
-    let consumed = books.consumer().consume(&message(vec![event("e1", "7")]), soon).await;
-
-    assert_eq!((consumed.retry, books.ledger.fetches()), (1, 0));
-}
-
-#[tokio::test]
 async fn an_incremental_run_reads_what_changed_and_little_else() {
     let books = Books::new().await;
     books.fill(95, |number| i64::from(number) * 60);
@@ -262,101 +229,4 @@ async fn a_token_refused_in_the_middle_is_renewed_once_and_not_in_a_loop() {
     let refused = books.run(&books.job(SyncMode::Full), LONG).await;
     assert!(matches!(refused, Err(RunError::Ledger(LedgerError::Unauthorized))));
     assert_eq!(books.world.refreshes(), 2);
-}
-
-fn message(events: Vec<WebhookEvent>) -> EventMessage {
-    EventMessage {
-        v: EVENTS_VERSION,
-        delivery_id: "dlv_1".parse().unwrap(),
-        part: 1,
-        parts: 1,
-        provider: Provider::QuickBooks,
-        received_at: sample::NOW,
-        correlation_id: "corr_1".parse().unwrap(),
-        events,
-        unknown: 0,
-        unreadable: None,
-        refused: vec![],
-    }
-}
-
-fn event(key: &str, id: &str) -> WebhookEvent {
-    WebhookEvent {
-        key: key.to_owned(),
-        provider_company_id: REALM.parse().unwrap(),
-        connection_id: None,
-        entity: "invoice".to_owned(),
-        id: id.parse().unwrap(),
-        operation: Operation::Updated,
-        occurred_at: Some(sample::NOW),
-    }
-}
-
-#[tokio::test]
-async fn an_event_has_its_effect_once_however_often_it_comes() {
-    let books = Books::new().await;
-    books.ledger.put(sample::invoice("7", sample::at(-10), 3));
-    let consumer = books.consumer();
-    let message = message(vec![event("e1", "7"), event("e1", "7")]);
-
-    let first = consumer.consume(&message, Timestamp::MAX).await;
-    let second = consumer.consume(&message, Timestamp::MAX).await;
-
-    assert_eq!((first.applied, first.duplicate, second.duplicate), (1, 1, 2));
-    assert_eq!(books.ledger.fetches(), 1);
-    assert_eq!(books.stored().await, [("7".to_owned(), 3)]);
-}
-
-#[tokio::test]
-async fn events_out_of_order_never_put_old_data_over_new() {
-    let books = Books::new().await;
-    books.ledger.put(sample::invoice("7", sample::at(-5), 4));
-    books.consumer().consume(&message(vec![event("late", "7")]), Timestamp::MAX).await;
-    books.ledger.put(sample::invoice("7", sample::at(-10), 3));
-
-    books.consumer().consume(&message(vec![event("early", "7")]), Timestamp::MAX).await;
-
-    assert_eq!(books.stored().await, [("7".to_owned(), 4)]);
-}
-
-#[tokio::test]
-async fn an_event_that_failed_is_tried_again_and_its_neighbors_are_not() {
-    let books = Books::new().await;
-    books.ledger.put(sample::invoice("7", sample::at(-10), 1));
-    books.ledger.put(sample::invoice("8", sample::at(-10), 1));
-    books.ledger.fail_next(LedgerError::Unavailable("503".into()));
-    let consumer = books.consumer();
-    let message = message(vec![event("e1", "7"), event("e2", "8")]);
-
-    let first = consumer.consume(&message, Timestamp::MAX).await;
-    let second = consumer.consume(&message, Timestamp::MAX).await;
-
-    assert_eq!((first.retry, first.applied), (1, 1));
-    assert_eq!((second.retry, second.applied, second.duplicate), (0, 1, 1));
-}
-
-#[tokio::test]
-async fn what_the_provider_no_longer_has_is_marked_deleted_and_kept() {
-    let books = Books::new().await;
-    books.ledger.put(sample::invoice("7", sample::at(-10), 1));
-    books.consumer().consume(&message(vec![event("e1", "7")]), Timestamp::MAX).await;
-    books.ledger.remove("7");
-
-    books.consumer().consume(&message(vec![event("e2", "7")]), Timestamp::MAX).await;
-
-    let page = books.records.list(&books.place(), Entity::Invoices, 10, None).await.unwrap();
-    assert!(page.records[0].deleted);
-    assert_eq!(page.records[0].total.as_deref(), Some("1234.50"));
-}
-
-#[tokio::test]
-async fn events_of_strangers_and_of_kinds_that_are_not_kept_are_acknowledged_without_a_fetch() {
-    let books = Books::new().await;
-    let stranger = WebhookEvent { provider_company_id: "404".parse().unwrap(), ..event("e1", "7") };
-    let other = WebhookEvent { entity: "budget".to_owned(), ..event("e2", "7") };
-
-    let consumed = books.consumer().consume(&message(vec![stranger, other]), Timestamp::MAX).await;
-
-    assert_eq!((consumed.unknown_company, consumed.ignored, consumed.retry), (1, 1, 0));
-    assert_eq!(books.ledger.fetches(), 0);
 }

@@ -1,8 +1,18 @@
 //! What the `sync` function is told by its environment.
 
-use domain::{refresh::RefreshPolicy, sync::Lane};
+use std::time::Duration;
+
+use domain::{
+    refresh::RefreshPolicy,
+    sync::{DEFAULT_MAX_AGE, Lane},
+};
 use edge::config::{ConfigError, Lookup, Variables};
 use url::Url;
+
+const DAY: Duration = Duration::from_hours(24);
+/// The greatest age of events in days: a completed event is remembered for four days more, and Xero keeps no events that
+/// are older.
+const MAX_AGE_DAYS: u64 = 31;
 
 /// One lane of the sync queue.
 #[derive(Debug)]
@@ -41,6 +51,8 @@ pub struct Config {
     pub refresh_function: String,
     /// `REFRESH_LEAD_SECONDS` and its siblings.
     pub policy: RefreshPolicy,
+    /// `WEBHOOK_MAX_AGE_DAYS`: events that are older when they come are not applied.
+    pub webhook_max_age: Duration,
     /// `QUICKBOOKS_API_BASE_URL`.
     pub quickbooks_api_base_url: Url,
 }
@@ -70,6 +82,9 @@ impl Config {
         let token_key_id = variables.required("TOKEN_KEY_ID");
         let refresh_function = variables.required("REFRESH_FUNCTION");
         let policy = variables.refresh_policy();
+        let default_days = DEFAULT_MAX_AGE.as_secs() / DAY.as_secs();
+        let max_age_days = variables.within("WEBHOOK_MAX_AGE_DAYS", default_days, 1..=MAX_AGE_DAYS);
+        let webhook_max_age = Duration::from_secs(max_age_days * DAY.as_secs());
         variables.finish(api_base_url.map(|quickbooks_api_base_url| Self {
             environment,
             connections_table,
@@ -82,6 +97,7 @@ impl Config {
             token_key_id,
             refresh_function,
             policy,
+            webhook_max_age,
             quickbooks_api_base_url,
         }))
     }

@@ -1,29 +1,24 @@
 //! The `sync` function: consumes webhook events and runs sync jobs.
 
 mod config;
+mod events;
 mod jobs;
 mod wiring;
 
 use std::{sync::Arc, time::Duration};
 
 use aws::SqsSource;
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::{
     clock::Clock,
     refresh::policy::earlier,
-    store::{StoreError, chain},
+    store::StoreError,
     sync::{CatchUp, CatchUpMark, EventConsumer, Lane, SyncRunner},
-    webhook::EventMessage,
 };
-use edge::{
-    schedule::ScheduledEvent,
-    sqs::{self, Handled},
-    telemetry,
-};
+use edge::{schedule::ScheduledEvent, sqs};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tracing::Instrument as _;
 
 pub use config::{Config, LaneQueue};
 pub use wiring::wire;
@@ -104,41 +99,6 @@ async fn on_batch(deps: &Deps, batch: &SqsEvent, deadline: Timestamp) -> SqsBatc
         Some((lane, queue)) => {
             sqs::each(batch, queue, |message| jobs::on_message(deps, message, *lane, deadline)).await
         }
-        None => sqs::each(batch, &deps.events, |message| on_events(deps, message, deadline)).await,
+        None => events::handle(deps, batch, deadline).await,
     }
-}
-
-async fn on_events(deps: &Deps, message: &SqsMessage, deadline: Timestamp) -> Handled {
-    let message = match EventMessage::parse(message.body.as_deref().unwrap_or_default()) {
-        Ok(message) => message,
-        Err(error) => return Handled::DeadLetter(chain(&error)),
-    };
-    // From here on the lines carry the id of the request that brought the events.
-    let span = tracing::info_span!("events", correlationId = %message.correlation_id);
-    consume(deps, &message, deadline).instrument(span).await
-}
-
-async fn consume(deps: &Deps, message: &EventMessage, deadline: Timestamp) -> Handled {
-    let consumed = deps.consumer.consume(message, deadline).await;
-    let provider = message.provider.as_str();
-    for (outcome, count) in [
-        ("applied", consumed.applied),
-        ("duplicate", consumed.duplicate),
-        ("unknown_company", consumed.unknown_company),
-        ("ignored", consumed.ignored),
-        ("retried", consumed.retry),
-    ] {
-        telemetry::count_events(provider, outcome, count);
-    }
-    tracing::info!(
-        provider,
-        deliveryId = %message.delivery_id,
-        applied = consumed.applied,
-        duplicate = consumed.duplicate,
-        unknownCompany = consumed.unknown_company,
-        ignored = consumed.ignored,
-        retry = consumed.retry,
-        "Webhook events consumed"
-    );
-    if consumed.retry > 0 { Handled::Retry { after: None } } else { Handled::Done }
 }

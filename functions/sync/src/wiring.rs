@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use aws::{
-    DynamoConnections, DynamoIdempotency, DynamoRecords, DynamoSubscriptions, EventBridgeBus, KmsDataKeys,
-    LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue, SyncLanes, clients,
+    DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoRecords, DynamoSubscriptions,
+    EventBridgeBus, KmsDataKeys, LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{
     access::AccessTokens,
@@ -14,7 +14,7 @@ use domain::{
     event::EventBus,
     provider::Provider,
     sealing::{CachedDataKeys, TokenSealer},
-    sync::{CatchUp, EventConsumer, Ledger, RecordStore, SilenceWatch, SyncRunner},
+    sync::{CatchUp, EventConsumer, Heard, Ledger, RecordStore, SilenceWatch, SyncRunner},
 };
 use providers::{http, quickbooks::QuickBooksLedger};
 
@@ -49,9 +49,13 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             connections: connections.clone(),
             ledgers: ledgers.clone(),
             records: records.clone(),
-            seen: Arc::new(DynamoIdempotency::new(dynamodb, config.deliveries_table)),
+            seen: Arc::new(DynamoIdempotency::new(dynamodb.clone(), config.deliveries_table.clone())),
+            log: Arc::new(DynamoDeliveries::new(dynamodb, config.deliveries_table)),
+            subscriptions: subscriptions.clone(),
             bus: bus.clone(),
             clock: clock.clone(),
+            max_age: config.webhook_max_age,
+            heard: Heard::default(),
         },
         runner: SyncRunner {
             access,

@@ -105,10 +105,15 @@ fn letter(message: &SqsMessage) -> Letter<'_> {
     }
 }
 
+/// How often SQS handed the message out, this time included; once where it does not say.
+#[must_use]
+pub fn receives(message: &SqsMessage) -> u32 {
+    message.attributes.get(RECEIVE_COUNT).and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
 /// [`FIRST_WAIT`], grown by [`WAIT_GROWTH`] each time that the message came before.
 fn backoff(message: &SqsMessage) -> Duration {
-    let count = message.attributes.get(RECEIVE_COUNT).and_then(|count| count.parse::<u32>().ok());
-    let times = count.unwrap_or(1).saturating_sub(1);
+    let times = receives(message).saturating_sub(1);
     FIRST_WAIT.saturating_mul(WAIT_GROWTH.saturating_pow(times)).min(MAX_WAIT)
 }
 

@@ -2,15 +2,34 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the story is told on the terminal")]
 
-use std::{process::ExitCode, str::FromStr, thread};
+use std::{
+    process::ExitCode,
+    str::FromStr,
+    thread::{self, JoinHandle},
+};
 
-use crate::{FaultKind, Flaw, Plan, Report, run};
-use clap::{Parser, ValueEnum as _};
+use clap::{Parser, ValueEnum};
+
+use crate::{
+    FaultKind, Flaw, Plan, Report, run,
+    webhooks::{self, WebhookFlaw, WebhookPlan, WebhookReport},
+};
 
 /// Refreshes between two lines of progress.
 const PROGRESS: u64 = 100_000;
+/// Deliveries between two lines of progress.
+const DELIVERIES_PROGRESS: u64 = 20_000;
 
-/// Runs the refresh engine in a modeled world in which everything fails.
+/// What is put into a modeled world.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Model {
+    /// The refresh engine.
+    Refresh,
+    /// Webhooks, from the provider to the records.
+    Webhooks,
+}
+
+/// Runs the refresh engine, and webhooks, in modeled worlds in which everything fails.
 #[derive(Clone, Debug, Parser)]
 struct Arguments {
     /// From which everything follows that is left to chance; further runs take the next ones
@@ -19,6 +38,15 @@ struct Arguments {
     /// How many seeds are run, side by side
     #[arg(long, default_value_t = 2)]
     runs: u64,
+    /// Only one of the models
+    #[arg(long, value_enum)]
+    only: Option<Model>,
+    /// Deliveries of each run of webhooks
+    #[arg(long, default_value_t = 100_000)]
+    deliveries: u64,
+    /// What of webhooks is broken on purpose, to see whether it is noticed
+    #[arg(long, value_enum)]
+    webhook_flaw: Option<WebhookFlaw>,
     /// Refreshes of each run
     #[arg(long, default_value_t = 600_000)]
     cycles: u64,
@@ -75,38 +103,57 @@ impl Arguments {
             ..usual
         }
     }
+
+    fn webhooks(&self, seed: u64) -> WebhookPlan {
+        let usual = WebhookPlan::new(seed, self.deliveries);
+        let faults = usual.faults.iter().copied().filter(|kind| self.faults.0.contains(kind)).collect();
+        WebhookPlan { faults, strain: usual.strain * self.strain, flaw: self.webhook_flaw, ..usual }
+    }
+
+    fn has(&self, model: Model) -> bool {
+        self.only.is_none_or(|only| only == model)
+    }
 }
 
 /// Runs what the command line asks for; fails where a promise was broken.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let seeds = arguments.seed..arguments.seed.saturating_add(arguments.runs.max(1));
-    let runs: Vec<_> = seeds
-        .map(|seed| {
+    let mut runs: Vec<JoinHandle<bool>> = vec![];
+    for seed in arguments.seed..arguments.seed.saturating_add(arguments.runs.max(1)) {
+        if arguments.has(Model::Refresh) {
             let plan = arguments.plan(seed);
-            thread::spawn(move || run(plan, progress(seed)))
-        })
-        .collect();
-    let mut is_well = true;
-    for torturing in runs {
-        match torturing.join() {
-            Ok(report) => is_well &= tell(&report),
-            Err(_) => is_well = false,
+            runs.push(thread::spawn(move || tell(&run(plan, progress((seed, "refreshes"), PROGRESS)))));
+        }
+        if arguments.has(Model::Webhooks) {
+            let plan = arguments.webhooks(seed);
+            let progress = progress((seed, "deliveries"), DELIVERIES_PROGRESS);
+            runs.push(thread::spawn(move || tell_of_webhooks(&webhooks::run(plan, progress))));
         }
     }
-    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // Each is waited for, also when one before was not well.
+    let are_well: Vec<_> = runs.into_iter().map(|run| run.join().unwrap_or_default()).collect();
+    if are_well.into_iter().all(|is_well| is_well) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A line now and then.
-fn progress(seed: u64) -> impl FnMut(u64) {
+fn progress((seed, what): (u64, &'static str), step: u64) -> impl FnMut(u64) {
     let mut told = 0;
-    move |cycles| {
-        if cycles / PROGRESS > told {
-            told = cycles / PROGRESS;
-            eprintln!("seed {seed}: {cycles} refreshes");
+    move |done| {
+        if done / step > told {
+            told = done / step;
+            eprintln!("seed {seed}: {done} {what}");
         }
     }
+}
+
+/// Tells what a run of webhooks came to; whether all is well.
+fn tell_of_webhooks(report: &WebhookReport) -> bool {
+    println!("{report}\n");
+    for failure in &report.failures {
+        eprintln!("webhooks, seed {}: {failure}", report.plan.seed);
+    }
+    report.failures.is_empty()
 }
 
 /// Tells what a run came to; whether all is well.

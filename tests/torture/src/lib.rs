@@ -1,4 +1,4 @@
-//! A deterministic model test of the refresh engine.
+//! A deterministic model test of the refresh engine, and, in [`webhooks`], one of webhooks.
 //!
 //! The real engine runs in a modeled world: providers that rotate their tokens strictly or with a grace, tables, queues and
 //! keys that fail, workers that are killed wherever they wait and whose clocks are wrong. Time is virtual and everything
@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod table;
 mod traffic;
+pub mod webhooks;
 mod worker;
 mod world;
 

@@ -1,4 +1,4 @@
-//! Tortures the refresh engine.
+//! Tortures the refresh engine and webhooks.
 
 use std::process::ExitCode;
 

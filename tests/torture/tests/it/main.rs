@@ -1,5 +1,7 @@
 //! What a tortured engine still promises, and that a broken one would be found out.
 
+mod webhooks;
+
 use torture::{FaultKind, Flaw, Kind, Plan, Report, run};
 
 /// Everything fails ten times as often as usual: a run of seconds then meets what a usual one of minutes does.

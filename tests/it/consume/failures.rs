@@ -1,0 +1,192 @@
+//! What fails is tried again, for a bounded number of times, and takes nothing with it.
+
+use std::time::Duration;
+
+use domain::{
+    clock::Clock as _,
+    provider::Provider,
+    sync::{Entity, LedgerError, Next},
+    webhook::{Begin, IN_PROGRESS_LIFE, IdempotencyStore as _, Tally},
+};
+use rstest::rstest;
+use tests::sample;
+
+use super::{
+    desk::{Desk, delivery, event},
+    ports::Fails,
+    tally,
+};
+
+fn away() -> LedgerError {
+    LedgerError::Unavailable("503".into())
+}
+
+fn refused() -> LedgerError {
+    LedgerError::Refused { status: 400 }
+}
+
+/// A company with the invoices 7 and 8, and a delivery that names both.
+async fn two() -> (Desk, domain::webhook::EventMessage) {
+    let desk = Desk::new().await;
+    desk.ledger.fill(&["7", "8"]);
+    (desk, delivery("dlv_1", &[event("e7", "7"), event("e8", "8")]))
+}
+
+#[rstest]
+#[case::away(away(), "PROVIDER_API_ERROR", None)]
+#[case::throttled(LedgerError::Throttled { retry_after: Some(Duration::from_secs(90)) }, "PROVIDER_RATE_LIMIT", Some(Duration::from_secs(90)))]
+#[tokio::test]
+async fn a_company_that_cannot_be_read_waits_and_is_buried_with_the_reason_in_the_end(
+    #[case] error: LedgerError,
+    #[case] reason: &str,
+    #[case] after: Option<Duration>,
+) {
+    let again = match &error {
+        LedgerError::Throttled { retry_after } => LedgerError::Throttled { retry_after: *retry_after },
+        _ => away(),
+    };
+    let (desk, message) = two().await;
+    desk.ledger.fail_next(error);
+    let first = desk.once(&message, 1).await;
+    assert_eq!(first.tally, Tally { waiting: 2, ..Tally::default() });
+    assert_eq!(first.next, Next::Again { after });
+
+    desk.ledger.fail_next(again);
+    let last = desk.once(&message, 5).await;
+    assert_eq!(last.tally, Tally { failed: 2, ..Tally::default() });
+    assert_eq!(last.next, Next::Bury(format!("{reason}: invoice")));
+
+    // Put back from the dead letters it has its effect: nothing stands in its way.
+    assert_eq!(desk.once(&message, 1).await.tally, tally(2));
+}
+
+#[tokio::test]
+async fn an_object_that_the_provider_refuses_is_buried_without_its_neighbors() {
+    let (desk, message) = two().await;
+    desk.ledger.break_object("7", refused);
+
+    let came = desk.once(&message, 1).await;
+
+    assert_eq!(came.tally, Tally { failed: 1, ..tally(1) });
+    assert_eq!(came.next, Next::Bury("PROVIDER_API_ERROR: invoice".to_owned()));
+    assert_eq!(desk.stored(Entity::Invoices).await, [("8".to_owned(), 1)]);
+    desk.ledger.mend();
+    assert_eq!(desk.once(&message, 1).await.tally, tally(2));
+}
+
+#[tokio::test]
+async fn an_object_that_fails_alone_does_not_hold_its_company_for_long() {
+    let (desk, message) = two().await;
+    desk.ledger.break_object("7", away);
+
+    let waits = Tally { waiting: 1, ..tally(1) };
+    for receives in 1..=2 {
+        let came = desk.once(&message, receives).await;
+        assert_eq!((came.tally, came.next), (waits, Next::Again { after: None }));
+    }
+    let third = desk.once(&message, 3).await;
+
+    assert_eq!(third.next, Next::Bury("PROVIDER_API_ERROR: invoice".to_owned()));
+    assert_eq!(third.tally, Tally { failed: 1, ..tally(1) });
+}
+
+#[tokio::test]
+async fn an_object_that_fails_with_nobody_beside_it_may_be_a_provider_that_is_away() {
+    let (desk, _) = two().await;
+    desk.ledger.break_object("7", away);
+    let message = delivery("dlv_1", &[event("e7", "7")]);
+
+    assert_eq!(desk.once(&message, 4).await.next, Next::Again { after: None });
+    let beside = delivery("dlv_2", &[event("e8", "8")]);
+    let came = desk.receive(&[message.clone(), beside], 4).await;
+    assert_eq!(
+        came[0].next,
+        Next::Bury("PROVIDER_API_ERROR: invoice".to_owned()),
+        "not where others can be had"
+    );
+    assert_eq!(came[1].tally, tally(1));
+}
+
+#[tokio::test]
+async fn what_still_waits_is_not_buried_with_what_failed() {
+    let (desk, message) = two().await;
+    desk.ledger.break_object("7", refused);
+    let began = desk.ports.seen.begin(Provider::QuickBooks, "e8", desk.world.clock.now()).await.unwrap();
+    assert_eq!(began, Begin::Started { again: false });
+
+    let while_another_is_at_it = desk.once(&message, 1).await;
+    desk.world.clock.advance(IN_PROGRESS_LIFE);
+    let afterwards = desk.once(&message, 2).await;
+
+    assert_eq!(while_another_is_at_it.tally, Tally { failed: 1, waiting: 1, ..Tally::default() });
+    assert_eq!(while_another_is_at_it.next, Next::Again { after: None });
+    assert_eq!(afterwards.tally, Tally { failed: 1, ..tally(1) });
+    assert!(matches!(afterwards.next, Next::Bury(_)));
+}
+
+#[tokio::test]
+async fn what_a_worker_wrote_before_it_died_is_announced_by_the_next() {
+    let (desk, message) = two().await;
+    desk.consume(&[delivery("dlv_0", &[event("f7", "7"), event("f8", "8")])]).await;
+    desk.announced();
+    for key in ["e7", "e8"] {
+        desk.ports.seen.begin(Provider::QuickBooks, key, desk.world.clock.now()).await.unwrap();
+    }
+    desk.world.clock.advance(IN_PROGRESS_LIFE);
+
+    let came = desk.once(&message, 2).await;
+
+    assert_eq!(came.tally, tally(2));
+    assert_eq!(desk.announced(), [(desk.key.clone(), 2)], "although nothing changed that this worker saw");
+}
+
+#[rstest]
+#[case::records_not_written("put", Fails::Before)]
+#[case::records_written_and_the_answer_lost("put", Fails::After)]
+#[case::not_announced("publish", Fails::Before)]
+#[case::announced_and_the_answer_lost("publish", Fails::After)]
+#[case::not_begun("begin", Fails::Before)]
+#[case::begun_and_the_answer_lost("begin", Fails::After)]
+#[case::not_completed("complete", Fails::Before)]
+#[case::completed_and_the_answer_lost("complete", Fails::After)]
+#[tokio::test]
+async fn whatever_store_fails_the_effect_comes_and_is_announced(
+    #[case] call: &'static str,
+    #[case] fails: Fails,
+) {
+    let (desk, message) = two().await;
+    desk.ports.fail_next(call, fails);
+
+    let first = desk.once(&message, 1).await;
+    let Next::Again { after: Some(after) } = first.next else { panic!("{first:?}") };
+    assert_eq!(after, IN_PROGRESS_LIFE);
+    desk.world.clock.advance(after);
+    let second = desk.once(&message, 2).await;
+
+    assert_eq!((second.tally, second.next), (tally(2), Next::Done));
+    assert_eq!(desk.stored(Entity::Invoices).await.len(), 2);
+    let announced: u64 = desk.announced().into_iter().map(|(_, records)| records).sum();
+    assert!(announced >= 2, "{announced}");
+}
+
+#[tokio::test]
+async fn an_event_that_could_not_be_given_back_is_begun_again_when_its_time_has_run_out() {
+    let (desk, message) = two().await;
+    desk.ledger.fail_next(away());
+    desk.ports.fail_next("abandon", Fails::Before);
+
+    desk.once(&message, 1).await;
+    assert_eq!(desk.once(&message, 2).await.tally, Tally { waiting: 1, ..tally(1) });
+    desk.world.clock.advance(IN_PROGRESS_LIFE);
+
+    assert_eq!(desk.once(&message, 3).await.tally, tally(2));
+}
+
+#[tokio::test]
+async fn a_token_refused_in_the_middle_is_replaced_once() {
+    let (desk, message) = two().await;
+    desk.ledger.fail_next(LedgerError::Unauthorized);
+
+    assert_eq!(desk.once(&message, 1).await.tally, tally(2));
+    assert_eq!((desk.world.refreshes(), desk.ledger.fetches()), (1, 2));
+}
