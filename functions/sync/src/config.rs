@@ -2,6 +2,7 @@
 
 use domain::{refresh::RefreshPolicy, sync::Lane};
 use edge::config::{ConfigError, Lookup, Variables};
+use providers::zoho::DataCentres;
 use url::Url;
 
 /// One lane of the sync queue.
@@ -43,13 +44,19 @@ pub struct Config {
     pub policy: RefreshPolicy,
     /// `QUICKBOOKS_API_BASE_URL`.
     pub quickbooks_api_base_url: Url,
+    /// `XERO_API_BASE_URL`.
+    pub xero_api_base_url: Url,
+    /// `ZOHO_DATA_CENTRES` and `ZOHO_LOCATION`.
+    pub zoho_data_centres: DataCentres,
 }
 
 impl Config {
     /// Reads the configuration, or lists everything that is wrong with it.
     pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let mut variables = Variables::new(lookup);
-        let api_base_url = variables.quickbooks_api_base_url();
+        let quickbooks_api_base_url = variables.quickbooks_api_base_url();
+        let xero_api_base_url = variables.xero_api_base_url();
+        let zoho_data_centres = variables.zoho_data_centres();
         let environment = variables.environment_name();
         let connections_table = variables.required("CONNECTIONS_TABLE");
         let deliveries_table = variables.required("DELIVERIES_TABLE");
@@ -70,19 +77,24 @@ impl Config {
         let token_key_id = variables.required("TOKEN_KEY_ID");
         let refresh_function = variables.required("REFRESH_FUNCTION");
         let policy = variables.refresh_policy();
-        variables.finish(api_base_url.map(|quickbooks_api_base_url| Self {
-            environment,
-            connections_table,
-            deliveries_table,
-            records_table,
-            events_queue_url,
-            events_dlq_url,
-            lanes,
-            event_bus,
-            token_key_id,
-            refresh_function,
-            policy,
-            quickbooks_api_base_url,
+        let books = quickbooks_api_base_url.zip(xero_api_base_url).zip(zoho_data_centres);
+        variables.finish(books.map(|((quickbooks_api_base_url, xero_api_base_url), zoho_data_centres)| {
+            Self {
+                environment,
+                connections_table,
+                deliveries_table,
+                records_table,
+                events_queue_url,
+                events_dlq_url,
+                lanes,
+                event_bus,
+                token_key_id,
+                refresh_function,
+                policy,
+                quickbooks_api_base_url,
+                xero_api_base_url,
+                zoho_data_centres,
+            }
         }))
     }
 }

@@ -80,11 +80,13 @@ pub(crate) async fn ask(request: RequestBuilder, limits: Limits) -> Result<Answe
     Ok(Answer { status, headers, body })
 }
 
-/// What an error means that answers a question for one object: over a single one a provider stumbles with status 500, and
-/// with other statuses when it is down.
+/// What an error means that answers a question for one object, by its status: over a single object a provider stumbles with
+/// 500, or with a success that is none; with other statuses when it is down.
 pub(crate) fn about_one(status: StatusCode, error: LedgerError) -> Trouble {
     match error {
-        LedgerError::Unavailable(_) if status == StatusCode::INTERNAL_SERVER_ERROR => Trouble::Own(error),
+        LedgerError::Unavailable(_) if status == StatusCode::INTERNAL_SERVER_ERROR || status.is_success() => {
+            Trouble::Own(error)
+        }
         _ => error.into(),
     }
 }

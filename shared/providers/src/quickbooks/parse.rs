@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use domain::{
     id::RecordId,
-    sync::{LedgerError, LedgerPage, Record},
+    sync::{LedgerPage, Record},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -96,7 +96,7 @@ fn without(body: &[u8]) -> Trouble {
     if fault == Fault::default() {
         unreadable(Unreadable::Other)
     } else {
-        LedgerError::from(Failure::within_success(fault)).into()
+        Failure::within_success(fault).about_one()
     }
 }
 
