@@ -8,9 +8,22 @@ use std::collections::BTreeMap;
 
 use domain::{
     id::RecordId,
+    store::chain,
     sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, PageQuery, Record},
 };
 use jiff::Timestamp;
+use providers::{
+    http,
+    quickbooks::QuickBooksLedger,
+    xero::XeroLedger,
+    zoho::{DataCentres, ZohoLedger},
+};
+use serde_json::json;
+
+use crate::{
+    responder::{Responder, Script},
+    support::access_token,
+};
 
 /// What a walk over the pages of a kind brought.
 pub(crate) struct Walk {
@@ -82,4 +95,59 @@ fn sorted(fetched: &Fetched) -> (Vec<&str>, Vec<&str>, Vec<&str>) {
         fetched.missing.iter().map(RecordId::as_str).collect(),
         fetched.failed.iter().map(|(id, _)| id.as_str()).collect(),
     )
+}
+
+/// The ledgers of all providers before one server.
+fn ledgers(server: &Responder) -> [Box<dyn Ledger>; 3] {
+    let (http, url) = (http::client().unwrap(), server.url(""));
+    let server = server.url("/zoho");
+    let table = json!({ "us": { "accountsServer": server.as_str(), "apiDomain": server.as_str() } });
+    let centres = DataCentres::parse(&table.to_string()).unwrap();
+    [
+        Box::new(QuickBooksLedger::new(http.clone(), url.clone())),
+        Box::new(XeroLedger::new(http.clone(), url)),
+        Box::new(ZohoLedger::new(http, centres)),
+    ]
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_endless_or_compressed_to_be_is_bounded_at_every_provider() {
+    let bomb = include_bytes!("../bomb.json.gz");
+    let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec();
+    for (server, of_page, of_object) in [
+        (
+            Responder::answering(200, &[("content-encoding", "gzip")], bomb).await,
+            "the answer is longer than 33554432 bytes",
+            "the answer is longer than 2097152 bytes",
+        ),
+        (Responder::start(Script::Bytes(cut)).await, "the answer was cut", "the answer was cut"),
+    ] {
+        for ledger in ledgers(&server) {
+            let (token, company) = (access_token(), "1".parse().unwrap());
+            let call = LedgerCall { token: &token, company: &company, location: None };
+            let query = PageQuery { entity: Entity::Invoices, after: None, skip: 0 };
+
+            let page = ledger.page(call, query).await.unwrap_err();
+            let object = alone(ledger.fetch(call, "invoice", &ids(&["1"])).await);
+
+            assert!(chain(&page).contains(of_page), "{page:?}");
+            assert!(chain(&object).contains(of_object), "{object:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_provider_names_its_own_scope_and_knows_its_own_words() {
+    let server = Responder::answering(500, &[], "").await;
+    let scopes = ["com.intuit.quickbooks.accounting", "accounting.invoices.read", "ZohoBooks.invoices.READ"];
+    for (ledger, scope) in ledgers(&server).into_iter().zip(scopes) {
+        assert_eq!(ledger.missing_scope(Entity::Invoices, &[]), Some(scope));
+        assert_eq!(ledger.missing_scope(Entity::Invoices, &[scope.to_owned()]), None);
+        assert_eq!(ledger.entities("invoice").first(), Some(&Entity::Invoices));
+        let (token, company) = (access_token(), "1".parse().unwrap());
+        let call = LedgerCall { token: &token, company: &company, location: None };
+        let unknown = ledger.fetch(call, "mood", &ids(&["1"])).await;
+        assert!(matches!(unknown, Err(LedgerError::Refused { .. })), "{unknown:?}");
+    }
+    assert!(server.requests().is_empty());
 }

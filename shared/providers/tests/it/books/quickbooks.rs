@@ -80,7 +80,9 @@ async fn an_inactive_customer_is_found_among_many() {
 
 #[tokio::test]
 async fn what_is_wrong_with_one_object_spoils_no_other() {
-    let query = format!(r#"{{"QueryResponse":{{"Invoice":[{},{{}},{}]}}}}"#, invoice("1"), invoice("77"));
+    let gone = invoice("3").replacen('{', r#"{"status":"Deleted","#, 1);
+    let query =
+        format!(r#"{{"QueryResponse":{{"Invoice":[{},{{}},{gone},{}]}}}}"#, invoice("1"), invoice("77"));
     let (some, requests) = fetched(vec![
         ("/query?", answer(200, &[], query.as_bytes())),
         ("/invoice/2?", answer(400, &[], REFUSED.as_bytes())),
