@@ -7,6 +7,7 @@ use domain::{
     sync::{DEFAULT_MAX_AGE, Lane},
 };
 use edge::config::{ConfigError, Lookup, Variables};
+use providers::zoho::DataCentres;
 use url::Url;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -55,13 +56,19 @@ pub struct Config {
     pub webhook_max_age: Duration,
     /// `QUICKBOOKS_API_BASE_URL`.
     pub quickbooks_api_base_url: Url,
+    /// `XERO_API_BASE_URL`.
+    pub xero_api_base_url: Url,
+    /// `ZOHO_DATA_CENTRES` and `ZOHO_LOCATION`.
+    pub zoho_data_centres: DataCentres,
 }
 
 impl Config {
     /// Reads the configuration, or lists everything that is wrong with it.
     pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let mut variables = Variables::new(lookup);
-        let api_base_url = variables.quickbooks_api_base_url();
+        let quickbooks_api_base_url = variables.quickbooks_api_base_url();
+        let xero_api_base_url = variables.xero_api_base_url();
+        let zoho_data_centres = variables.zoho_data_centres();
         let environment = variables.environment_name();
         let connections_table = variables.required("CONNECTIONS_TABLE");
         let deliveries_table = variables.required("DELIVERIES_TABLE");
@@ -85,20 +92,25 @@ impl Config {
         let default_days = DEFAULT_MAX_AGE.as_secs() / DAY.as_secs();
         let max_age_days = variables.within("WEBHOOK_MAX_AGE_DAYS", default_days, 1..=MAX_AGE_DAYS);
         let webhook_max_age = Duration::from_secs(max_age_days * DAY.as_secs());
-        variables.finish(api_base_url.map(|quickbooks_api_base_url| Self {
-            environment,
-            connections_table,
-            deliveries_table,
-            records_table,
-            events_queue_url,
-            events_dlq_url,
-            lanes,
-            event_bus,
-            token_key_id,
-            refresh_function,
-            policy,
-            webhook_max_age,
-            quickbooks_api_base_url,
+        let books = quickbooks_api_base_url.zip(xero_api_base_url).zip(zoho_data_centres);
+        variables.finish(books.map(|((quickbooks_api_base_url, xero_api_base_url), zoho_data_centres)| {
+            Self {
+                environment,
+                connections_table,
+                deliveries_table,
+                records_table,
+                events_queue_url,
+                events_dlq_url,
+                lanes,
+                event_bus,
+                token_key_id,
+                refresh_function,
+                policy,
+                webhook_max_age,
+                quickbooks_api_base_url,
+                xero_api_base_url,
+                zoho_data_centres,
+            }
         }))
     }
 }

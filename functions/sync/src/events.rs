@@ -63,18 +63,21 @@ fn tell(message: &EventMessage, Consumed { tally, .. }: &Consumed) {
     ] {
         telemetry::count_events(provider, outcome, count);
     }
-    tracing::info!(
-        correlationId = %message.correlation_id,
-        provider,
-        deliveryId = %message.delivery_id,
-        applied = tally.applied,
-        duplicate = tally.duplicate,
-        stale = tally.stale,
-        unknownCompany = tally.unknown_company,
-        disconnected = tally.disconnected,
-        ignored = tally.unknown_type,
-        failed = tally.failed,
-        retry = tally.waiting,
-        "Webhook events consumed"
-    );
+    // Inside of a span of its own, since the invocation's has an id of the same name.
+    let span = tracing::info_span!("events", correlationId = %message.correlation_id);
+    span.in_scope(|| {
+        tracing::info!(
+            provider,
+            deliveryId = %message.delivery_id,
+            applied = tally.applied,
+            duplicate = tally.duplicate,
+            stale = tally.stale,
+            unknownCompany = tally.unknown_company,
+            disconnected = tally.disconnected,
+            ignored = tally.unknown_type,
+            failed = tally.failed,
+            retry = tally.waiting,
+            "Webhook events consumed"
+        );
+    });
 }

@@ -16,7 +16,7 @@ use domain::{
     sealing::{CachedDataKeys, TokenSealer},
     sync::{CatchUp, EventConsumer, Heard, Ledger, RecordStore, SilenceWatch, SyncRunner},
 };
-use providers::{http, quickbooks::QuickBooksLedger};
+use providers::{http, quickbooks::QuickBooksLedger, xero::XeroLedger, zoho::ZohoLedger};
 
 use crate::{Config, Deps, LaneQueue};
 
@@ -35,9 +35,15 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         clock: clock.clone(),
         policy: config.policy,
     });
-    let ledger: Arc<dyn Ledger> =
-        Arc::new(QuickBooksLedger::new(http::client()?, config.quickbooks_api_base_url));
-    let ledgers = HashMap::from([(Provider::QuickBooks, ledger)]);
+    let http = http::client()?;
+    let quickbooks = QuickBooksLedger::new(http.clone(), config.quickbooks_api_base_url);
+    let xero = XeroLedger::new(http.clone(), config.xero_api_base_url);
+    let zoho = ZohoLedger::new(http, config.zoho_data_centres);
+    let ledgers: HashMap<Provider, Arc<dyn Ledger>> = HashMap::from([
+        (Provider::QuickBooks, Arc::new(quickbooks) as _),
+        (Provider::Xero, Arc::new(xero) as _),
+        (Provider::Zoho, Arc::new(zoho) as _),
+    ]);
     let records: Arc<dyn RecordStore> = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table));
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));

@@ -119,6 +119,13 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     (!asked.is_zero()).then(|| asked.min(RETRY_AFTER_MAX))
 }
 
+/// How long an answer asks to wait, with a date in it read against the answer's own, so that no clock is needed; without
+/// that one it is past.
+#[must_use]
+pub fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
+    retry_after(headers, answered_at(headers).unwrap_or(Timestamp::MAX))
+}
+
 /// When the provider says it answered; dates in the same answer are best read against it.
 #[must_use]
 pub fn answered_at(headers: &HeaderMap) -> Option<Timestamp> {

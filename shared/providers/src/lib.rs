@@ -2,6 +2,7 @@
 
 mod company;
 pub mod http;
+mod ledger;
 mod oauth;
 pub mod quickbooks;
 pub mod scopes;

@@ -111,7 +111,7 @@ impl SyncJob {
     /// Everything that is kept of a company; customers first, since invoices name them.
     #[must_use]
     pub fn full(job_id: JobId, key: ConnectionKey, company_id: CompanyId) -> Self {
-        let entities = vec![Entity::Customers, Entity::Invoices];
+        let entities = Entity::ALL.to_vec();
         let (mode, correlation_id, origin) = (SyncMode::Full, None, None);
         Self { v: JOB_VERSION, job_id, key, company_id, entities, mode, correlation_id, origin }
     }

@@ -94,6 +94,29 @@ impl Variables<'_> {
         self.url("QUICKBOOKS_API_BASE_URL", Some(QUICKBOOKS_API_BASE_URL))
     }
 
+    /// The host of Xero's data API (`XERO_API_BASE_URL`).
+    pub fn xero_api_base_url(&mut self) -> Option<Url> {
+        self.url("XERO_API_BASE_URL", Some(XERO_API_BASE_URL))
+    }
+
+    /// Zoho's data centers (`ZOHO_DATA_CENTRES`), and the one where authorizations begin (`ZOHO_LOCATION`).
+    pub fn zoho_data_centres(&mut self) -> Option<DataCentres> {
+        let table = match self.optional("ZOHO_DATA_CENTRES").map(|json| DataCentres::parse(&json)) {
+            None => DataCentres::default(),
+            Some(Ok(table)) => table,
+            Some(Err(error)) => {
+                self.refuse("ZOHO_DATA_CENTRES", &error.to_string());
+                return None;
+            }
+        };
+        let Some(location) = self.optional("ZOHO_LOCATION") else { return Some(table) };
+        let table = table.beginning_at(&location);
+        if table.is_none() {
+            self.refuse("ZOHO_LOCATION", "must be one of the locations of ZOHO_DATA_CENTRES");
+        }
+        table
+    }
+
     fn is_configured(&self, prefix: &str) -> bool {
         ["CLIENT_ID", "CLIENT_SECRET"].iter().any(|name| self.optional(&format!("{prefix}_{name}")).is_some())
     }
@@ -126,7 +149,7 @@ impl Variables<'_> {
         let authorize_url = self.url("XERO_AUTHORIZE_URL", Some(XERO_AUTHORIZE_URL));
         let token_url = self.url("XERO_TOKEN_URL", Some(XERO_TOKEN_URL));
         let revoke_url = self.url("XERO_REVOKE_URL", Some(XERO_REVOKE_URL));
-        let api_base_url = self.url("XERO_API_BASE_URL", Some(XERO_API_BASE_URL));
+        let api_base_url = self.xero_api_base_url();
         let below = |base: &Url| format!("{}/{XERO_CONNECTIONS_PATH}", base.as_str().trim_end_matches('/'));
         let below = api_base_url.as_ref().map(below);
         let connections_url = self.url("XERO_CONNECTIONS_URL", below.as_deref());
@@ -148,25 +171,8 @@ impl Variables<'_> {
         let (client_id, client_secret) = self.credentials("ZOHO");
         let scopes = self.scopes("ZOHO_SCOPES", ZOHO_SCOPES);
         let pkce = self.parsed("ZOHO_PKCE", ZOHO_PKCE, "true or false");
-        let data_centres = self.data_centres()?;
+        let data_centres = self.zoho_data_centres()?;
         Some(ZohoSettings { client_id, client_secret, data_centres, scopes, pkce, post_timeout })
-    }
-
-    fn data_centres(&mut self) -> Option<DataCentres> {
-        let table = match self.optional("ZOHO_DATA_CENTRES").map(|json| DataCentres::parse(&json)) {
-            None => DataCentres::default(),
-            Some(Ok(table)) => table,
-            Some(Err(error)) => {
-                self.refuse("ZOHO_DATA_CENTRES", &error.to_string());
-                return None;
-            }
-        };
-        let Some(location) = self.optional("ZOHO_LOCATION") else { return Some(table) };
-        let table = table.beginning_at(&location);
-        if table.is_none() {
-            self.refuse("ZOHO_LOCATION", "must be one of the locations of ZOHO_DATA_CENTRES");
-        }
-        table
     }
 
     fn credentials(&mut self, prefix: &str) -> (String, ClientSecret) {

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use domain::{id::ProviderCompanyId, secret::AccessToken, sync::LedgerError};
-use jiff::Timestamp;
-use reqwest::{
-    Client, StatusCode,
-    header::{ACCEPT, HeaderValue},
-};
+use reqwest::{Client, StatusCode};
 use thiserror::Error;
 use url::Url;
 
 use super::{TRACE_HEADER, fault::Fault};
-use crate::http::{self, BodyError, ERROR_BODY_MAX};
+use crate::{
+    http,
+    ledger::{self, Limits, Trouble},
+    oauth::{self, Answer},
+};
 
 /// The version of the answers; older ones are ignored since August 2025.
 const MINOR_VERSION: &str = "75";
@@ -26,23 +26,6 @@ pub(super) struct Api {
     base_url: Url,
 }
 
-/// How much an answer may cost.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// From the request to the end of the body.
-    pub(super) timeout: Duration,
-    /// The longest body.
-    pub(super) body: usize,
-}
-
-/// A complete answer.
-pub(super) enum Answer {
-    /// The body of a success.
-    Success(Vec<u8>),
-    /// Anything else.
-    Failure(Failure),
-}
-
 /// An answer that is no success, in words that are safe to log.
 #[derive(Clone, Debug, Error)]
 #[error("Intuit answered {status}, fault {code}, intuit_tid {trace}", status = self.status.as_u16(),
@@ -54,30 +37,17 @@ pub(super) struct Failure {
     trace_id: Option<String>,
 }
 
-/// A success whose body is not what was promised; no part of it is repeated.
-#[derive(Clone, Copy, Debug, Error)]
-pub(super) enum Unreadable {
-    #[error("the configured address of the API cannot carry a path")]
-    Address,
-    #[error("the answer is not the JSON that was promised")]
-    Json,
-    #[error("the answer is about something else")]
-    Other,
-}
-
 impl Api {
     pub(super) fn new(http: Client, base_url: Url) -> Self {
         Self { http, base_url }
     }
 
     /// The address of something of a company.
-    pub(super) fn url(&self, company: &ProviderCompanyId, path: &[&str]) -> Result<Url, LedgerError> {
-        let mut url = self.base_url.clone();
-        let mut segments = url.path_segments_mut().map_err(|()| unreadable(Unreadable::Address))?;
-        segments.pop_if_empty().extend(["v3", "company", company.as_str()]).extend(path);
-        drop(segments);
+    pub(super) fn url(&self, company: &ProviderCompanyId, path: &[&str]) -> Url {
+        let company = ["v3", "company", company.as_str()];
+        let mut url = oauth::segments_below(&self.base_url, &[&company, path].concat());
         url.query_pairs_mut().append_pair("minorversion", MINOR_VERSION);
-        Ok(url)
+        url
     }
 
     /// Asks once.
@@ -86,46 +56,30 @@ impl Api {
         token: &AccessToken,
         url: Url,
         limits: Limits,
-    ) -> Result<Answer, LedgerError> {
-        let request = self
-            .http
-            .get(url)
-            .bearer_auth(token.expose())
-            .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .timeout(limits.timeout);
-        let response =
-            request.send().await.map_err(|error| LedgerError::Unavailable(error.without_url().into()))?;
-        let (status, headers) = (response.status(), response.headers());
-        if status.is_success() {
-            let body = http::read_bounded(response, limits.body).await;
-            return body
-                .map(Answer::Success)
-                .map_err(|error: BodyError| LedgerError::Unavailable(error.into()));
-        }
-        // A date in the answer is read against the answer's own, so that no clock is needed; without one it is past.
-        let answered_at = http::answered_at(headers).unwrap_or(Timestamp::MAX);
-        let retry_after = http::retry_after(headers, answered_at);
-        let trace_id = http::trace_id(headers, &TRACE_HEADER);
-        // The status says what matters; a body that is cut or too long only leaves out the fault's code.
-        let body = http::read_bounded(response, ERROR_BODY_MAX).await.unwrap_or_default();
-        Ok(Answer::Failure(Failure { status, fault: Fault::parse(&body), retry_after, trace_id }))
-    }
-}
-
-impl Answer {
-    /// The body, or the error that its absence is.
-    pub(super) fn body(self) -> Result<Vec<u8>, LedgerError> {
-        match self {
-            Self::Success(body) => Ok(body),
-            Self::Failure(failure) => Err(failure.into()),
-        }
+    ) -> Result<Result<Vec<u8>, Failure>, Trouble> {
+        let answer = ledger::ask(self.http.get(url).bearer_auth(token.expose()), limits).await?;
+        Ok(if answer.status.is_success() { Ok(answer.body) } else { Err(Failure::of(&answer)) })
     }
 }
 
 impl Failure {
+    fn of(answer: &Answer) -> Self {
+        Self {
+            status: answer.status,
+            fault: Fault::parse(&answer.body),
+            retry_after: http::wait_asked(&answer.headers),
+            trace_id: http::trace_id(&answer.headers, &TRACE_HEADER),
+        }
+    }
+
     /// A success that carries a fault all the same.
     pub(super) fn within_success(fault: Fault) -> Self {
         Self { status: StatusCode::OK, fault, retry_after: None, trace_id: None }
+    }
+
+    /// What it means that one object was answered with.
+    pub(super) fn about_one(self) -> Trouble {
+        ledger::about_one(self.status, self.into())
     }
 
     /// Whether it says, in Intuit's own words, that there is no such object.
@@ -171,11 +125,6 @@ fn refused(failure: &Failure) -> LedgerError {
         "QuickBooks refuses a request"
     );
     LedgerError::Refused { status: failure.status.as_u16() }
-}
-
-/// A body that cannot be read, as the domain sees it.
-pub(super) fn unreadable(why: Unreadable) -> LedgerError {
-    LedgerError::Unavailable(why.into())
 }
 
 #[cfg(test)]

@@ -16,8 +16,12 @@ use serde::Deserialize;
 use thiserror::Error;
 use url::Url;
 
-use super::api::{Api, Limits, Unreadable, unreadable};
-use crate::{company, http::OBJECT_BODY_MAX};
+use super::api::Api;
+use crate::{
+    company,
+    http::OBJECT_BODY_MAX,
+    ledger::{Limits, Unreadable},
+};
 
 /// How long a company may take: a person waits for the page, and the API gateway gives up after 29 seconds of which the
 /// exchange of the code took its part.
@@ -57,9 +61,9 @@ impl QuickBooksCompanies {
     }
 
     async fn read(&self, token: &AccessToken, company: &ProviderCompanyId) -> Result<Vec<u8>, LedgerError> {
-        let url = self.api.url(company, &["companyinfo", company.as_str()])?;
+        let url = self.api.url(company, &["companyinfo", company.as_str()]);
         let limits = Limits { timeout: COMPANY_TIMEOUT, body: OBJECT_BODY_MAX };
-        self.api.get(token, url, limits).await?.body()
+        Ok(self.api.get(token, url, limits).await??)
     }
 }
 
@@ -83,7 +87,7 @@ impl Companies for QuickBooksCompanies {
 fn name_of(body: &[u8], realm_id: &ProviderCompanyId) -> Result<String, CompanyError> {
     let answer: Option<CompanyAnswer<'_>> = serde_json::from_slice(body).ok();
     let info = answer.and_then(|answer| answer.info);
-    let info = info.ok_or_else(|| CompanyError::Unavailable(unreadable(Unreadable::Json).into()))?;
+    let info = info.ok_or_else(|| CompanyError::Unavailable(Unreadable::Json.into()))?;
     let realm = info.id.as_deref().filter(|id| id.len() >= REALM_ID_MIN);
     if realm.is_some_and(|realm| realm != realm_id.as_str()) {
         return Err(CompanyError::Foreign);

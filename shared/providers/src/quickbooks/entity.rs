@@ -1,10 +1,14 @@
 //! The kinds of object as Intuit names and asks for them.
 
-use domain::sync::{Entity, PageQuery};
-use jiff::Timestamp;
+use domain::{
+    id::RecordId,
+    sync::{Entity, PageQuery},
+};
+
+use crate::ledger::to_the_second;
 
 /// The most objects that Intuit puts on a page.
-pub(super) const PAGE_SIZE: usize = 1_000;
+pub(super) const PAGE_SIZE: u64 = 1_000;
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug)]
@@ -53,26 +57,33 @@ impl Kind {
 
     /// The statement for a page, in the order of change; not by `Id`, which Intuit stops sorting by.
     pub(super) fn statement(self, query: &PageQuery) -> String {
-        let active = self.is_list.then(|| "Active IN (true, false)".to_owned());
+        // Intuit's times of change are whole seconds.
         let changed =
             query.after.map(|after| format!("MetaData.LastUpdatedTime >= '{}'", to_the_second(after)));
-        let conditions: Vec<String> = active.into_iter().chain(changed).collect();
-        let filter = if conditions.is_empty() {
-            String::new()
-        } else {
-            format!(" WHERE {}", conditions.join(" AND "))
-        };
         format!(
             "SELECT * FROM {name}{filter} ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION {start} MAXRESULTS {PAGE_SIZE}",
             name = self.name,
+            filter = self.filter(changed),
             start = query.skip.saturating_add(1),
         )
     }
-}
 
-/// Intuit's times of change are whole seconds; a fraction is cut, so that nothing within the second is left out.
-fn to_the_second(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
+    /// The statement for objects by id, whose alphabet needs no quoting.
+    pub(super) fn statement_by_id(self, ids: &[&RecordId]) -> String {
+        let quoted: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
+        format!(
+            "SELECT * FROM {name}{filter} MAXRESULTS {count}",
+            name = self.name,
+            filter = self.filter(Some(format!("Id IN ({})", quoted.join(", ")))),
+            count = ids.len(),
+        )
+    }
+
+    fn filter(self, condition: Option<String>) -> String {
+        let active = self.is_list.then(|| "Active IN (true, false)".to_owned());
+        let conditions: Vec<String> = active.into_iter().chain(condition).collect();
+        if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
+    }
 }
 
 #[cfg(test)]
@@ -92,6 +103,15 @@ mod tests {
         let query = PageQuery { entity: Entity::Customers, after, skip: 2000 };
 
         insta::assert_snapshot!(Kind::of(query.entity).statement(&query), @"SELECT * FROM Customer WHERE Active IN (true, false) AND MetaData.LastUpdatedTime >= '2026-11-01T08:00:00Z' ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION 2001 MAXRESULTS 1000");
+    }
+
+    #[test]
+    fn objects_are_asked_for_by_id_whether_active_or_not() {
+        let ids: Vec<RecordId> = ["1", "22"].iter().map(|id| id.parse().unwrap()).collect();
+        let ids: Vec<&RecordId> = ids.iter().collect();
+
+        insta::assert_snapshot!(Kind::of(Entity::Invoices).statement_by_id(&ids), @"SELECT * FROM Invoice WHERE Id IN ('1', '22') MAXRESULTS 2");
+        insta::assert_snapshot!(Kind::of(Entity::Items).statement_by_id(&ids), @"SELECT * FROM Item WHERE Active IN (true, false) AND Id IN ('1', '22') MAXRESULTS 2");
     }
 
     #[test]

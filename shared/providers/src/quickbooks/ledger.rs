@@ -11,13 +11,10 @@ use domain::{
 use reqwest::Client;
 use url::Url;
 
-use super::{
-    api::{Answer, Api, Limits},
-    entity::Kind,
-    parse,
-};
+use super::{api::Api, entity::Kind, parse};
 use crate::{
     http::{OBJECT_BODY_MAX, PAGE_BODY_MAX},
+    ledger::{self, Limits, Trouble},
     scopes,
 };
 
@@ -25,6 +22,11 @@ use crate::{
 const PAGE_TIMEOUT: Duration = Duration::from_secs(40);
 /// How long one object may take: it is a lookup by key, and a queue of events waits behind it.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How many objects are asked for at once: their ids make an address of a thousand characters, which every gateway takes.
+const FETCH_CHUNK: usize = 50;
+/// How many single objects are asked for side by side, of the ten requests that Intuit takes of one company.
+const SIDE_BY_SIDE: usize = 4;
 
 /// Intuit's books over HTTP.
 pub struct QuickBooksLedger {
@@ -38,22 +40,35 @@ impl QuickBooksLedger {
         Self { api: Api::new(http, api_base_url) }
     }
 
-    async fn object(
+    /// One object, or none where Intuit says that there is none.
+    async fn object(&self, call: LedgerCall<'_>, kind: Kind, id: &RecordId) -> Result<Vec<Record>, Trouble> {
+        let url = self.api.url(call.company, &[&kind.word(), ledger::id_in_path(id)?]);
+        let limits = Limits { timeout: FETCH_TIMEOUT, body: OBJECT_BODY_MAX };
+        match self.api.get(call.token, url, limits).await? {
+            Ok(body) => Ok(parse::object(&body, kind, id)?.into_iter().collect()),
+            Err(failure) if failure.says_missing() => Ok(Vec::new()),
+            Err(failure) => Err(failure.about_one()),
+        }
+    }
+
+    /// Those of several objects that a query finds.
+    async fn several(
         &self,
         call: LedgerCall<'_>,
         kind: Kind,
-        id: &RecordId,
-    ) -> Result<Option<Record>, LedgerError> {
-        // No address can be made of dots alone; Intuit's ids are digits.
-        if id.as_str().bytes().all(|byte| byte == b'.') {
-            return Err(LedgerError::Refused { status: 400 });
-        }
-        let url = self.api.url(call.company, &[&kind.word(), id.as_str()])?;
-        let limits = Limits { timeout: FETCH_TIMEOUT, body: OBJECT_BODY_MAX };
-        match self.api.get(call.token, url, limits).await? {
-            Answer::Failure(failure) if failure.says_missing() => Ok(None),
-            answer => parse::object(&answer.body()?, kind, id),
-        }
+        ids: &[&RecordId],
+    ) -> Result<Vec<Record>, Trouble> {
+        let body = self.query(call, &kind.statement_by_id(ids)).await?;
+        let page = parse::page(&body, kind)?;
+        Ok(page.records.into_iter().filter(|record| !record.deleted).collect())
+    }
+
+    async fn query(&self, call: LedgerCall<'_>, statement: &str) -> Result<Vec<u8>, Trouble> {
+        let mut url = self.api.url(call.company, &["query"]);
+        url.query_pairs_mut().append_pair("query", statement);
+        let limits = Limits { timeout: PAGE_TIMEOUT, body: PAGE_BODY_MAX };
+        let answer = self.api.get(call.token, url, limits).await?;
+        answer.map_err(|failure| LedgerError::from(failure).into())
     }
 }
 
@@ -61,11 +76,8 @@ impl QuickBooksLedger {
 impl Ledger for QuickBooksLedger {
     async fn page(&self, call: LedgerCall<'_>, query: PageQuery) -> Result<LedgerPage, LedgerError> {
         let kind = Kind::of(query.entity);
-        let mut url = self.api.url(call.company, &["query"])?;
-        url.query_pairs_mut().append_pair("query", &kind.statement(&query));
-        let limits = Limits { timeout: PAGE_TIMEOUT, body: PAGE_BODY_MAX };
-        let body = self.api.get(call.token, url, limits).await?.body()?;
-        parse::page(&body, kind)
+        let body = self.query(call, &kind.statement(&query)).await?;
+        Ok(parse::page(&body, kind)?)
     }
 
     async fn fetch(
@@ -76,11 +88,13 @@ impl Ledger for QuickBooksLedger {
     ) -> Result<Fetched, LedgerError> {
         let kind = Kind::by_word(word).ok_or(LedgerError::Refused { status: 400 })?;
         let mut fetched = Fetched::default();
-        for id in ids {
-            match self.object(call, kind, id).await? {
-                Some(record) => fetched.records.push(record),
-                None => fetched.missing.push(id.clone()),
+        for chunk in ids.chunks(FETCH_CHUNK) {
+            let mut left: Vec<&RecordId> = chunk.iter().collect();
+            if left.len() > 1 {
+                let found = self.several(call, kind, &left).await;
+                left = ledger::left_of(&mut fetched, &left, found)?;
             }
+            ledger::each(&mut fetched, (left, SIDE_BY_SIDE), |id| self.object(call, kind, id)).await?;
         }
         Ok(fetched)
     }

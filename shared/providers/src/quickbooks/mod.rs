@@ -3,7 +3,6 @@
 mod api;
 mod authorize;
 mod companies;
-mod decimal;
 mod entity;
 mod fault;
 mod ledger;

@@ -1,24 +1,21 @@
 //! From Intuit's JSON to records: one pass over the page, one over each object, nothing copied but what is kept.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use domain::{
     id::RecordId,
-    sync::{LedgerError, LedgerPage, Record},
+    sync::{LedgerPage, Record},
 };
 use jiff::Timestamp;
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    api::{Failure, Unreadable, unreadable},
-    decimal::decimal,
+    api::Failure,
     entity::{Kind, PAGE_SIZE},
     fault::Fault,
 };
+use crate::ledger::{self, Member, Objects, Raw, Trouble, Unreadable, decimal, member, unreadable};
 
 /// Intuit's word for an object that is gone.
 const DELETED: &str = "Deleted";
@@ -63,14 +60,17 @@ struct Reference<'a> {
     name: Option<Cow<'a, str>>,
 }
 
-/// Reads the answer to a query.
-pub(super) fn page(body: &[u8], kind: Kind) -> Result<LedgerPage, LedgerError> {
+/// Reads the answer to a query; a page without objects lacks the member with the kind's name.
+pub(super) fn page(body: &[u8], kind: Kind) -> Result<LedgerPage, Trouble> {
     let mut page = LedgerPage::default();
-    let found = members(body, "QueryResponse", Objects { kind, page: &mut page });
+    let mut take =
+        |raw: &RawValue| ledger::take(&mut page, kind.entity, record(raw, kind).map(|record| vec![record]));
+    let objects = Objects { max: PAGE_SIZE, each: &mut take };
+    let found = member(body, "QueryResponse", Member { name: kind.name, seed: objects });
     match found {
-        Ok(Some(())) => {
+        Ok(Some(seen)) => {
             page.newest = page.records.iter().map(|record| record.updated_at).max();
-            page.more = page.records.len() as u64 + page.unreadable >= PAGE_SIZE as u64;
+            page.more = seen.unwrap_or_default() >= PAGE_SIZE;
             Ok(page)
         }
         // Not an empty page, which would end the walk: that has the member, with nothing in it.
@@ -80,8 +80,8 @@ pub(super) fn page(body: &[u8], kind: Kind) -> Result<LedgerPage, LedgerError> {
 }
 
 /// Reads the answer to a fetch; none where it says that the object is gone.
-pub(super) fn object(body: &[u8], kind: Kind, id: &RecordId) -> Result<Option<Record>, LedgerError> {
-    let raw = members(body, kind.name, Raw).map_err(|_| unreadable(Unreadable::Json))?;
+pub(super) fn object(body: &[u8], kind: Kind, id: &RecordId) -> Result<Option<Record>, Trouble> {
+    let raw = member(body, kind.name, Raw).map_err(|_| unreadable(Unreadable::Json))?;
     let raw = raw.ok_or_else(|| without(body))?;
     if is_deleted(raw) {
         return Ok(None);
@@ -91,12 +91,12 @@ pub(super) fn object(body: &[u8], kind: Kind, id: &RecordId) -> Result<Option<Re
 }
 
 /// The error that a success without the promised member is.
-fn without(body: &[u8]) -> LedgerError {
+fn without(body: &[u8]) -> Trouble {
     let fault = Fault::parse(body);
     if fault == Fault::default() {
         unreadable(Unreadable::Other)
     } else {
-        Failure::within_success(fault).into()
+        Failure::within_success(fault).about_one()
     }
 }
 
@@ -132,104 +132,6 @@ fn is_deleted(raw: &RawValue) -> bool {
 
 fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(Cow::into_owned)
-}
-
-/// Reads one member of a JSON object with `seed` and passes over all others.
-fn members<'a, S: DeserializeSeed<'a>>(
-    body: &'a [u8],
-    name: &str,
-    seed: S,
-) -> Result<Option<S::Value>, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = deserializer.deserialize_map(Member { name, seed: Some(seed) })?;
-    deserializer.end()?;
-    Ok(value)
-}
-
-struct Member<'n, S> {
-    name: &'n str,
-    seed: Option<S>,
-}
-
-impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Member<'_, S> {
-    type Value = Option<S::Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            if key != self.name {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            let seed = self.seed.take().ok_or_else(|| A::Error::custom("a member stands twice"))?;
-            found = Some(map.next_value_seed(seed)?);
-        }
-        Ok(found)
-    }
-}
-
-struct Raw;
-
-impl<'de> DeserializeSeed<'de> for Raw {
-    type Value = &'de RawValue;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        <&RawValue>::deserialize(deserializer)
-    }
-}
-
-/// Reads a query's answer into a page: the member with the kind's name, which an empty page lacks.
-struct Objects<'p> {
-    kind: Kind,
-    page: &'p mut LedgerPage,
-}
-
-impl<'de> DeserializeSeed<'de> for Objects<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let name = self.kind.name;
-        deserializer.deserialize_map(Member { name, seed: Some(List(self)) }).map(drop)
-    }
-}
-
-struct List<'p>(Objects<'p>);
-
-impl<'de> DeserializeSeed<'de> for List<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for List<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of objects")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Objects { kind, page } = self.0;
-        let mut seen = 0;
-        while let Some(raw) = list.next_element::<&RawValue>()? {
-            seen += 1;
-            // More than was asked for is not a page, and would not be bounded.
-            if seen > PAGE_SIZE {
-                return Err(A::Error::custom("too many objects"));
-            }
-            match record(raw, kind) {
-                Some(record) => page.records.push(record),
-                None => page.unreadable += 1,
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

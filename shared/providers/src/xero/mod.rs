@@ -4,11 +4,16 @@ mod authorize;
 mod claims;
 mod companies;
 mod connections;
+mod fault;
+mod ledger;
+mod parse;
+mod resource;
 mod revocation;
 mod token_endpoint;
 
 pub use authorize::authorize_url;
 pub use companies::XeroCompanies;
+pub use ledger::XeroLedger;
 pub use revocation::XeroRevocation;
 pub use token_endpoint::XeroTokenEndpoint;
 

@@ -14,9 +14,11 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, HeaderValue},
 };
 use serde::Deserialize;
-use thiserror::Error;
 
-use super::{DataCentres, LIST_SCOPE};
+use super::{
+    DataCentres, LIST_SCOPE, UnknownLocation, authorization,
+    fault::{NOT_AUTHORIZED, SUCCESS},
+};
 use crate::{
     company,
     http::OBJECT_BODY_MAX,
@@ -26,10 +28,6 @@ use crate::{
 /// How long the list may take: a person waits for the page, and the API gateway gives up after 29 seconds of which the
 /// exchange of the code took its part.
 const LIST_TIMEOUT: Duration = Duration::from_secs(8);
-/// The code of an answer without fault.
-const SUCCESS: i64 = 0;
-/// The code of an answer to a token without the right; a token that has just been issued lacks nothing but the scope.
-const NOT_AUTHORIZED: i64 = 57;
 
 /// Zoho's organizations over HTTP.
 pub struct ZohoCompanies {
@@ -57,11 +55,6 @@ struct Fault {
     code: i64,
 }
 
-/// Why nobody was asked.
-#[derive(Clone, Copy, Debug, Error)]
-#[error("the data center of the grant is not configured")]
-struct UnknownLocation;
-
 impl ZohoCompanies {
     /// Asks at `data_centres` over the bounded client.
     #[must_use]
@@ -75,9 +68,7 @@ impl Companies for ZohoCompanies {
     async fn granted(&self, grant: NewGrant<'_>) -> Result<GrantedCompanies, CompanyError> {
         let centre = self.data_centres.of_grant(grant.location);
         let centre = centre.ok_or_else(|| CompanyError::Unavailable(UnknownLocation.into()))?;
-        let mut token = HeaderValue::try_from(format!("Zoho-oauthtoken {}", grant.access.expose()))
-            .map_err(|error| CompanyError::Unavailable(error.into()))?;
-        token.set_sensitive(true);
+        let token = authorization(grant.access).map_err(|error| CompanyError::Unavailable(error.into()))?;
         let request = self
             .http
             .get(centre.api(&["books", "v3", "organizations"]))
@@ -87,6 +78,7 @@ impl Companies for ZohoCompanies {
         let answer = oauth::ask(request, OBJECT_BODY_MAX).await;
         let answer = answer.map_err(|lost| CompanyError::Unavailable(lost.into()))?;
         let says = |code| answer.json::<Fault>().is_ok_and(|fault| fault.code == code);
+        // A token that has just been issued lacks nothing but the scope.
         if answer.status == StatusCode::UNAUTHORIZED && says(NOT_AUTHORIZED) {
             return Err(CompanyError::ScopeMissing { scope: LIST_SCOPE });
         }

@@ -3,17 +3,38 @@
 mod authorize;
 mod companies;
 mod data_centres;
+mod fault;
+mod ledger;
+mod parse;
+mod resource;
 mod revocation;
 mod token_endpoint;
 
 pub use authorize::authorize_url;
 pub use companies::ZohoCompanies;
 pub use data_centres::{DataCentre, DataCentres, DataCentresError, LocationError};
+pub use ledger::ZohoLedger;
 pub use revocation::ZohoRevocation;
 pub use token_endpoint::ZohoTokenEndpoint;
 
+use domain::secret::AccessToken;
+use reqwest::header::{HeaderValue, InvalidHeaderValue};
+use thiserror::Error;
+
 /// The scope that listing organizations takes.
 const LIST_SCOPE: &str = "ZohoBooks.settings.READ";
+
+/// Why nobody was asked.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("the data center of the grant is not configured")]
+struct UnknownLocation;
+
+/// The `Authorization` header in Zoho's own scheme.
+fn authorization(access: &AccessToken) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut token = HeaderValue::try_from(format!("Zoho-oauthtoken {}", access.expose()))?;
+    token.set_sensitive(true);
+    Ok(token)
+}
 
 #[cfg(test)]
 pub(crate) use token_endpoint::DIALECT;

@@ -4,6 +4,7 @@ use domain::sync::{Entity, Ledger as _, LedgerCall, LedgerError, PageQuery};
 use providers::{http, quickbooks::QuickBooksLedger};
 
 use crate::{
+    books::alone,
     responder::Responder,
     support::{access_token, company},
 };
@@ -69,7 +70,7 @@ async fn an_id_of_dots_does_not_climb_out_of_its_path() {
     for id in [".", ".."] {
         let fetched = ledger(&intuit).fetch(call, "invoice", &[id.parse().unwrap()]).await;
 
-        assert!(matches!(fetched, Err(LedgerError::Refused { .. })), "{id}: {fetched:?}");
+        assert!(matches!(alone(fetched), LedgerError::Refused { .. }), "{id}");
     }
     assert!(intuit.requests().is_empty());
 }

@@ -27,20 +27,20 @@ use crate::{
 };
 
 /// A simulator, and our app talking to it.
-struct Intuit {
-    simulator: Simulated,
+pub(crate) struct Intuit {
+    pub(crate) simulator: Simulated,
     settings: Arc<QuickBooksSettings>,
     endpoint: QuickBooksTokenEndpoint,
     companies: QuickBooksCompanies,
-    ledger: QuickBooksLedger,
+    pub(crate) ledger: QuickBooksLedger,
 }
 
 impl Intuit {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with_invoices(3).await
     }
 
-    async fn with_invoices(invoices: usize) -> Self {
+    pub(crate) async fn with_invoices(invoices: usize) -> Self {
         let mut options = Options::local();
         options.intuit.consent = ConsentMode::Approve;
         options.intuit.company.invoices = invoices;
@@ -91,7 +91,7 @@ impl Intuit {
         self.endpoint.refresh(token, None).await
     }
 
-    async fn connect(&self) -> TokenSet {
+    pub(crate) async fn connect(&self) -> TokenSet {
         self.exchange(&self.code().await).await.unwrap()
     }
 

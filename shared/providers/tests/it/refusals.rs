@@ -13,6 +13,7 @@ use providers::{
 };
 
 use crate::{
+    books::{alone, class},
     responder::{Responder, Script, answer},
     support::{access_token, company},
 };
@@ -31,19 +32,9 @@ async fn asked(intuit: &Responder) -> (LedgerError, LedgerError, CompanyError) {
     let grant = NewGrant { access: &token, named: Some(&company), location: None };
     (
         ledger.page(call, query).await.unwrap_err(),
-        ledger.fetch(call, "invoice", &["130".parse().unwrap()]).await.unwrap_err(),
+        alone(ledger.fetch(call, "invoice", &["130".parse().unwrap()]).await),
         QuickBooksCompanies::new(http, base).granted(grant).await.unwrap_err(),
     )
-}
-
-fn class(error: &LedgerError) -> &'static str {
-    match error {
-        LedgerError::Unauthorized => "unauthorized",
-        LedgerError::Forbidden => "forbidden",
-        LedgerError::Throttled { .. } => "throttled",
-        LedgerError::Refused { .. } => "refused",
-        LedgerError::Unavailable(_) => "unavailable",
-    }
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ use url::Url;
 pub(crate) enum Script {
     /// These bytes, then the end of the connection.
     Bytes(Vec<u8>),
+    /// The bytes beside the first of these texts that stands in the request line; none answers what has none.
+    ByLine(Vec<(&'static str, Vec<u8>)>),
     /// Nothing for longer than any client waits.
     Silence,
 }
@@ -39,10 +41,15 @@ impl Responder {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let request = read(&mut stream).await;
-                heard.lock().unwrap().push(request);
+                heard.lock().unwrap().push(request.clone());
                 match &script {
                     // The client may have hung up before the end, which is what some tests are about.
                     Script::Bytes(bytes) => drop(stream.write_all(bytes).await),
+                    Script::ByLine(answers) => {
+                        let line = request.lines().next().unwrap_or_default();
+                        let answer = answers.iter().find(|(text, _)| line.contains(text));
+                        drop(stream.write_all(answer.map_or(&[][..], |(_, bytes)| bytes)).await);
+                    }
                     Script::Silence => tokio::time::sleep(Duration::from_mins(1)).await,
                 }
             }

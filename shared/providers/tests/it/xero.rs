@@ -24,12 +24,12 @@ use crate::{
     support::{class, code_grant},
 };
 
-const FIRST: &str = Options::XERO_TENANT_ID;
+pub(crate) const FIRST: &str = Options::XERO_TENANT_ID;
 const SECOND: &str = Options::XERO_SECOND_TENANT_ID;
 
 /// A simulator, and our app talking to it.
-struct Xero {
-    simulator: Simulated,
+pub(crate) struct Xero {
+    pub(crate) simulator: Simulated,
     settings: Arc<XeroSettings>,
     endpoint: XeroTokenEndpoint,
     companies: XeroCompanies,
@@ -37,9 +37,14 @@ struct Xero {
 }
 
 impl Xero {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
+        Self::with_invoices(120).await
+    }
+
+    pub(crate) async fn with_invoices(invoices: usize) -> Self {
         let mut options = Options::local();
         options.xero.consent = ConsentMode::Approve;
+        options.xero.organizations[0].invoices = invoices;
         let simulator = Simulated::start("xero", options).await;
         let settings = Arc::new(XeroSettings {
             client_id: Options::XERO_CLIENT_ID.to_owned(),
@@ -70,7 +75,7 @@ impl Xero {
         AuthorizationCode::new(callback["code"].clone())
     }
 
-    async fn connect(&self, tenants: &[&str]) -> TokenSet {
+    pub(crate) async fn connect(&self, tenants: &[&str]) -> TokenSet {
         self.endpoint.exchange(code_grant(&self.code(tenants).await, CALLBACK)).await.unwrap()
     }
 

@@ -25,9 +25,9 @@ use crate::{
 };
 
 /// A simulator, and our app talking to it.
-struct Zoho {
-    simulator: Simulated,
-    settings: Arc<ZohoSettings>,
+pub(crate) struct Zoho {
+    pub(crate) simulator: Simulated,
+    pub(crate) settings: Arc<ZohoSettings>,
     endpoint: ZohoTokenEndpoint,
     companies: ZohoCompanies,
     revocation: ZohoRevocation,
@@ -40,9 +40,15 @@ struct Consent {
 }
 
 impl Zoho {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
+        Self::with_records(25, 120).await
+    }
+
+    pub(crate) async fn with_records(contacts: usize, invoices: usize) -> Self {
         let mut options = Options::local();
         options.zoho.consent = ConsentMode::Approve;
+        (options.zoho.organizations[0].contacts, options.zoho.organizations[0].invoices) =
+            (contacts, invoices);
         let simulator = Simulated::start("zoho", options).await;
         let row = |location: &str| {
             let at = |part: &str| simulator.at(&format!("/{part}/{location}")).to_string();
@@ -88,7 +94,7 @@ impl Zoho {
             .await
     }
 
-    async fn connect(&self) -> (TokenSet, Location) {
+    pub(crate) async fn connect(&self) -> (TokenSet, Location) {
         let consent = self.consent().await;
         (self.exchange(&consent).await.unwrap(), consent.location)
     }

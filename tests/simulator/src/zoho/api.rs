@@ -141,10 +141,10 @@ fn collection(
     match *request.method {
         Method::GET => {
             allowed(request, resource.module)?;
-            let everything = world.zoho.settings.lock().filters_every_list_by_time;
+            let settings = world.zoho.settings.lock().clone();
             let organizations = world.zoho.organizations.lock();
             let organization = found(organizations.find(request.organization_id), request)?;
-            let (rows, context) = lists::page(organization, resource, request.parameters, everything)?;
+            let (rows, context) = lists::page(organization, resource, request.parameters, &settings)?;
             let members = [(resource.path, Value::from(rows)), ("page_context", context)];
             Ok(success(StatusCode::OK, "success", members))
         }

@@ -9,6 +9,7 @@ use super::{
     answers::ApiFault,
     organizations::{Organization, Record},
     resources::Resource,
+    settings::Settings,
     token::Parameters,
 };
 
@@ -55,7 +56,7 @@ pub(crate) fn page(
     organization: &Organization,
     resource: &Resource,
     parameters: &Parameters,
-    filters_everything: bool,
+    settings: &Settings,
 ) -> Result<(Vec<Value>, Value), ApiFault> {
     let number = |name: &'static str, default: usize| match parameters.get(name) {
         None => Ok(default),
@@ -72,14 +73,14 @@ pub(crate) fn page(
     }
     let filter = parameters.get("filter_by").unwrap_or("Status.All");
     let since = match parameters.get("last_modified_time") {
-        Some(text) if resource.filters_by_time || filters_everything => {
+        Some(text) if resource.filters_by_time || settings.filters_every_list_by_time => {
             Some(instant(text).ok_or(ApiFault::invalid_value("last_modified_time"))?)
         }
         _ => None,
     };
     let mut records: Vec<&Record> = organization
         .records(resource)
-        .filter(|record| since.is_none_or(|since| record.modified_at >= since))
+        .filter(|record| since.is_none_or(|since| is_since(record.modified_at, since, settings)))
         .filter(|record| is_wanted(&record.body, parameters, filter))
         .collect();
     // Records come in the order of their ids, and the sort is stable.
@@ -94,6 +95,10 @@ pub(crate) fn page(
         "report_name": resource.report, "applied_filter": filter, "sort_column": column, "sort_order": order,
     });
     Ok((rows, context))
+}
+
+fn is_since(at: Timestamp, since: Timestamp, settings: &Settings) -> bool {
+    if settings.takes_times_exactly { at == since } else { at >= since }
 }
 
 fn is_wanted(body: &Map<String, Value>, parameters: &Parameters, filter: &str) -> bool {

@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) enforce_token_limits: bool,
     /// Whether every list takes `last_modified_time`, and not only those whose documentation says so.
     pub(crate) filters_every_list_by_time: bool,
+    /// Whether `last_modified_time` means exactly that time, as some organizations report, and not that time or later.
+    pub(crate) takes_times_exactly: bool,
     /// Whether the request limits of the data API apply.
     pub(crate) enforce_limits: bool,
     /// Requests per minute and organization; more get code 44.
@@ -73,6 +75,7 @@ impl Settings {
             webhook_encoding: Encoding::default(),
             enforce_token_limits: true,
             filters_every_list_by_time: false,
+            takes_times_exactly: false,
             enforce_limits: false,
             requests_per_minute: 100,
             requests_per_day: 1_000,

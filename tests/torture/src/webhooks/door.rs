@@ -7,7 +7,7 @@ use domain::{
     id::DeliveryId,
     provider::Provider,
     secret::WebhookSecret,
-    webhook::{ReceiveError, WebhookReceiver},
+    webhook::{ReceiveError, SentTo, WebhookReceiver, WebhookRequest},
 };
 use futures::channel::oneshot;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -112,15 +112,21 @@ async fn knock(shop: &Arc<Shop>, wire: OnTheWire) -> Option<Answer> {
 /// The real receiver, in a function of its own.
 async fn open(caller: Arc<Caller>, wire: &OnTheWire) -> Answer {
     let shop = caller.shop.clone();
-    let receiver = WebhookReceiver {
-        secrets: HashMap::from([(Provider::QuickBooks, vec![WebhookSecret::new(SECRET)])]),
-        queue: caller,
-        clock: shop.clock(),
-        entropy: shop.chance.clone(),
-    };
+    let receiver = WebhookReceiver::new(caller, shop.clock(), shop.chance.clone());
+    let secrets = HashMap::from([(Provider::QuickBooks, vec![WebhookSecret::new(SECRET)])]);
     let correlation = "corr_1".parse().unwrap();
-    let signature = wire.signature.as_deref();
-    match receiver.receive(Provider::QuickBooks, &wire.body, signature, &correlation).await {
+    let request = WebhookRequest {
+        to: SentTo::QuickBooks,
+        query: vec![],
+        is_form: false,
+        body: &wire.body,
+        signature: wire.signature.as_deref(),
+    };
+    let outcome = match request.verify(&secrets) {
+        Ok(verified) => receiver.receive(&verified, &correlation).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
         Ok(accepted) => Answer::Accepted(Some(accepted.delivery).filter(|_| accepted.events > 0)),
         Err(ReceiveError::Queue(_)) => Answer::Unavailable,
         Err(_) => Answer::Refused,

@@ -1,9 +1,17 @@
 //! Recorded objects, damaged objects, and pages that are none.
 
-use domain::sync::Entity;
+use domain::sync::{Entity, LedgerError};
 use proptest::prelude::*;
 
 use super::*;
+
+fn page(body: &[u8], kind: Kind) -> Result<LedgerPage, LedgerError> {
+    Ok(super::page(body, kind)?)
+}
+
+fn object(body: &[u8], kind: Kind, id: &RecordId) -> Result<Option<Record>, LedgerError> {
+    Ok(super::object(body, kind, id)?)
+}
 
 /// The invoice of Intuit's recorded answer, with the members that were left out of the record filled in.
 const INVOICE: &str = r#"{"Id":"130","SyncToken":"3","MetaData":{"CreateTime":"2026-04-08T13:16:17-07:00","LastModifiedByRef":{"value":"9341457021722234"},"LastUpdatedTime":"2026-05-05T03:13:29-07:00"},"domain":"QBO","sparse":false,"DocNumber":"1037","TxnDate":"2026-04-08","CurrencyRef":{"value":"USD","name":"United States Dollar"},"Line":[{"Id":"1","Amount":275.00}],"CustomerRef":{"value":"24","name":"Sonnenschein Family \u2013 Store"},"TotalAmt":362.07,"Balance":362.07}"#;
@@ -150,7 +158,7 @@ fn an_empty_page_has_the_answer_without_the_kind() {
 
 #[test]
 fn a_full_page_says_that_there_may_be_more_even_when_an_object_is_unreadable() {
-    let mut objects = vec![INVOICE; PAGE_SIZE - 1];
+    let mut objects = vec![INVOICE; usize::try_from(PAGE_SIZE).unwrap() - 1];
     assert!(!page_of(&objects).unwrap().more);
 
     objects.push("{}");

@@ -77,10 +77,13 @@ async fn documents_are_filtered_by_the_time_of_their_last_change() {
     let contacts = list(&sim, &tokens.access, "contacts", &query).await;
     sim.zoho_switch(json!({ "filtersEveryListByTime": true })).await;
     let filtered_contacts = list(&sim, &tokens.access, "contacts", &query).await;
+    sim.zoho_switch(json!({ "takesTimesExactly": true })).await;
+    let exactly = list(&sim, &tokens.access, "invoices", &query).await;
     let bad = format!("invoices?organization_id={US}&last_modified_time=2026-06-09T09:47:43+0530");
     let unescaped = sim.zoho_get("us", &tokens.access, &bad).await;
 
     assert_eq!(since["invoices"].as_array().unwrap().len(), 3);
+    assert_eq!(exactly["invoices"].as_array().unwrap().len(), 1);
     assert_eq!(contacts["contacts"].as_array().unwrap().len(), 25);
     assert_eq!(filtered_contacts["contacts"].as_array().unwrap().len(), 0);
     assert_eq!((unescaped.0, &unescaped.1["code"]), (400, &json!(2)));

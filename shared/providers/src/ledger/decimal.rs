@@ -9,7 +9,7 @@ const LENGTH_MAX: usize = 64;
 /// The plain decimal text of a JSON number; none where it is no number, or one whose exponent no amount has.
 ///
 /// An exponent is written out, since Java's `BigDecimal`, in which Intuit counts, prints `1E+2` for a hundred.
-pub(super) fn decimal(json: &str) -> Option<String> {
+pub(crate) fn decimal(json: &str) -> Option<String> {
     if json.len() > LENGTH_MAX || !json.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
         return None;
     }

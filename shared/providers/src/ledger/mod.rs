@@ -1,0 +1,13 @@
+//! What the ledgers of the three providers have in common: asking once, reading lists, sorting what came of each id.
+
+mod ask;
+mod decimal;
+mod fetch;
+mod json;
+mod page;
+
+pub(crate) use ask::{Limits, Trouble, Unreadable, about_one, ask, refused, unreadable};
+pub(crate) use decimal::decimal;
+pub(crate) use fetch::{each, id_in_path, left_of};
+pub(crate) use json::{Member, Members, Objects, Raw, member};
+pub(crate) use page::{newest_in_order, numbered, take, to_the_second, well_before};

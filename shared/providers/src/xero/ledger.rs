@@ -1,0 +1,176 @@
+//! Xero's books, read by time of change and by id.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{
+    id::RecordId,
+    provider::Provider,
+    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
+};
+use reqwest::{Client, StatusCode, header::IF_MODIFIED_SINCE};
+use url::Url;
+
+use super::{
+    fault,
+    parse::{self, PAGE_SIZE},
+    resource::{Resource, filter},
+};
+use crate::{
+    http::{OBJECT_BODY_MAX, PAGE_BODY_MAX},
+    ledger::{self, Limits, Trouble},
+    oauth::{self, Answer},
+    scopes,
+};
+
+/// How long a page may take: a run reserves a minute for a page, and what is read must still be written.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long one object may take: it is a lookup by key, and a queue of events waits behind it.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
+/// How many objects are asked for at once: their ids make an address of two thousand characters, which every gateway takes.
+const FETCH_CHUNK: usize = 50;
+/// How many single objects are asked for side by side, of the five requests that Xero takes of one organization.
+const SIDE_BY_SIDE: usize = 3;
+/// The header that names the organization.
+const TENANT_HEADER: &str = "xero-tenant-id";
+
+/// Xero's books over HTTP.
+pub struct XeroLedger {
+    http: Client,
+    api_base_url: Url,
+}
+
+impl XeroLedger {
+    /// Reads from the API at `api_base_url` over the bounded client.
+    #[must_use]
+    pub fn new(http: Client, api_base_url: Url) -> Self {
+        Self { http, api_base_url }
+    }
+
+    /// One object, or none where Xero says that there is none.
+    async fn object(
+        &self,
+        call: LedgerCall<'_>,
+        resource: &Resource,
+        id: &RecordId,
+    ) -> Result<Vec<Record>, Trouble> {
+        let url = self.url(&[resource.name, ledger::id_in_path(id)?]);
+        let limits = Limits { timeout: FETCH_TIMEOUT, body: OBJECT_BODY_MAX };
+        let answer = self.get(call, (url, None), limits).await?;
+        if answer.status.is_success() {
+            return parse::object(&answer.body, resource, id);
+        }
+        if fault::says_missing(&answer) {
+            return Ok(Vec::new());
+        }
+        Err(ledger::about_one(answer.status, fault::error(&answer)))
+    }
+
+    /// Those of several objects that a list finds; a page, since a list without pages leaves out their lines.
+    async fn several(
+        &self,
+        call: LedgerCall<'_>,
+        resource: &Resource,
+        ids: &[&RecordId],
+    ) -> Result<Vec<Record>, Trouble> {
+        let mut url = self.url(&[resource.name]);
+        let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+        url.query_pairs_mut().append_pair("IDs", &ids.join(","));
+        paged(&mut url, 1);
+        archived(&mut url, resource);
+        let limits = Limits { timeout: PAGE_TIMEOUT, body: PAGE_BODY_MAX };
+        let answer = self.get(call, (url, None), limits).await?;
+        if !answer.status.is_success() {
+            return Err(fault::error(&answer).into());
+        }
+        parse::found(&answer.body, resource)
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
+        oauth::segments_below(&self.api_base_url, &[&["api.xro", "2.0"], path].concat())
+    }
+
+    /// Asks once, perhaps only for what changed since a moment.
+    async fn get(
+        &self,
+        call: LedgerCall<'_>,
+        (url, since): (Url, Option<String>),
+        limits: Limits,
+    ) -> Result<Answer, Trouble> {
+        let request = self.http.get(url).bearer_auth(call.token.expose());
+        let request = request.header(TENANT_HEADER, call.company.as_str());
+        let request = match since {
+            Some(since) => request.header(IF_MODIFIED_SINCE, since),
+            None => request,
+        };
+        ledger::ask(request, limits).await
+    }
+}
+
+#[async_trait]
+impl Ledger for XeroLedger {
+    async fn page(&self, call: LedgerCall<'_>, query: PageQuery) -> Result<LedgerPage, LedgerError> {
+        let resource = Resource::of(query.entity);
+        let mut url = self.url(&[resource.name]);
+        let mut skip = 0;
+        if let Some(filter) = filter(query.entity) {
+            url.query_pairs_mut().append_pair("where", filter);
+        }
+        if resource.is_paged {
+            let (page, rest) = ledger::numbered(query.skip, PAGE_SIZE);
+            url.query_pairs_mut().append_pair("order", "UpdatedDateUTC ASC");
+            paged(&mut url, page);
+            skip = rest;
+        }
+        archived(&mut url, resource);
+        let since = query.after.map(|after| ledger::well_before(after).strftime("%Y-%m-%dT%H:%M:%S"));
+        let since = since.map(|since| since.to_string());
+        let limits = Limits { timeout: PAGE_TIMEOUT, body: PAGE_BODY_MAX };
+        let answer = self.get(call, (url, since), limits).await?;
+        match answer.status {
+            status if status.is_success() => Ok(parse::page(&answer.body, query.entity, skip)?),
+            // What HTTP answers to a question since when, if there is nothing.
+            StatusCode::NOT_MODIFIED if query.after.is_some() => Ok(LedgerPage::default()),
+            _ => Err(fault::error(&answer)),
+        }
+    }
+
+    async fn fetch(
+        &self,
+        call: LedgerCall<'_>,
+        word: &str,
+        ids: &[RecordId],
+    ) -> Result<Fetched, LedgerError> {
+        let resource = Resource::by_word(word).ok_or(LedgerError::Refused { status: 400 })?;
+        let mut fetched = Fetched::default();
+        for chunk in ids.chunks(FETCH_CHUNK) {
+            let mut left: Vec<&RecordId> = chunk.iter().collect();
+            if resource.takes_ids && left.len() > 1 {
+                let found = self.several(call, resource, &left).await;
+                left = ledger::left_of(&mut fetched, &left, found)?;
+            }
+            ledger::each(&mut fetched, (left, SIDE_BY_SIDE), |id| self.object(call, resource, id)).await?;
+        }
+        Ok(fetched)
+    }
+
+    fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str> {
+        scopes::missing(Provider::Xero, entity, granted)
+    }
+
+    fn entities(&self, word: &str) -> &'static [Entity] {
+        Resource::by_word(word).map_or(&[], |resource| resource.entities)
+    }
+}
+
+fn paged(url: &mut Url, page: u64) {
+    url.query_pairs_mut()
+        .append_pair("page", &page.to_string())
+        .append_pair("pageSize", &PAGE_SIZE.to_string());
+}
+
+fn archived(url: &mut Url, resource: &Resource) {
+    if resource.hides_archived {
+        url.query_pairs_mut().append_pair("includeArchived", "true");
+    }
+}

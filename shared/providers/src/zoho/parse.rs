@@ -1,0 +1,96 @@
+//! From Zoho's JSON to records.
+
+use domain::{
+    id::RecordId,
+    sync::{Entity, LedgerPage, Record},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::resource::Resource;
+use crate::ledger::{self, Members, Objects, Raw, Trouble, Unreadable, member, unreadable};
+
+/// The most objects that Zoho puts on a page.
+pub(super) const PAGE_SIZE: u64 = 200;
+/// Zoho's word for a contact that sells to the organization; all others buy from it.
+const VENDOR: &str = "vendor";
+
+#[derive(Deserialize)]
+struct Envelope {
+    page_context: PageContext,
+}
+
+#[derive(Deserialize)]
+struct PageContext {
+    has_more_page: bool,
+    #[serde(default)]
+    per_page: Option<u64>,
+}
+
+/// Reads a list, without its first `skip` objects.
+pub(super) fn page(body: &[u8], entity: Entity, skip: u64) -> Result<LedgerPage, Trouble> {
+    let resource = Resource::of(entity);
+    let mut page = LedgerPage::default();
+    let mut at = 0;
+    let mut take = |raw: &RawValue| {
+        at += 1;
+        if at > skip {
+            ledger::take(&mut page, entity, record(raw, resource).map(|record| vec![record]));
+        }
+    };
+    let seen = member(body, resource.path, Objects { max: PAGE_SIZE, each: &mut take });
+    // An answer without the member is not an empty list, which would end the walk.
+    let seen =
+        seen.map_err(|_| unreadable(Unreadable::Json))?.ok_or_else(|| unreadable(Unreadable::Other))?;
+    let envelope: Envelope = serde_json::from_slice(body).map_err(|_| unreadable(Unreadable::Json))?;
+    let PageContext { has_more_page, per_page } = envelope.page_context;
+    // Pages of another size begin elsewhere, and one without objects would follow itself forever.
+    if has_more_page && (per_page.is_some_and(|size| size != PAGE_SIZE) || seen <= skip) {
+        return Err(unreadable(Unreadable::Other));
+    }
+    page.more = has_more_page;
+    Ok(page)
+}
+
+/// Reads the one object that was asked for.
+pub(super) fn object(body: &[u8], resource: &Resource, id: &RecordId) -> Result<Record, Trouble> {
+    let raw = member(body, resource.single, Raw).map_err(|_| unreadable(Unreadable::Json))?;
+    let raw = raw.ok_or_else(|| unreadable(Unreadable::Other))?;
+    let record = record(raw, resource).ok_or_else(|| unreadable(Unreadable::Json))?;
+    if record.id == *id { Ok(record) } else { Err(unreadable(Unreadable::Other)) }
+}
+
+/// The record of an object; none where it lacks an id or a time of change that can be read.
+fn record(raw: &RawValue, resource: &Resource) -> Option<Record> {
+    let object = Members::of(raw)?;
+    let text = |names: &[&str]| names.iter().find_map(|name| object.text(name));
+    // With an offset, without a colon in it.
+    let updated_at = text(&["last_modified_time", "updated_time", "created_time"])?;
+    Some(Record {
+        entity: entity(&object, resource),
+        id: object.text(resource.id)?.parse().ok()?,
+        updated_at: updated_at.parse::<Timestamp>().ok()?,
+        version: 0,
+        // What Zoho deletes is in no answer any more.
+        deleted: false,
+        document_number: resource.number.and_then(|name| object.text(name)),
+        total: ["total", "amount"].iter().find_map(|name| object.amount(name)),
+        currency: object.text("currency_code"),
+        counterparty: text(&["customer_name", "vendor_name"]),
+        status: object.text("status"),
+        raw: raw.get().to_owned(),
+    })
+}
+
+/// What an object is of all that its resource holds.
+fn entity(object: &Members<'_>, resource: &Resource) -> Entity {
+    match resource.entities {
+        [one] => *one,
+        _ if object.text("contact_type").as_deref() == Some(VENDOR) => Entity::Vendors,
+        _ => Entity::Customers,
+    }
+}
+
+#[cfg(test)]
+mod tests;
