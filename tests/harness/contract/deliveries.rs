@@ -131,6 +131,7 @@ async fn all(
         if next.is_none() {
             return found;
         }
+        assert_ne!(next, from, "the list goes on");
         from = next;
     }
 }
