@@ -67,7 +67,7 @@ async fn a_whole_batch_of_one_company_is_one_fetch_and_one_announcement() {
 async fn more_objects_than_one_fetch_takes_are_all_brought() {
     let desk = Desk::new().await;
     let ids: Vec<_> = (0..250).map(|id| format!("{id:03}")).collect();
-    for id in ids {
+    for id in &ids {
         desk.ledger.put(sample::invoice(id, sample::at(-10), 1));
     }
     let events: Vec<_> = ids.iter().map(|id| event(id, id)).collect();
