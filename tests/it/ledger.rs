@@ -45,7 +45,9 @@ impl InMemoryLedger {
 
     /// Puts an invoice of version 1 into the books for each of these ids.
     pub(crate) fn fill(&self, ids: &[&str]) {
-        ids.iter().for_each(|id| self.put(sample::invoice(id, sample::at(-10), 1)));
+        for id in ids {
+            self.put(sample::invoice(id, sample::at(-10), 1));
+        }
     }
 
     pub(crate) fn remove(&self, id: &str) {

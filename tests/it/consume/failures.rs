@@ -9,7 +9,6 @@ use domain::{
     webhook::{Begin, IN_PROGRESS_LIFE, IdempotencyStore as _, Tally},
 };
 use rstest::rstest;
-use tests::sample;
 
 use super::{
     desk::{Desk, delivery, event},

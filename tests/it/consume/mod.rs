@@ -67,7 +67,7 @@ async fn a_whole_batch_of_one_company_is_one_fetch_and_one_announcement() {
 async fn more_objects_than_one_fetch_takes_are_all_brought() {
     let desk = Desk::new().await;
     let ids: Vec<_> = (0..250).map(|id| format!("{id:03}")).collect();
-    ids.iter().for_each(|id| desk.ledger.put(sample::invoice(id, sample::at(-10), 1)));
+    desk.ledger.fill(&ids.iter().map(String::as_str).collect::<Vec<_>>());
     let events: Vec<_> = ids.iter().map(|id| event(id, id)).collect();
 
     let came = desk.consume(&[delivery("dlv_1", &events)]).await;
