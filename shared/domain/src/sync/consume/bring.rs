@@ -1,11 +1,15 @@
 //! Bringing the records of one connection's company up to date with its books.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
 use super::{EventConsumer, outcome::Wait};
 use crate::{
+    access::AccessError,
     connection::Route,
     error::ErrorCode,
     event::{Event, EventKind},
@@ -19,7 +23,7 @@ use crate::{
 /// Objects that are asked for with one call of a ledger: bounds what is in memory at once.
 const FETCHED_AT_ONCE: usize = 100;
 /// What a fetch and its writes may need at most.
-pub(super) const FETCH_TIME: std::time::Duration = std::time::Duration::from_mins(1);
+pub(super) const FETCH_TIME: Duration = Duration::from_mins(1);
 
 /// An object: the provider's word for its kind, and its id.
 pub(super) type Object<'a> = (&'a str, &'a RecordId);
@@ -88,8 +92,11 @@ impl Reached {
 
 /// Whether a connection has no books to read any more.
 pub(super) fn is_gone(error: &RunError) -> bool {
-    use crate::access::AccessError::{Missing, NotUsable};
-    matches!(error, RunError::Access(Missing | NotUsable(_)) | RunError::Ledger(LedgerError::Forbidden))
+    matches!(
+        error,
+        RunError::Access(AccessError::Missing | AccessError::NotUsable(_))
+            | RunError::Ledger(LedgerError::Forbidden)
+    )
 }
 
 /// A connection whose records are brought up to date.
@@ -161,13 +168,13 @@ impl Bringing<'_> {
         }
         let mut changed = 0;
         let put = self.consumer.records.put_if_newer(&place, &fetched.records).await;
-        let written = written(put, &mut changed);
+        let put = written(put, &mut changed);
         let found = fetched.records.iter().filter_map(|record| by_id.get(&record.id));
-        reached.extend(found.map(|object| (*object, written.clone())));
+        reached.extend(found.map(|object| (*object, put.clone())));
         for id in &fetched.missing {
             let Some(object) = by_id.get(id) else { continue };
             let marked = self.mark_deleted(&place, *object, wanted[object].at).await;
-            reached.insert(*object, self::written(marked, &mut changed));
+            reached.insert(*object, written(marked, &mut changed));
         }
         for (id, error) in fetched.failed {
             let Some(object) = by_id.get(&id) else { continue };

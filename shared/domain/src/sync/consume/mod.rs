@@ -28,6 +28,7 @@ use crate::{
     access::AccessTokens,
     clock::Clock,
     connection::ConnectionStore,
+    error::ErrorCode,
     event::EventBus,
     id::{DeliveryId, ProviderCompanyId},
     provider::Provider,
@@ -112,8 +113,8 @@ impl EventConsumer {
     /// Notes in the log what became of a message.
     ///
     /// While the log is away the message comes again: every event is then completed by its own delivery, which counts as
-    /// applied, and nothing is done twice. The last time it is let go: a dead letter would ask somebody to repeat what
-    /// stands, for the sake of a line in a log.
+    /// applied, and nothing is done twice. The last time it is a dead letter, for what the log does not know of would look
+    /// as if it were lost; to put it back repeats nothing either.
     async fn close(&self, incoming: &Incoming, outcomes: Vec<Option<Outcome>>) -> Consumed {
         let Incoming { message, receives } = incoming;
         let Verdict { tally, reason, mut next } = Verdict::of(incoming, outcomes);
@@ -130,9 +131,11 @@ impl EventConsumer {
         };
         if let Err(error) = self.log.note(&part).await {
             tracing::warn!(deliveryId = %part.delivery, error = chain(&error), "Delivery is not noted");
-            if next == Next::Done && *receives < LAST_RECEIVE {
-                next = Next::Again { after: None };
-            }
+            next = match next {
+                Next::Done if *receives < LAST_RECEIVE => Next::Again { after: None },
+                Next::Done => Next::Bury(format!("{}: deliveries", ErrorCode::StorageUnavailable.name())),
+                next => next,
+            };
         }
         if !matches!(next, Next::Again { .. }) {
             self.count_refused(message).await;
