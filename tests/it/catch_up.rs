@@ -7,7 +7,7 @@ use domain::{
     event::{Event, EventKind},
     provider::Provider,
     refresh::policy::later,
-    sync::{CatchUp, CatchUpMark, CaughtUp, Lane, LaneMessage, RunOutcome, SyncJob, SyncMode},
+    sync::{CatchUp, CatchUpMark, CaughtUp, Entity, Lane, LaneMessage, RunOutcome, SyncJob, SyncMode},
     webhook::{Subscription, Subscriptions as _},
 };
 use jiff::Timestamp;
@@ -192,4 +192,16 @@ async fn a_first_copy_of_the_books_is_no_sign_of_silence() {
     new.fill(3, i64::from);
     assert_eq!(caught_up(&new).await, [RunOutcome::Completed { written: 3 }]);
     assert_eq!(silences(&new), [], "nor where the catch-up comes before it");
+}
+
+#[tokio::test]
+async fn a_scope_that_was_never_granted_does_not_fail_every_day() {
+    let books = Books::new().await;
+    books.fill(1, |_| 0);
+    books.ledger.close(Entity::Customers);
+
+    let outcomes = caught_up(&books).await;
+
+    assert_eq!(outcomes, [RunOutcome::Completed { written: 1 }]);
+    assert!(!books.world.kinds().contains(&EventKind::SyncFailed));
 }

@@ -122,7 +122,8 @@ impl Bundle {
         id
     }
 
-    /// What became of the events of certain deliveries, summed over the consumer's lines, once each has had one.
+    /// What became of the events of certain deliveries, summed over the consumer's lines, once each has had one; one that travels in several
+    /// parts is named as often.
     pub(crate) async fn consumed(&self, correlations: &[String]) -> Value {
         eventually("the deliveries are consumed", PATIENCE, async || {
             let lines = self.log("SYNC_FUNCTION").await;

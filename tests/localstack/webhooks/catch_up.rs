@@ -20,7 +20,7 @@ const INVISIBLE: Duration = Duration::from_mins(5);
 async fn a_change_that_nobody_told_of_is_found_by_the_next_catch_up() {
     let bundle = Bundle::deployed().await;
     let room = Room::open(&bundle, INVISIBLE, &[]).await;
-    let resident = room.connect(Provider::Xero).await;
+    let resident = room.connect(Provider::QuickBooks).await;
     let low = bundle.make_queue(INVISIBLE).await;
     let mut settings = bundle.settings_of("SYNC_FUNCTION").await;
     settings.insert("CONNECTIONS_TABLE".to_owned(), room.setting("CONNECTIONS_TABLE").to_owned());
@@ -30,8 +30,9 @@ async fn a_change_that_nobody_told_of_is_found_by_the_next_catch_up() {
     }
     let worker = bundle.copy_with("SYNC_FUNCTION", settings).await;
     let company = resident.books.company().to_owned();
-    let contacts = format!("/xero/organizations/{company}/entities/contacts");
-    let contact = room.providers.control(Method::POST, &contacts, Some(json!({ "Name": "Untold" }))).await;
+    let customers = format!("/intuit/companies/{company}/entities/customer");
+    let customer = json!({ "DisplayName": "Untold" });
+    let customer = room.providers.control(Method::POST, &customers, Some(customer)).await;
 
     let tick: Value = serde_json::from_str(include_str!("../../../events/sync-schedule.json")).unwrap();
     assert_eq!(bundle.invoke(&worker.name, &tick).await.unwrap(), json!({ "jobs": 1 }));
@@ -50,10 +51,10 @@ async fn a_change_that_nobody_told_of_is_found_by_the_next_catch_up() {
         aws::clients::dynamodb(&bundle.sdk),
         bundle.stack.value("RECORDS_TABLE").to_owned(),
     );
-    let company = CompanyId::of(Provider::Xero, &company.parse().unwrap());
+    let company = CompanyId::of(Provider::QuickBooks, &company.parse().unwrap());
     let place = RecordPlace { tenant: resident.key.tenant.clone(), company };
     let page = records.list(&place, Entity::Customers, 100, None).await.unwrap();
-    let found = page.records.iter().find(|record| contact["ContactID"] == record.id.as_str());
+    let found = page.records.iter().find(|record| customer["Id"] == record.id.as_str());
     assert!(found.is_some_and(|record| record.raw.contains("Untold")), "{:?}", page.records);
     worker.remove().await;
 }

@@ -45,7 +45,7 @@ struct Request {
 impl Company<'_> {
     async fn new(bundle: &Bundle, provider: Provider) -> Company<'_> {
         let books = match provider {
-            Provider::QuickBooks => Books::realm(&bundle.simulator.company(0, OBJECTS).await),
+            Provider::QuickBooks => Books::realm(&bundle.simulator.company(1, OBJECTS).await),
             Provider::Xero | Provider::Zoho => bundle.simulator.books(provider).await,
         };
         let connection = bundle.tenant().await.connect_to(&books, false).await;
@@ -85,7 +85,8 @@ impl Company<'_> {
 async fn made(bundle: &Bundle, books: &Books, number: usize) -> String {
     let (company, name) = (books.company(), format!("Number {number}"));
     match books.provider {
-        Provider::QuickBooks => number.to_string(),
+        // The one customer is number 1.
+        Provider::QuickBooks => (number + 1).to_string(),
         Provider::Xero => {
             let path = format!("/xero/organizations/{company}/entities/contacts");
             let made = bundle.simulator.control(Method::POST, &path, Some(json!({ "Name": name }))).await;

@@ -156,7 +156,8 @@ impl SyncRunner {
         if job.origin == Some(JobOrigin::CatchUp) && untold > 0 {
             self.silence.missed(&job.key, (running.provider, &running.company), untold).await;
         }
-        if let Some(missing) = missing {
+        // What a grant leaves out was told when it was first met; the catch-up would only say so again every day.
+        if let Some(missing) = missing.filter(|_| job.origin != Some(JobOrigin::CatchUp)) {
             self.announce(&running, EventKind::SyncFailed, (written, Some(&missing))).await;
             return Err(missing);
         }
