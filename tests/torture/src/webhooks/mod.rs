@@ -60,8 +60,6 @@ pub enum WebhookFlaw {
     NothingSeen,
     /// Nobody sees that an event may be half done.
     IgnoredAgain,
-    /// Records take what is older.
-    NoVersionGate,
     /// The queue forgets a message as soon as it is handed out.
     AtMostOnce,
 }

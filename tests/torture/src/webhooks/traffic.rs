@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::refresh::policy::earlier;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     books::POISON,
@@ -105,12 +107,20 @@ fn event(shop: &Shop, company: usize, is_spoilt: bool) -> String {
         15..=17 => return "{\"specversion\":\"1.0\"}".to_owned(),
         _ => change(shop, &realm, word),
     };
-    let key = format!("intuit.torture#{number}");
+    let (kind, time) = (format!("qbo.{word}.updated.v1"), earlier(at(time_ms), Duration::ZERO).to_string());
+    let key = key(&["intuit.torture", &number.to_string(), &kind, &realm, &id, &time]);
     shop.told().events.insert(key, expected);
     format!(
-        r#"{{"specversion":"1.0","id":"{number}","source":"intuit.torture","type":"qbo.{word}.updated.v1","time":"{}","intuitentityid":"{id}","intuitaccountid":"{realm}","data":{{}}}}"#,
-        earlier(at(time_ms), Duration::ZERO)
+        r#"{{"specversion":"1.0","id":"{number}","source":"intuit.torture","type":"{kind}","time":"{time}","intuitentityid":"{id}","intuitaccountid":"{realm}","data":{{}}}}"#
     )
+}
+
+/// What makes an event the same event: the hash of what it says, each part with its length before it.
+fn key(parts: &[&str]) -> String {
+    let hash = parts.iter().fold(Sha256::new(), |hash, part| {
+        hash.chain_update((part.len() as u64).to_be_bytes()).chain_update(part)
+    });
+    URL_SAFE_NO_PAD.encode(hash.finalize())
 }
 
 /// An object that is in the books and that nobody may ask for.
