@@ -26,6 +26,8 @@ use super::{Books, Bundle, FunctionCopy, Simulator, parameter};
 
 /// The tables of the refresh function, by the variables that name them.
 const TABLES: [&str; 3] = ["CONNECTIONS_TABLE", "CONTROL_TABLE", "HISTORY_TABLE"];
+/// Intuit's one scope for books.
+const ACCOUNTING: &str = "com.intuit.quickbooks.accounting";
 /// Where a browser would come back.
 const CALLBACK: &str = "http://localhost:3000/callback";
 /// More attempts on one connection than a test makes.
@@ -126,7 +128,8 @@ impl<'a> Room<'a> {
             provider,
             state: ConnectionState::Active,
             reason: None,
-            scopes: tokens.scopes.clone().unwrap_or_default(),
+            // Intuit does not say what it granted: what was asked for.
+            scopes: tokens.scopes.clone().unwrap_or_else(|| vec![ACCOUNTING.to_owned()]),
             location,
             created_at: SystemClock.now(),
             tokens: Some(self.sealed((&key, provider), &tokens).await),
@@ -169,7 +172,7 @@ impl<'a> Room<'a> {
 
     async fn authorize_url(&self, provider: Provider) -> String {
         let (path, scope) = match provider {
-            Provider::QuickBooks => ("intuit/connect/oauth2", "com.intuit.quickbooks.accounting"),
+            Provider::QuickBooks => ("intuit/connect/oauth2", ACCOUNTING),
             Provider::Xero => ("xero/identity/connect/authorize", "offline_access accounting.invoices"),
             Provider::Zoho => ("zoho/accounts/us/oauth/v2/auth", "ZohoBooks.fullaccess.all"),
         };
