@@ -2,7 +2,7 @@
 STACK := python3 infra/local/stack.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test torture bench down lint status logs
+.PHONY: help up demo test torture fuzz bench down lint status logs
 
 help: ## Shows this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -18,6 +18,18 @@ test: ## Runs every test on a stack of its own; ARGS="..." goes to cargo nextest
 
 torture: ## Runs a million refreshes and 200,000 webhooks in a world where everything fails; ARGS="--seed 7"
 	cargo run --locked --profile torture --package torture -- $(ARGS)
+
+# The instruments of libFuzzer on a stable compiler (cargo-fuzz asks for a nightly one), for our code and what it uses, and
+# not for what only builds it: hence the target.
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions
+FUZZ_CORPUS := $(CURDIR)/target/fuzz/corpus
+
+fuzz: ## Brings the door for webhooks whatever a fuzzer thinks of; ARGS="-max_total_time=600"
+	mkdir -p "$(FUZZ_CORPUS)"
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo run --locked --release --manifest-path tests/fuzz/Cargo.toml \
+		--target-dir "$(CURDIR)/target/fuzz" --target "$$(rustc -vV | sed -n 's/^host: //p')" -- "$(FUZZ_CORPUS)" $(ARGS)
 
 bench: ## Counts what a refresh, a sweep and a token cost, and prints the tables; some minutes
 	@$(STACK) bench
