@@ -1,5 +1,7 @@
 //! What the `webhook` function is told by its environment.
 
+use std::time::Duration;
+
 use domain::webhook::WebhookSecrets;
 use edge::config::{ConfigError, Lookup, Variables};
 
@@ -13,7 +15,12 @@ pub struct Config {
     pub secrets: WebhookSecrets,
     /// `PROVIDER_SECRETS_ID`: where the secrets are fetched again.
     pub secrets_id: Option<String>,
+    /// `WEBHOOK_SEND_MILLISECONDS`: how long the queue may take.
+    pub send_timeout: Duration,
 }
+
+/// Intuit waits three seconds for an answer; a second of them is left for a cold start and the way.
+const SEND_MILLISECONDS: u64 = 2_000;
 
 impl Config {
     /// Reads the configuration, or lists everything that is wrong with it.
@@ -22,7 +29,9 @@ impl Config {
         let events_queue_url = variables.required("EVENTS_QUEUE_URL");
         let secrets = variables.webhook_secrets();
         let secrets_id = variables.optional("PROVIDER_SECRETS_ID");
-        variables.finish(Some(Self { events_queue_url, secrets, secrets_id }))
+        let send_timeout = variables.within("WEBHOOK_SEND_MILLISECONDS", SEND_MILLISECONDS, 500..=9_000);
+        let send_timeout = Duration::from_millis(send_timeout);
+        variables.finish(Some(Self { events_queue_url, secrets, secrets_id, send_timeout }))
     }
 }
 

@@ -42,7 +42,10 @@ pub struct Deps {
 pub fn wire(config: Config, sdk: &aws::SdkConfig) -> Deps {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let queue = Arc::new(aws::SqsEventQueue::new(aws::clients::sqs(sdk), config.events_queue_url));
+    let queue = Arc::new(aws::SqsEventQueue::new(
+        aws::clients::sqs_within(sdk, config.send_timeout),
+        config.events_queue_url,
+    ));
     let source = config.secrets_id.map(|id| (SecretSource { sdk: sdk.clone(), id }, secrets as _));
     Deps {
         receiver: WebhookReceiver::new(queue, clock.clone(), entropy.clone()),

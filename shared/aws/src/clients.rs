@@ -1,11 +1,15 @@
 //! A client of each service, over the one configuration; so that only this crate names the SDK.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub use aws_config::SdkConfig;
+use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
 use domain::clock::CorrectedClock;
 
 use crate::clock::DateObserver;
+
+/// At most so long between two tries for somebody who waits.
+const HASTY_BACKOFF: Duration = Duration::from_millis(100);
 
 /// A client of `DynamoDB`.
 #[must_use]
@@ -36,6 +40,22 @@ pub fn kms(config: &SdkConfig) -> aws_sdk_kms::Client {
 #[must_use]
 pub fn lambda(config: &SdkConfig) -> aws_sdk_lambda::Client {
     aws_sdk_lambda::Client::new(config)
+}
+
+/// A client of SQS for whoever must answer a provider: two tries that together take no longer than `budget`, and then an
+/// honest failure, after which the provider sends again.
+#[must_use]
+pub fn sqs_within(config: &SdkConfig, budget: Duration) -> aws_sdk_sqs::Client {
+    let attempt = budget.saturating_sub(HASTY_BACKOFF) / 2;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(attempt)
+        .read_timeout(attempt)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(budget)
+        .build();
+    let retries = RetryConfig::standard().with_max_attempts(2).with_initial_backoff(HASTY_BACKOFF);
+    let config = aws_sdk_sqs::config::Builder::from(config).timeout_config(timeouts).retry_config(retries);
+    aws_sdk_sqs::Client::from_conf(config.build())
 }
 
 /// A client of SQS.

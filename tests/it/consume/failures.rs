@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{
     clock::Clock as _,
     provider::Provider,
-    sync::{Entity, LedgerError, Next},
+    sync::{EVENT_RECEIVES, Entity, LedgerError, Next},
     webhook::{Begin, IN_PROGRESS_LIFE, IdempotencyStore as _, Tally},
 };
 use rstest::rstest;
@@ -51,7 +51,7 @@ async fn a_company_that_cannot_be_read_waits_and_is_buried_with_the_reason_in_th
     assert_eq!(first.next, Next::Again { after });
 
     desk.ledger.fail_next(again);
-    let last = desk.once(&message, 5).await;
+    let last = desk.once(&message, EVENT_RECEIVES).await;
     assert_eq!(last.tally, Tally { failed: 2, ..Tally::default() });
     assert_eq!(last.next, Next::Bury(format!("{reason}: invoice")));
 

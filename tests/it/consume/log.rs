@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{
     provider::Provider,
     refresh::policy::later,
-    sync::{LedgerError, Next},
+    sync::{EVENT_RECEIVES, LedgerError, Next},
     webhook::{
         DeliveryLog as _, DeliveryStatus, EventMessage, RefusalReason, Refused, Subscription,
         Subscriptions as _, Tally, Unreadable, WebhookEvent,
@@ -79,7 +79,7 @@ async fn while_the_log_is_away_a_delivery_comes_again_and_no_effect_is_repeated(
     assert_eq!((desk.ledger.fetches(), desk.announced().len()), (1, 1));
 
     desk.ports.fail_next("note", Fails::Before);
-    let last = desk.once(&message, 5).await.next;
+    let last = desk.once(&message, EVENT_RECEIVES).await.next;
     assert_eq!(last, Next::Bury("STORAGE_UNAVAILABLE: deliveries".to_owned()));
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use domain::{
     provider::Provider,
     refresh::policy::{earlier, later},
-    sync::{Entity, Incoming, LedgerError, Next, Record, RecordStore as _},
+    sync::{EVENT_RECEIVES, Entity, Incoming, LedgerError, Next, Record, RecordStore as _},
     webhook::{EventMessage, Tally, WebhookEvent},
 };
 use rstest::rstest;
@@ -287,4 +287,12 @@ async fn a_provider_that_is_not_configured_keeps_nothing() {
     let message = EventMessage { provider: Provider::Xero, ..delivery("dlv_1", &[event("e1", "7")]) };
 
     assert_eq!(desk.consume(&[message]).await[0].tally, Tally { unknown_type: 1, ..Tally::default() });
+}
+
+#[test]
+fn the_queue_hands_a_message_out_as_often_as_the_consumer_counts() {
+    let template = include_str!("../../../infra/template.yaml");
+    let events = template.split("  EventsQueue:").nth(1).unwrap().split("  EventsDlq:").next().unwrap();
+
+    assert!(events.contains(&format!("maxReceiveCount: {EVENT_RECEIVES}}}")), "{events}");
 }

@@ -11,7 +11,7 @@ mod silence;
 mod store;
 
 pub use catch_up::{CatchUp, CatchUpMark, CaughtUp};
-pub use consume::{Consumed, DEFAULT_MAX_AGE, EventConsumer, Heard, Incoming, Next};
+pub use consume::{Consumed, DEFAULT_MAX_AGE, EVENT_RECEIVES, EventConsumer, Heard, Incoming, Next};
 pub use job::{
     JOB_VERSION, JobOrigin, Lane, LaneMessage, SyncJob, SyncJobError, SyncMode, SyncQueue, start_first,
 };

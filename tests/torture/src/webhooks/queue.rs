@@ -1,4 +1,4 @@
-//! The events queue: first in, first out within a line; a line waits behind its head; dead letters after five receives.
+//! The events queue: first in, first out within a line; a line waits behind its head; dead letters after the last receive.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,7 +17,7 @@ use crate::provider::ms;
 /// A message that nobody was done with comes again after this time: above the life of the function, as the template says.
 const VISIBILITY: Duration = Duration::from_secs(1801);
 /// So often a message is received, then it goes to the dead letters.
-const RECEIVES: u32 = 5;
+const RECEIVES: u32 = domain::sync::EVENT_RECEIVES;
 /// Messages that a worker gets at once at most.
 const BATCH: usize = 10;
 /// The first wait of a message that is to come again.
@@ -113,7 +113,9 @@ impl Queue {
                 let messages = lines.get_mut(&received.line).into_iter().flatten();
                 for message in messages.filter(|message| message.id == received.id) {
                     let times = message.receives.saturating_sub(1);
-                    let wait = after.unwrap_or(FIRST_WAIT * WAIT_GROWTH.pow(times)).min(MAX_WAIT);
+                    let wait = after
+                        .unwrap_or(FIRST_WAIT.saturating_mul(WAIT_GROWTH.saturating_pow(times)))
+                        .min(MAX_WAIT);
                     message.hidden_until_ms = shop.time.now_ms() + ms(wait);
                 }
             }

@@ -20,8 +20,8 @@ use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 pub use heard::Heard;
-pub use outcome::{Consumed, Next};
-use outcome::{LAST_RECEIVE, Outcome, Verdict};
+pub use outcome::{Consumed, EVENT_RECEIVES, Next};
+use outcome::{Outcome, Verdict};
 
 use super::{Ledger, RecordStore};
 use crate::{
@@ -132,7 +132,7 @@ impl EventConsumer {
         if let Err(error) = self.log.note(&part).await {
             tracing::warn!(deliveryId = %part.delivery, error = chain(&error), "Delivery is not noted");
             next = match next {
-                Next::Done if *receives < LAST_RECEIVE => Next::Again { after: None },
+                Next::Done if *receives < EVENT_RECEIVES => Next::Again { after: None },
                 Next::Done => Next::Bury(format!("{}: deliveries", ErrorCode::StorageUnavailable.name())),
                 next => next,
             };

@@ -9,9 +9,10 @@ use crate::{
     webhook::{IN_PROGRESS_LIFE, Tally},
 };
 
-/// The last time that the queue hands a message out: it would then go to the dead letters without a reason, so it goes
-/// there with one.
-pub(super) const LAST_RECEIVE: u32 = 5;
+/// So often the queue of events hands a message out (its `maxReceiveCount`). The waits between grow from half a minute to
+/// an hour, so that events outlast an outage of fifteen hours; at the last receive the message would go to the dead letters
+/// without a reason, so it goes there with one.
+pub const EVENT_RECEIVES: u32 = 20;
 /// So often an object is asked for that fails alone, while others of its company can be had: within the three minutes until
 /// then a stumbling provider stands again, and the company's other events wait no longer than that.
 const OBJECT_RECEIVES: u32 = 3;
@@ -147,7 +148,7 @@ impl Verdict {
 fn given_up(outcome: Outcome, (receives, beside): (u32, bool), entity: &str) -> Outcome {
     let is_over = |wait: &Wait| {
         let is_alone = wait.is_object && (wait.is_alone || beside);
-        receives >= if is_alone { OBJECT_RECEIVES } else { LAST_RECEIVE }
+        receives >= if is_alone { OBJECT_RECEIVES } else { EVENT_RECEIVES }
     };
     match outcome {
         Outcome::Waiting(wait) if is_over(&wait) => {
