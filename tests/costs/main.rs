@@ -16,6 +16,7 @@ mod refresh;
 mod stack;
 mod sweep;
 mod table;
+mod webhook;
 
 /// Whether this is `make bench`, which takes the time for full sizes and for many rounds.
 fn is_full() -> bool {

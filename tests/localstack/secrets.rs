@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use crate::driver::{Books, Browser, Bundle, Connected, PATIENCE, eventually, parameter};
+use crate::driver::{Books, Browser, Bundle, Connected, PATIENCE, Signed, eventually, parameter};
 
 /// Twelve characters of a token are 72 bits: a piece of that length is nowhere by chance.
 const PIECE: usize = 12;
@@ -70,7 +70,8 @@ fn is_verifier(verifier: &str, authorize: &Url) -> bool {
     authorize.query_pairs().any(|(name, value)| name == "code_challenge" && value == challenge)
 }
 
-/// Connects, fails, connects again, refreshes and disconnects at one provider; gives the secrets of the browsers.
+/// Connects, fails, connects again, refreshes, is told by webhook and disconnects at one provider; gives the secrets of the
+/// browsers, and what webhooks are signed with.
 async fn live_at(bundle: &Bundle, provider: Provider) -> Vec<String> {
     let mut secrets = vec![];
     let books = bundle.simulator.books(provider).await;
@@ -95,6 +96,11 @@ async fn live_at(bundle: &Bundle, provider: Provider) -> Vec<String> {
         assert_eq!(status, if fault.is_some() { 400 } else { 200 });
     }
     assert_eq!(connection.refresh().await.status, 200);
+    let address = connection.address().await;
+    bundle.bring(&address.sign("nobody reads this".to_owned())).await;
+    let forged = Signed { body: String::new(), ..address.sign("another".to_owned()) };
+    assert_eq!(bundle.send(bundle.bringing(&forged)).await.status, 401);
+    secrets.push(address.secret);
     let outage = bundle.simulator.refuse_to_end(&books).await;
     connection.disconnect(None).await.expect(202);
     for switch in outage {
