@@ -1,6 +1,6 @@
 //! Connect, connect again, disconnect: the same story at each provider.
 
-use domain::{connection::SealedTokens, provider::Provider};
+use domain::{connection::SealedTokens, provider::Provider, sync::Entity};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -211,7 +211,7 @@ async fn records_and_cursors_outlast_a_reconnect() {
     let found = connection.found().await;
     let company = found["companies"][0]["companyId"].as_str().unwrap();
     let cursors = bundle.cursors(&connection.tenant.id, company).await;
-    assert_eq!(cursors.len(), 2, "one of customers, one of invoices");
+    assert_eq!(cursors.len(), Entity::ALL.len(), "one of each kind");
 
     connection.reconnect().await;
 
