@@ -109,13 +109,14 @@ impl WebhookReceiver {
         verified: &Verified<'_>,
         correlation: &CorrelationId,
     ) -> Result<Accepted, ReceiveError> {
-        let content = content(verified);
+        let delivery = Ids::new(&*self.clock, &*self.entropy).delivery();
+        let content = content(verified, &delivery);
         let Parsed { events, unknown } = &content.parsed;
         if events.len() > MAX_EVENTS {
             return Err(ReceiveError::Refused(RefusalReason::TooLarge));
         }
         let accepted = Accepted {
-            delivery: Ids::new(&*self.clock, &*self.entropy).delivery(),
+            delivery,
             events: events.len(),
             unknown: *unknown,
             unreadable: content.unreadable.as_ref().map(|unreadable| unreadable.reason.clone()),
@@ -154,10 +155,10 @@ impl WebhookReceiver {
 }
 
 /// What a verified body says.
-fn content(Verified { request, address }: &Verified<'_>) -> Content {
+fn content(Verified { request, address }: &Verified<'_>, delivery: &DeliveryId) -> Content {
     let parsed = match (request.to, address) {
         (SentTo::Xero, _) => xero::parse(request.body),
-        (SentTo::Zoho(_), Some(address)) => zoho::parse(request, address),
+        (SentTo::Zoho(_), Some(address)) => zoho::parse(request, address, delivery),
         _ => quickbooks::parse(request.body),
     };
     match parsed {

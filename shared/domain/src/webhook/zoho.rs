@@ -9,6 +9,7 @@ use super::{
     reading::{Members, Parsed, Unread, entity, instant, key, operation},
     request::WebhookRequest,
 };
+use crate::id::DeliveryId;
 
 /// Kinds of records that a flat payload is looked through for: word, and the member that holds the id. A kind stands
 /// before those that its records name: an invoice names its items, a payment its invoice.
@@ -44,20 +45,29 @@ const OPERATION: &str = "operation";
 /// What a rule's own parameter says that a flat payload is about.
 const ENTITY: &str = "entity";
 
-/// What a request says that came to the address of a company.
-pub(super) fn parse(request: &WebhookRequest<'_>, address: &FoundAddress) -> Result<Parsed, Unread> {
+/// What a request says that came to the address of a company, as this delivery.
+pub(super) fn parse(
+    request: &WebhookRequest<'_>,
+    address: &FoundAddress,
+    delivery: &DeliveryId,
+) -> Result<Parsed, Unread> {
     let fields = Fields::of(request);
     let json = if request.is_form { fields.text(JSON_FIELD).unwrap_or_default() } else { String::new() };
     let json = if request.is_form { json.as_bytes() } else { request.body };
     let found = if json.is_empty() { flat(&fields, &fields) } else { found(&Members::read(json)?, &fields) };
     let hint = fields.text(OPERATION);
-    let signed = request.zoho_text();
+    // Hashed once and not for every record: thousands of them fit into one body.
+    let signed = key(&[&request.zoho_text()]);
     let event = |Found { word, id, modified, operation: own }: Found| {
         let modified = modified.unwrap_or_default();
-        let parts = [address.connection.as_str(), &word, &id, &modified].map(str::as_bytes);
+        // There is no event id: what was signed, about this object as of this time, is the same event. Where no time is
+        // said, the next change is announced with the same bytes, so each delivery is an event: one fetch too many is
+        // better than a change that is missed.
+        let once = if modified.is_empty() { delivery.as_str() } else { "" };
+        let place = [address.connection.as_str(), address.company.as_str()];
+        let parts = [place[0], place[1], &word, &id, &modified, once, &signed];
         Some(WebhookEvent {
-            // There is no event id: what was signed, about this object as of this time, is the same event.
-            key: key(&[parts[0], parts[1], parts[2], parts[3], &signed]),
+            key: key(&parts.map(str::as_bytes)),
             provider_company_id: address.company.clone(),
             connection_id: Some(address.connection.clone()),
             entity: entity(&word)?,
