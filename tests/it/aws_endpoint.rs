@@ -30,8 +30,18 @@ pub(crate) struct AwsCall {
 struct Seen {
     calls: Mutex<Vec<AwsCall>>,
     down: Mutex<bool>,
+    unanswered: Mutex<usize>,
     secret: Mutex<String>,
     refusals: Mutex<VecDeque<Vec<Refusal>>>,
+}
+
+impl Seen {
+    fn is_unanswered(&self) -> bool {
+        let mut left = self.unanswered.lock().unwrap();
+        let is_one = *left > 0;
+        *left -= usize::from(is_one);
+        is_one
+    }
 }
 
 /// A message of a batch that is not taken: its id, and whether that is the sender's fault.
@@ -65,6 +75,11 @@ impl AwsEndpoint {
     /// Refuses these messages of the next batch for which nothing was said yet.
     pub(crate) fn refuse(&self, refusals: &[Refusal]) {
         self.seen.refusals.lock().unwrap().push_back(refusals.to_vec());
+    }
+
+    /// Leaves the next calls without an answer.
+    pub(crate) fn leave_unanswered(&self, calls: usize) {
+        *self.seen.unanswered.lock().unwrap() = calls;
     }
 
     /// Makes every call fail from now on.
@@ -120,6 +135,9 @@ async fn answer(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) 
         _ => json!({"MessageId": "m", "MD5OfMessageBody": "d"}),
     };
     seen.calls.lock().unwrap().push(AwsCall { target, body });
+    if seen.is_unanswered() {
+        std::future::pending::<()>().await;
+    }
     let status = if *seen.down.lock().unwrap() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, [("content-type", "application/x-amz-json-1.0")], reply.to_string())
 }

@@ -1,6 +1,6 @@
 //! The door for webhooks: each sample event, and everything else that a stranger or a provider may send.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use domain::webhook::{EventMessage, MAX_KEPT_BODY, RefusalReason};
@@ -18,6 +18,9 @@ use crate::{
     aws_endpoint::{AwsCall, AwsEndpoint},
     events,
 };
+
+/// How long the queue may take, as long as it is deployed with.
+const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The function, with the keys of the sample events, before an AWS that counts.
 pub(crate) struct Door {
@@ -46,8 +49,8 @@ impl Door {
         let sdk = aws.sdk().await;
         let clock = Arc::new(ManualClock::at("2026-11-21T00:00:00Z".parse().unwrap()));
         let entropy = Arc::new(SeededEntropy::new(1));
-        let queue =
-            aws::SqsEventQueue::new(aws::clients::sqs(&sdk), "http://127.0.0.1/queue/events".to_owned());
+        let sqs = aws::clients::sqs_within(&sdk, SEND_TIMEOUT);
+        let queue = aws::SqsEventQueue::new(sqs, "http://127.0.0.1/queue/events".to_owned());
         let source = again.then(|| {
             let source = edge::live_secrets::SecretSource { sdk, id: "providers".to_owned() };
             (source, webhook::secrets as edge::live_secrets::Read<_>)
@@ -215,6 +218,19 @@ async fn a_webhook_that_could_not_be_made_durable_is_not_acknowledged() {
     door.aws.refuse(&[("1", false)]);
     assert_eq!(door.sample("webhook-quickbooks-companies.json").await, 503, "one of three was not taken");
     assert_eq!(door.sample("webhook-quickbooks-companies.json").await, 200);
+}
+
+/// AWS is as slow here as it is: nothing but the bounds of the sender ends its first try.
+#[tokio::test]
+async fn what_the_queue_leaves_unanswered_is_sent_again_as_the_same_messages() {
+    let door = Door::open().await;
+    door.aws.leave_unanswered(1);
+
+    assert_eq!(door.sample("webhook-quickbooks-companies.json").await, 200);
+
+    let [first, second] = &door.aws.calls()[..] else { panic!("{:?}", door.calls()) };
+    assert_eq!(first.body, second.body);
+    assert!(first.body["Entries"][1]["MessageDeduplicationId"].is_string());
 }
 
 #[tokio::test]

@@ -174,7 +174,8 @@ fn a_change_that_says_no_time_is_another_event_with_every_delivery() {
         assert_ne!(key(timeless, "dlv_1"), key(timeless, "dlv_2"), "the second change would be lost");
         assert_eq!(key(timeless, "dlv_1"), key(timeless, "dlv_1"));
     }
-    let timed = (&[][..], r#"{"invoice":{"invoice_id":"1","last_modified_time":"2026-06-09T17:12:00-0400"}}"#);
+    let timed =
+        (&[][..], r#"{"invoice":{"invoice_id":"1","last_modified_time":"2026-06-09T17:12:00-0400"}}"#);
     assert_eq!(key(timed, "dlv_1"), key(timed, "dlv_2"));
 }
 
