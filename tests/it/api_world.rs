@@ -13,7 +13,7 @@ use domain::{
     tenant::{Tenant, TenantLimits},
     webhook::AddressKeys,
 };
-use edge::config::Variables;
+use edge::{config::Variables, live_secrets::LiveSecrets};
 use lambda_http::{
     Body, Request,
     http::{HeaderMap, StatusCode},
@@ -81,7 +81,7 @@ impl ApiWorld {
             sweeps: world.sweep_log.clone(),
             records: Arc::new(InMemoryRecords::default()),
             deliveries: Arc::new(InMemoryDeliveries::default()),
-            webhook_addresses: AddressKeys::new(vec![]),
+            webhook_addresses: LiveSecrets::new(AddressKeys::new(vec![]), None, world.clock.clone()),
             refresh: Arc::new(InProcessRefresh(world.refresher.clone())),
             sync_queue: world.sync_queue.clone(),
             policy: RefreshPolicy::default(),

@@ -1,6 +1,6 @@
 //! What an operator sees of webhook deliveries, and what a customer's administrator sets up at Zoho.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     api_key::Role,
@@ -12,6 +12,7 @@ use domain::{
         AddressKeys, DeliveryLog as _, DeliveryPart, RefusalReason, Refused, Tally, Unreadable, signature,
     },
 };
+use edge::live_secrets::{LiveSecrets, Read, SecretSource};
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 use tests::{
@@ -19,7 +20,7 @@ use tests::{
     sample::{self, at, ids},
 };
 
-use crate::{api_world::ApiWorld, events, world::World};
+use crate::{api_world::ApiWorld, aws_endpoint::AwsEndpoint, events, world::World};
 
 const LIST: &str = "/api/webhooks/deliveries";
 
@@ -190,7 +191,7 @@ async fn companies(provider: Provider, role: Role, keys: &AddressKeys) -> (Conne
     let connection = Connection { provider, ..sample::connection(&key) };
     world.connections.connect(&sample::new_connection(connection)).await.unwrap();
     let (mut deps, api_key) = ApiWorld::deps(&world, role, None).await;
-    deps.webhook_addresses = keys.clone();
+    deps.webhook_addresses = LiveSecrets::new(keys.clone(), None, world.clock.clone());
     let api = ApiWorld::of(deps, api_key);
     let path = format!("/api/connections/{}?tenantId={}", key.connection, key.tenant);
     let (status, mut body) = api.call("GET", &path, None).await;
@@ -215,6 +216,29 @@ async fn who_may_change_connections_learns_where_an_organization_of_zoho_sends_i
     assert_eq!(found.company.as_str(), company["providerCompanyId"]);
     assert_eq!(found.secret.expose(), company["webhookSecret"]);
     assert!(matches!(found.encoding, signature::Encoding::Hex));
+}
+
+#[tokio::test]
+async fn an_address_is_of_the_newest_key_five_minutes_after_that_was_stored() {
+    let world = World::new();
+    let key = sample::key();
+    let connection = Connection { provider: Provider::Zoho, ..sample::connection(&key) };
+    world.connections.connect(&sample::new_connection(connection)).await.unwrap();
+    let (mut deps, api_key) = ApiWorld::deps(&world, Role::Admin, None).await;
+    let aws = AwsEndpoint::start().await;
+    let source = SecretSource { sdk: aws.sdk().await, id: "providers".to_owned() };
+    let read = api::webhook_addresses as Read<_>;
+    deps.webhook_addresses = LiveSecrets::new(keys(&["former"]), Some((source, read)), world.clock.clone());
+    let api = ApiWorld::of(deps, api_key);
+    aws.hold_secret(&json!({"ZOHO_WEBHOOK_SECRET": "new,former"}).to_string());
+    world.clock.advance(Duration::from_secs(5 * 60 + 1));
+
+    let path = format!("/api/connections/{}?tenantId={}", key.connection, key.tenant);
+    let (_, body) = api.call("GET", &path, None).await;
+
+    let url = body["companies"][0]["webhookUrl"].as_str().unwrap();
+    let company_key = url.rsplit('/').next().unwrap();
+    assert!(keys(&["new"]).find(company_key).is_some(), "it outlives the former key");
 }
 
 #[tokio::test]

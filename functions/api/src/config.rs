@@ -38,6 +38,8 @@ pub struct Config {
     /// `ZOHO_WEBHOOK_SECRET`: what the webhook addresses of Zoho's organizations are made of, the newest first; without it
     /// there are none.
     pub webhook_addresses: AddressKeys,
+    /// `PROVIDER_SECRETS_ID`: where those are fetched again.
+    pub secrets_id: Option<String>,
     /// `CONNECT_SESSIONS_PER_MINUTE` (60): how many connect links one tenant may have made in a minute.
     pub connect_sessions_per_minute: u64,
     /// `SYNC_QUEUE_LOW_URL`.
@@ -67,9 +69,8 @@ impl Config {
             public_url: variables.public_url(),
             return_urls: variables.urls("RETURN_URLS"),
             scopes: variables.scope_lists(),
-            webhook_addresses: AddressKeys::new(
-                variables.list("ZOHO_WEBHOOK_SECRET").into_iter().map(WebhookSecret::new).collect(),
-            ),
+            webhook_addresses: address_keys(&variables),
+            secrets_id: variables.optional("PROVIDER_SECRETS_ID"),
             connect_sessions_per_minute: variables.parsed(
                 "CONNECT_SESSIONS_PER_MINUTE",
                 DEFAULT_CONNECT_SESSIONS,
@@ -82,4 +83,15 @@ impl Config {
         };
         variables.finish(Some(config))
     }
+}
+
+/// Reads the keys of addresses alone, as they are when they are fetched again.
+pub fn webhook_addresses(lookup: Lookup<'_>) -> Result<AddressKeys, ConfigError> {
+    let variables = Variables::new(lookup);
+    let keys = address_keys(&variables);
+    variables.finish(Some(keys))
+}
+
+fn address_keys(variables: &Variables<'_>) -> AddressKeys {
+    AddressKeys::new(variables.list("ZOHO_WEBHOOK_SECRET").into_iter().map(WebhookSecret::new).collect())
 }

@@ -92,7 +92,10 @@ pub(crate) async fn show(
         return shown(&deps, &call, StatusCode::OK, connection).await;
     }
     let PublicUrl(base) = public_url?;
-    let (key, addresses) = (connection.key.clone(), &deps.webhook_addresses);
+    let addresses = deps.webhook_addresses.current().await;
+    let addresses =
+        addresses.map_err(|error| ApiError::failure(ErrorCode::WebhookSecretUnavailable, &error))?;
+    let key = connection.key.clone();
     let webhook = |company: &Company| {
         let address = addresses.issue(&key.connection, &company.provider_id)?;
         Some(WebhookBody {

@@ -40,11 +40,11 @@ use domain::{
     tenant::TenantStore,
     webhook::{AddressKeys, DeliveryLog},
 };
-use edge::config::ScopeLists;
+use edge::{config::ScopeLists, live_secrets::LiveSecrets};
 use lambda_http::RequestExt as _;
 use tower::ServiceExt as _;
 
-pub use config::Config;
+pub use config::{Config, webhook_addresses};
 pub use wiring::wire;
 
 /// Bodies of this API are a few fields; nothing larger is read.
@@ -82,8 +82,8 @@ pub struct Deps {
     pub records: Arc<dyn RecordStore>,
     /// The log of webhook deliveries.
     pub deliveries: Arc<dyn DeliveryLog>,
-    /// Where Zoho's organizations send their webhooks.
-    pub webhook_addresses: AddressKeys,
+    /// Where Zoho's organizations send their webhooks: of the newest key, as the webhook function takes them.
+    pub webhook_addresses: LiveSecrets<AddressKeys>,
     /// The one function that may refresh and revoke.
     pub refresh: Arc<dyn RefreshInvoker>,
     /// Where the first sync of a confirmed connection is asked for.

@@ -7,9 +7,13 @@ use aws::{
     DynamoDeliveries, DynamoRecords, DynamoSweepLog, DynamoTenants, LambdaRefresh, SdkConfig, SqsSyncQueue,
     SyncLanes, clients,
 };
-use domain::{clock::SystemClock, entropy::SystemEntropy};
+use domain::{
+    clock::{Clock, SystemClock},
+    entropy::SystemEntropy,
+};
+use edge::live_secrets::{LiveSecrets, SecretSource};
 
-use crate::{Config, Deps};
+use crate::{Config, Deps, webhook_addresses};
 
 /// Builds everything the function works with, once per process; nothing is called yet.
 #[must_use]
@@ -17,6 +21,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
     let dynamodb = clients::dynamodb(sdk);
     let lanes = SyncLanes { low: Some(config.sync_queue_low_url), ..SyncLanes::default() };
     let control = || config.control_table.clone();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let source = config.secrets_id.map(|id| (SecretSource { sdk: sdk.clone(), id }, webhook_addresses as _));
     Deps {
         keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control())),
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
@@ -35,7 +41,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
         audit: Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table, config.history_retention)),
         records: Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table)),
         deliveries: Arc::new(DynamoDeliveries::new(dynamodb, config.deliveries_table)),
-        webhook_addresses: config.webhook_addresses,
+        webhook_addresses: LiveSecrets::new(config.webhook_addresses, source, clock.clone()),
         refresh: Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function)),
         sync_queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), lanes)),
         environment: config.environment,
@@ -45,7 +51,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
         connect_sessions_per_minute: config.connect_sessions_per_minute,
         policy: config.policy,
         outage: config.outage,
-        clock: Arc::new(SystemClock),
+        clock,
         entropy: Arc::new(SystemEntropy),
     }
 }
