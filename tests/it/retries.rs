@@ -97,3 +97,16 @@ async fn a_wait_that_cannot_be_set_is_harmless() {
         assert_eq!(ended(&aws, &received(&["1"]), &handled).await, ["1"]);
     }
 }
+
+/// AWS is as slow here as it is: nothing but the bounds of the sender ends its first try.
+#[tokio::test]
+async fn what_the_queue_leaves_unanswered_is_sent_again_as_the_same_messages() {
+    let door = crate::webhook_door::Door::open().await;
+    door.aws.leave_unanswered(1);
+
+    assert_eq!(door.sample("webhook-quickbooks-companies.json").await, 200);
+
+    let [first, second] = &door.aws.calls()[..] else { panic!("{:?}", door.calls()) };
+    assert_eq!(first.body, second.body);
+    assert!(first.body["Entries"][1]["MessageDeduplicationId"].is_string());
+}

@@ -220,19 +220,6 @@ async fn a_webhook_that_could_not_be_made_durable_is_not_acknowledged() {
     assert_eq!(door.sample("webhook-quickbooks-companies.json").await, 200);
 }
 
-/// AWS is as slow here as it is: nothing but the bounds of the sender ends its first try.
-#[tokio::test]
-async fn what_the_queue_leaves_unanswered_is_sent_again_as_the_same_messages() {
-    let door = Door::open().await;
-    door.aws.leave_unanswered(1);
-
-    assert_eq!(door.sample("webhook-quickbooks-companies.json").await, 200);
-
-    let [first, second] = &door.aws.calls()[..] else { panic!("{:?}", door.calls()) };
-    assert_eq!(first.body, second.body);
-    assert!(first.body["Entries"][1]["MessageDeduplicationId"].is_string());
-}
-
 #[tokio::test]
 async fn a_body_that_cannot_be_read_is_acknowledged_and_kept() {
     let door = Door::open().await;
