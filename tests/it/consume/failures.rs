@@ -15,6 +15,7 @@ use super::{
     ports::Fails,
     tally,
 };
+use crate::ledger::THROTTLE;
 
 fn away() -> LedgerError {
     LedgerError::Unavailable("503".into())
@@ -57,6 +58,21 @@ async fn a_company_that_cannot_be_read_waits_and_is_buried_with_the_reason_in_th
 
     // Put back from the dead letters it has its effect: nothing stands in its way.
     assert_eq!(desk.once(&message, 1).await.tally, tally(2));
+}
+
+#[tokio::test]
+async fn what_came_before_a_throttle_has_its_effect_and_only_the_rest_waits_for_its_end() {
+    let (desk, message) = two().await;
+    desk.ledger.throttle_after(1);
+
+    let first = desk.once(&message, 1).await;
+    let second = desk.once(&message, 2).await;
+
+    assert_eq!(first.tally, Tally { waiting: 1, ..tally(1) });
+    assert_eq!(first.next, Next::Again { after: Some(THROTTLE) });
+    assert_eq!((second.tally, second.next), (tally(2), Next::Done));
+    let asked: Vec<_> = desk.ledger.asked().into_iter().map(|(_, ids)| ids).collect();
+    assert_eq!(asked, [vec!["7", "8"], vec!["8"]], "nothing is asked for twice");
 }
 
 #[tokio::test]
