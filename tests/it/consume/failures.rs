@@ -6,7 +6,7 @@ use domain::{
     clock::Clock as _,
     provider::Provider,
     sync::{EVENT_RECEIVES, Entity, LedgerError, Next},
-    webhook::{Begin, IN_PROGRESS_LIFE, IdempotencyStore as _, Tally},
+    webhook::{Begin, IN_PROGRESS_LIFE, IdempotencyStore as _, Tally, WebhookEvent},
 };
 use rstest::rstest;
 
@@ -73,6 +73,36 @@ async fn what_came_before_a_throttle_has_its_effect_and_only_the_rest_waits_for_
     assert_eq!((second.tally, second.next), (tally(2), Next::Done));
     let asked: Vec<_> = desk.ledger.asked().into_iter().map(|(_, ids)| ids).collect();
     assert_eq!(asked, [vec!["7", "8"], vec!["8"]], "nothing is asked for twice");
+}
+
+/// A delivery that names a contact and an invoice of one company.
+async fn of_two_kinds() -> (Desk, domain::webhook::EventMessage) {
+    let (desk, _) = two().await;
+    let contact = WebhookEvent { entity: "contact".to_owned(), ..event("c", "c1") };
+    (desk, delivery("dlv_1", &[contact, event("e7", "7")]))
+}
+
+#[tokio::test]
+async fn a_kind_that_the_provider_forbids_takes_no_other_kind_with_it() {
+    let (desk, message) = of_two_kinds().await;
+    desk.ledger.fail_next(LedgerError::Forbidden);
+
+    let came = desk.once(&message, 1).await;
+
+    assert_eq!(came.tally, Tally { disconnected: 1, ..tally(1) });
+    assert_eq!(desk.stored(Entity::Invoices).await, [("7".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn what_the_grant_leaves_out_is_not_asked_for_and_costs_no_token() {
+    let (desk, message) = of_two_kinds().await;
+    desk.ledger.close(Entity::Customers);
+    desk.ledger.close(Entity::Vendors);
+
+    let came = desk.once(&message, 1).await;
+
+    assert_eq!((came.tally, came.next), (Tally { disconnected: 1, ..tally(1) }, Next::Done));
+    assert_eq!(desk.ledger.asked(), [("invoice".to_owned(), vec!["7".to_owned()])]);
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ pub(super) type Objects<'a> = BTreeMap<&'a str, BTreeMap<&'a RecordId, Wanted>>;
 /// How far it came with an object; of two connections the greater counts.
 #[derive(Clone, Debug)]
 pub(super) enum Reached {
-    /// The connection has no right to the company any more.
+    /// The connection has no right to the company any more, or never had one to objects of this kind.
     Gone,
     /// It is as it is in the books, and that is announced.
     Done,
@@ -119,6 +119,8 @@ impl Bringing<'_> {
             for ids in ids.chunks(FETCHED_AT_ONCE) {
                 let came = match stopped.clone() {
                     Some(stopped) => Err(stopped),
+                    // To ask all the same costs a token, and at Zoho looks as if the token had ended.
+                    None if self.books.leaves_out(word) => Err(Reached::Gone),
                     None => self.fetch(word, ids).await,
                 };
                 match came {
@@ -130,7 +132,8 @@ impl Bringing<'_> {
                     }
                     Err(all) => {
                         reached.extend(ids.iter().map(|id| ((*word, *id), all.clone())));
-                        stopped = Some(all).filter(|all| !matches!(all, Reached::Refused(_)));
+                        // A right that is lacking for objects of one kind may be there for others.
+                        stopped = Some(all).filter(|all| !matches!(all, Reached::Refused(_) | Reached::Gone));
                     }
                 }
             }
