@@ -185,6 +185,26 @@ async fn what_a_worker_wrote_before_it_died_is_announced_by_the_next() {
     assert_eq!(desk.announced(), [(desk.key.clone(), 2)], "although nothing changed that this worker saw");
 }
 
+#[tokio::test]
+async fn what_a_dead_worker_wrote_is_announced_though_the_next_one_finds_the_provider_away() {
+    let (desk, message) = two().await;
+    desk.consume(&[delivery("dlv_0", &[event("f7", "7"), event("f8", "8")])]).await;
+    desk.announced();
+    for key in ["e7", "e8"] {
+        desk.ports.seen.begin(Provider::QuickBooks, key, desk.world.clock.now()).await.unwrap();
+    }
+    desk.world.clock.advance(IN_PROGRESS_LIFE);
+    desk.ledger.fail_next(away());
+    desk.once(&message, 2).await;
+    assert_eq!(desk.announced(), []);
+    desk.world.clock.advance(IN_PROGRESS_LIFE);
+
+    let came = desk.once(&message, 3).await;
+
+    assert_eq!(came.tally, tally(2));
+    assert_eq!(desk.announced(), [(desk.key.clone(), 2)]);
+}
+
 #[rstest]
 #[case::records_not_written("put", Fails::Before)]
 #[case::records_written_and_the_answer_lost("put", Fails::After)]
