@@ -29,6 +29,8 @@ pub(crate) struct InMemoryLedger {
     /// What happens in the books while the next page is on its way.
     meanwhile: Mutex<Option<Record>>,
     pages: AtomicUsize,
+    /// The page that cannot be read, counted from 0, and why.
+    bad_page: Mutex<Option<(usize, LedgerError)>>,
     fetches: AtomicUsize,
     /// What each fetch asked for.
     asked: Mutex<Vec<(String, Vec<String>)>>,
@@ -62,6 +64,11 @@ impl InMemoryLedger {
     /// Makes the next call fail.
     pub(crate) fn fail_next(&self, error: LedgerError) {
         self.faults.lock().unwrap().push(error);
+    }
+
+    /// Makes one page of all that are asked for fail.
+    pub(crate) fn fail_at_page(&self, page: usize, error: LedgerError) {
+        *self.bad_page.lock().unwrap() = Some((page, error));
     }
 
     /// Changes an object right after the next page was read.
@@ -110,7 +117,10 @@ impl InMemoryLedger {
 #[async_trait]
 impl Ledger for InMemoryLedger {
     async fn page(&self, _: LedgerCall<'_>, query: PageQuery) -> Result<LedgerPage, LedgerError> {
-        self.pages.fetch_add(1, Ordering::SeqCst);
+        let page = self.pages.fetch_add(1, Ordering::SeqCst);
+        if let Some((_, error)) = self.bad_page.lock().unwrap().take_if(|(bad, _)| *bad == page) {
+            return Err(error);
+        }
         self.fault()?;
         let mut found: Vec<_> = self.objects.lock().unwrap().clone();
         found.retain(|object| object.entity == query.entity);
