@@ -244,6 +244,22 @@ async fn a_newer_job_for_one_kind_of_object_leaves_the_others_to_the_older_one()
     assert_eq!(books.stored().await, all(35));
 }
 
+#[tokio::test]
+async fn a_kind_that_the_provider_refuses_keeps_no_other_from_being_read() {
+    let books = Books::new().await;
+    books.fill(1, |_| 0);
+    let both = vec![Entity::Customers, Entity::Invoices];
+    let job = SyncJob { entities: both, ..books.job(SyncMode::Full) };
+    drop(books.world.bus.take());
+    books.ledger.fail_next(LedgerError::Refused { status: 400 });
+
+    let refused = books.run(&job, LONG).await;
+
+    assert!(matches!(refused, Err(RunError::Ledger(LedgerError::Refused { status: 400 }))), "{refused:?}");
+    assert_eq!(books.stored().await, all(1));
+    assert!(books.world.bus.take().iter().any(|event| event.kind == EventKind::SyncFailed));
+}
+
 fn announced(books: &Books) -> u64 {
     let events = books.world.bus.take().into_iter();
     events.filter(|event| event.kind == EventKind::RecordsChanged).filter_map(|event| event.records).sum()

@@ -115,8 +115,8 @@ struct Walked {
     untold: u64,
     /// Whether any kind of object was this job's to walk.
     is_ours: bool,
-    /// What could not be read for want of a scope.
-    missing: Option<RunError>,
+    /// Why some of it could not be read, and cannot be if it comes again.
+    unread: Option<RunError>,
 }
 
 /// A job with everything that its pages need.
@@ -145,7 +145,7 @@ impl SyncRunner {
         };
         let mut walked = Walked::default();
         let ended = self.walk(&running, deadline, &mut books, &mut walked).await;
-        let Walked { written, in_all, untold, is_ours, missing } = walked;
+        let Walked { written, in_all, untold, is_ours, unread } = walked;
         if job.origin == Some(JobOrigin::CatchUp) && untold > 0 {
             self.silence.missed(&job.key, (running.provider, &running.company), untold).await;
         }
@@ -161,11 +161,14 @@ impl SyncRunner {
             return Ok(RunOutcome::Superseded);
         }
         // What a grant leaves out was told when it was first met; the catch-up would only say so again every day.
-        let missing = missing.filter(|_| job.origin != Some(JobOrigin::CatchUp));
-        let kind = if missing.is_some() { EventKind::SyncFailed } else { EventKind::SyncCompleted };
-        self.announce(&running, kind, (in_all, missing.as_ref())).await;
-        self.announce(&running, EventKind::RecordsChanged, (in_all, missing.as_ref())).await;
-        missing.map_or(Ok(RunOutcome::Completed { written }), Err)
+        let is_told = |error: &RunError| {
+            job.origin == Some(JobOrigin::CatchUp) && matches!(error, RunError::ScopeMissing { .. })
+        };
+        let unread = unread.filter(|error| !is_told(error));
+        let kind = if unread.is_some() { EventKind::SyncFailed } else { EventKind::SyncCompleted };
+        self.announce(&running, kind, (in_all, unread.as_ref())).await;
+        self.announce(&running, EventKind::RecordsChanged, (in_all, unread.as_ref())).await;
+        unread.map_or(Ok(RunOutcome::Completed { written }), Err)
     }
 
     /// Walks over each kind of object that no newer job has walked over; false when time ran out.
@@ -179,7 +182,7 @@ impl SyncRunner {
         walked.is_ours = running.job.entities.is_empty();
         for &entity in &running.job.entities {
             if let Some(scope) = running.ledger.missing_scope(entity, &running.scopes) {
-                walked.missing.get_or_insert(RunError::ScopeMissing { entity, scope });
+                walked.unread.get_or_insert(RunError::ScopeMissing { entity, scope });
                 walked.is_ours = true;
                 continue;
             }
@@ -195,7 +198,14 @@ impl SyncRunner {
                 let newer = cursor.records - before;
                 walked.written += newer;
                 walked.untold += if told { newer } else { 0 };
-                is_ours = page?;
+                is_ours = match page {
+                    // A kind that the company's plan does not have, for example, keeps nobody from the others.
+                    Err(error @ RunError::Ledger(LedgerError::Refused { .. })) => {
+                        walked.unread = Some(error);
+                        break;
+                    }
+                    page => page?,
+                };
             }
             walked.is_ours |= is_ours;
             walked.in_all += cursor.records;
