@@ -6,6 +6,7 @@ use std::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -18,6 +19,8 @@ use tests::sample;
 
 /// Objects on a page; small, so that few objects make many pages.
 pub(crate) const PAGE: usize = 10;
+/// How long a throttled fetch is told to wait.
+pub(crate) const THROTTLE: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
 pub(crate) struct InMemoryLedger {
@@ -26,11 +29,15 @@ pub(crate) struct InMemoryLedger {
     /// What happens in the books while the next page is on its way.
     meanwhile: Mutex<Option<Record>>,
     pages: AtomicUsize,
+    /// The page that cannot be read, counted from 0, and why.
+    bad_page: Mutex<Option<(usize, LedgerError)>>,
     fetches: AtomicUsize,
     /// What each fetch asked for.
     asked: Mutex<Vec<(String, Vec<String>)>>,
     /// Objects that cannot be had, though others can.
     broken: Mutex<HashMap<String, fn() -> LedgerError>>,
+    /// How many objects are had before the provider throttles, until it is asked again.
+    limit: Mutex<Option<usize>>,
     /// Kinds of objects whose scope nobody was granted.
     closed: Mutex<Vec<Entity>>,
 }
@@ -57,6 +64,11 @@ impl InMemoryLedger {
     /// Makes the next call fail.
     pub(crate) fn fail_next(&self, error: LedgerError) {
         self.faults.lock().unwrap().push(error);
+    }
+
+    /// Makes one page of all that are asked for fail.
+    pub(crate) fn fail_at_page(&self, page: usize, error: LedgerError) {
+        *self.bad_page.lock().unwrap() = Some((page, error));
     }
 
     /// Changes an object right after the next page was read.
@@ -87,6 +99,11 @@ impl InMemoryLedger {
         self.broken.lock().unwrap().insert(id.to_owned(), error);
     }
 
+    /// The next fetch is throttled after so many objects.
+    pub(crate) fn throttle_after(&self, objects: usize) {
+        *self.limit.lock().unwrap() = Some(objects);
+    }
+
     /// From now on every object can be had.
     pub(crate) fn mend(&self) {
         self.broken.lock().unwrap().clear();
@@ -100,7 +117,10 @@ impl InMemoryLedger {
 #[async_trait]
 impl Ledger for InMemoryLedger {
     async fn page(&self, _: LedgerCall<'_>, query: PageQuery) -> Result<LedgerPage, LedgerError> {
-        self.pages.fetch_add(1, Ordering::SeqCst);
+        let page = self.pages.fetch_add(1, Ordering::SeqCst);
+        if let Some((_, error)) = self.bad_page.lock().unwrap().take_if(|(bad, _)| *bad == page) {
+            return Err(error);
+        }
         self.fault()?;
         let mut found: Vec<_> = self.objects.lock().unwrap().clone();
         found.retain(|object| object.entity == query.entity);
@@ -121,7 +141,9 @@ impl Ledger for InMemoryLedger {
         self.fault()?;
         let (objects, broken) = (self.objects.lock().unwrap(), self.broken.lock().unwrap());
         let mut fetched = Fetched::default();
-        for id in ids {
+        let limit = self.limit.lock().unwrap().take();
+        fetched.stopped = limit.map(|_| LedgerError::Throttled { retry_after: Some(THROTTLE) });
+        for id in ids.iter().take(limit.unwrap_or(usize::MAX)) {
             let is_asked =
                 |object: &&Record| object.id == *id && self.entities(word).contains(&object.entity);
             let found: Vec<_> = objects.iter().filter(is_asked).cloned().collect();

@@ -230,3 +230,54 @@ async fn a_token_refused_in_the_middle_is_renewed_once_and_not_in_a_loop() {
     assert!(matches!(refused, Err(RunError::Ledger(LedgerError::Unauthorized))));
     assert_eq!(books.world.refreshes(), 2);
 }
+
+#[tokio::test]
+async fn a_newer_job_for_one_kind_of_object_leaves_the_others_to_the_older_one() {
+    let books = Books::new().await;
+    books.fill(35, i64::from);
+    let both = vec![Entity::Customers, Entity::Invoices];
+    let older = SyncJob { entities: both, ..books.job(SyncMode::Full) };
+    let newer = SyncJob { entities: vec![Entity::Customers], ..books.job(SyncMode::Full) };
+    books.run(&newer, LONG).await.unwrap();
+
+    assert_eq!(books.run(&older, LONG).await.unwrap(), RunOutcome::Completed { written: 35 });
+    assert_eq!(books.stored().await, all(35));
+}
+
+#[tokio::test]
+async fn a_kind_that_the_provider_refuses_keeps_no_other_from_being_read() {
+    let books = Books::new().await;
+    books.fill(1, |_| 0);
+    let both = vec![Entity::Customers, Entity::Invoices];
+    let job = SyncJob { entities: both, ..books.job(SyncMode::Full) };
+    drop(books.world.bus.take());
+    books.ledger.fail_next(LedgerError::Refused { status: 400 });
+
+    let refused = books.run(&job, LONG).await;
+
+    assert!(matches!(refused, Err(RunError::Ledger(LedgerError::Refused { status: 400 }))), "{refused:?}");
+    assert_eq!(books.stored().await, all(1));
+    assert!(books.world.bus.take().iter().any(|event| event.kind == EventKind::SyncFailed));
+}
+
+fn announced(books: &Books) -> u64 {
+    let events = books.world.bus.take().into_iter();
+    events.filter(|event| event.kind == EventKind::RecordsChanged).filter_map(|event| event.records).sum()
+}
+
+#[tokio::test]
+async fn what_a_run_wrote_before_it_failed_is_announced_although_the_next_one_finds_nothing_new() {
+    let books = Books::new().await;
+    // The last page is empty, as at a provider that does not count.
+    books.fill(u32::try_from(PAGE).unwrap() - 1, i64::from);
+    let job = SyncJob { entities: vec![Entity::Invoices, Entity::Bills], ..books.job(SyncMode::Full) };
+    drop(books.world.bus.take());
+    books.ledger.fail_at_page(1, LedgerError::Unavailable("stream timeout".into()));
+
+    books.run(&job, LONG).await.unwrap_err();
+    let failed = announced(&books);
+    books.run(&job, LONG).await.unwrap();
+
+    assert_eq!(failed, 9);
+    assert_eq!(announced(&books), 9, "once more, for a run that died would not have said it");
+}

@@ -68,7 +68,7 @@ async fn run(deps: &Deps, job: &SyncJob, lane: Lane, deadline: Timestamp) -> Han
             );
             Handled::Done
         }
-        Err(error @ RunError::ScopeMissing { .. }) => {
+        Err(error @ (RunError::ScopeMissing { .. } | RunError::Ledger(LedgerError::Refused { .. }))) => {
             let code = error.code();
             Handled::DeadLetter(format!("{} {}: {}", code.number(), code.name(), chain(&error)))
         }

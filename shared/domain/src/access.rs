@@ -52,6 +52,8 @@ pub struct Access {
     pub token: AccessToken,
     /// The data center that holds the grant, where the provider has several.
     pub location: Option<Location>,
+    /// What the grant allows.
+    pub scopes: Vec<String>,
 }
 
 /// Gives out access tokens.
@@ -79,11 +81,11 @@ impl AccessTokens {
         if !is_due {
             let token = self.open(&connection).await?;
             self.note_use(&connection, now).await;
-            return Ok(Access { token, location: connection.location });
+            return Ok(access(token, connection));
         }
         self.renew(key, Trigger::OnDemand).await;
         let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
-        Ok(Access { token: self.open(&connection).await?, location: connection.location })
+        Ok(access(self.open(&connection).await?, connection))
     }
 
     /// Notes that the connection is used, which keeps it warm, a few times a day and not with each read; a refresh on
@@ -136,4 +138,8 @@ impl AccessTokens {
         }
         Ok(self.sealer.open_access(connection, tokens).await?)
     }
+}
+
+fn access(token: AccessToken, connection: Connection) -> Access {
+    Access { token, location: connection.location, scopes: connection.scopes }
 }

@@ -6,7 +6,7 @@ use domain::{
     clock::Clock as _,
     provider::Provider,
     sync::{EVENT_RECEIVES, Entity, LedgerError, Next},
-    webhook::{Begin, IN_PROGRESS_LIFE, IdempotencyStore as _, Tally},
+    webhook::{Begin, IN_PROGRESS_LIFE, IdempotencyStore as _, Tally, WebhookEvent},
 };
 use rstest::rstest;
 
@@ -15,6 +15,7 @@ use super::{
     ports::Fails,
     tally,
 };
+use crate::ledger::THROTTLE;
 
 fn away() -> LedgerError {
     LedgerError::Unavailable("503".into())
@@ -57,6 +58,51 @@ async fn a_company_that_cannot_be_read_waits_and_is_buried_with_the_reason_in_th
 
     // Put back from the dead letters it has its effect: nothing stands in its way.
     assert_eq!(desk.once(&message, 1).await.tally, tally(2));
+}
+
+#[tokio::test]
+async fn what_came_before_a_throttle_has_its_effect_and_only_the_rest_waits_for_its_end() {
+    let (desk, message) = two().await;
+    desk.ledger.throttle_after(1);
+
+    let first = desk.once(&message, 1).await;
+    let second = desk.once(&message, 2).await;
+
+    assert_eq!(first.tally, Tally { waiting: 1, ..tally(1) });
+    assert_eq!(first.next, Next::Again { after: Some(THROTTLE) });
+    assert_eq!((second.tally, second.next), (tally(2), Next::Done));
+    let asked: Vec<_> = desk.ledger.asked().into_iter().map(|(_, ids)| ids).collect();
+    assert_eq!(asked, [vec!["7", "8"], vec!["8"]], "nothing is asked for twice");
+}
+
+/// A delivery that names a contact and an invoice of one company.
+async fn of_two_kinds() -> (Desk, domain::webhook::EventMessage) {
+    let (desk, _) = two().await;
+    let contact = WebhookEvent { entity: "contact".to_owned(), ..event("c", "c1") };
+    (desk, delivery("dlv_1", &[contact, event("e7", "7")]))
+}
+
+#[tokio::test]
+async fn a_kind_that_the_provider_forbids_takes_no_other_kind_with_it() {
+    let (desk, message) = of_two_kinds().await;
+    desk.ledger.fail_next(LedgerError::Forbidden);
+
+    let came = desk.once(&message, 1).await;
+
+    assert_eq!(came.tally, Tally { disconnected: 1, ..tally(1) });
+    assert_eq!(desk.stored(Entity::Invoices).await, [("7".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn what_the_grant_leaves_out_is_not_asked_for_and_costs_no_token() {
+    let (desk, message) = of_two_kinds().await;
+    desk.ledger.close(Entity::Customers);
+    desk.ledger.close(Entity::Vendors);
+
+    let came = desk.once(&message, 1).await;
+
+    assert_eq!((came.tally, came.next), (Tally { disconnected: 1, ..tally(1) }, Next::Done));
+    assert_eq!(desk.ledger.asked(), [("invoice".to_owned(), vec!["7".to_owned()])]);
 }
 
 #[tokio::test]
@@ -137,6 +183,26 @@ async fn what_a_worker_wrote_before_it_died_is_announced_by_the_next() {
 
     assert_eq!(came.tally, tally(2));
     assert_eq!(desk.announced(), [(desk.key.clone(), 2)], "although nothing changed that this worker saw");
+}
+
+#[tokio::test]
+async fn what_a_dead_worker_wrote_is_announced_though_the_next_one_finds_the_provider_away() {
+    let (desk, message) = two().await;
+    desk.consume(&[delivery("dlv_0", &[event("f7", "7"), event("f8", "8")])]).await;
+    desk.announced();
+    for key in ["e7", "e8"] {
+        desk.ports.seen.begin(Provider::QuickBooks, key, desk.world.clock.now()).await.unwrap();
+    }
+    desk.world.clock.advance(IN_PROGRESS_LIFE);
+    desk.ledger.fail_next(away());
+    desk.once(&message, 2).await;
+    assert_eq!(desk.announced(), []);
+    desk.world.clock.advance(IN_PROGRESS_LIFE);
+
+    let came = desk.once(&message, 3).await;
+
+    assert_eq!(came.tally, tally(2));
+    assert_eq!(desk.announced(), [(desk.key.clone(), 2)]);
 }
 
 #[rstest]

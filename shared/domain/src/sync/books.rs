@@ -50,8 +50,14 @@ impl<'a> Books<'a> {
         }
     }
 
+    /// Whether the grant leaves out everything that `word` may mean.
+    pub(super) fn leaves_out(&self, word: &str) -> bool {
+        let is_left_out = |&entity| self.ledger.missing_scope(entity, &self.access.scopes).is_some();
+        self.ledger.entities(word).iter().all(is_left_out)
+    }
+
     fn call(&self) -> LedgerCall<'_> {
-        let Access { token, location } = &self.access;
+        let Access { token, location, .. } = &self.access;
         LedgerCall { token, company: self.company, location: location.as_ref() }
     }
 

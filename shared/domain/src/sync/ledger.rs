@@ -51,7 +51,8 @@ pub struct LedgerPage {
     pub more: bool,
 }
 
-/// What came of asking for objects by id; each id is in one of the three, or in `records` for each entity it is of.
+/// What came of asking for objects by id; each id is in one of the first three, or in `records` for each entity it is of,
+/// unless it was stopped.
 #[derive(Debug, Default)]
 pub struct Fetched {
     /// The objects as they are now.
@@ -60,6 +61,8 @@ pub struct Fetched {
     pub missing: Vec<RecordId>,
     /// Objects that could not be had, though others could or might.
     pub failed: Vec<(RecordId, LedgerError)>,
+    /// What ended it before it came to the ids that are in none of these; all of them would meet it.
+    pub stopped: Option<LedgerError>,
 }
 
 /// Why the books could not be read.
@@ -94,7 +97,8 @@ pub trait Ledger: Send + Sync {
     /// Reads one page.
     async fn page(&self, call: LedgerCall<'_>, query: PageQuery) -> Result<LedgerPage, LedgerError>;
 
-    /// Reads objects by id, with as few requests as the provider allows; an error is one that all of them would meet.
+    /// Reads objects by id, with as few requests as the provider allows; an error is one that all of them would meet. What
+    /// came before a throttle or an outage is given, lest more objects than a limit has requests are asked for in vain.
     ///
     /// `word` is the provider's own for their kind, one of those that [`entities`](Self::entities) knows.
     async fn fetch(&self, call: LedgerCall<'_>, word: &str, ids: &[RecordId])

@@ -61,7 +61,7 @@ pub enum RunOutcome {
     },
     /// The connection or company is gone: nothing to do.
     Gone,
-    /// A newer job walks the same objects: nothing is left to do.
+    /// Newer jobs walk all of the same objects: nothing is left to do.
     Superseded,
 }
 
@@ -104,6 +104,21 @@ impl RunError {
     }
 }
 
+/// How far a run came.
+#[derive(Default)]
+struct Walked {
+    /// Records that were new or newer in this run.
+    written: u64,
+    /// The same over all runs of the job.
+    in_all: u64,
+    /// Those of `written` that a webhook should have told of.
+    untold: u64,
+    /// Whether any kind of object was this job's to walk.
+    is_ours: bool,
+    /// Why some of it could not be read, and cannot be if it comes again.
+    unread: Option<RunError>,
+}
+
 /// A job with everything that its pages need.
 struct Running<'a> {
     job: &'a SyncJob,
@@ -128,41 +143,74 @@ impl SyncRunner {
             }
             Err(error) => return Err(error),
         };
-        let (mut written, mut untold) = (0, 0);
-        let mut missing = None;
-        for &entity in &job.entities {
-            if let Some(scope) = running.ledger.missing_scope(entity, &running.scopes) {
-                missing.get_or_insert(RunError::ScopeMissing { entity, scope });
-                continue;
-            }
-            let Some((mut cursor, known)) = self.start(&running, entity).await? else {
-                return Ok(RunOutcome::Superseded);
-            };
-            let told = known && SilenceWatch::is_told(running.provider, entity);
-            while cursor.completed_at.is_none() {
-                if later(self.clock.now(), PAGE_TIME) > deadline {
-                    self.queue.send(lane, std::slice::from_ref(job)).await?;
-                    return Ok(RunOutcome::Continued { written });
-                }
-                match self.page(&running, entity, &mut cursor, &mut books).await? {
-                    Some(newer) => {
-                        written += newer;
-                        untold += if told { newer } else { 0 };
-                    }
-                    None => return Ok(RunOutcome::Superseded),
-                }
-            }
-        }
+        let mut walked = Walked::default();
+        let ended = self.walk(&running, deadline, &mut books, &mut walked).await;
+        let Walked { written, in_all, untold, is_ours, unread } = walked;
         if job.origin == Some(JobOrigin::CatchUp) && untold > 0 {
             self.silence.missed(&job.key, (running.provider, &running.company), untold).await;
         }
-        // What a grant leaves out was told when it was first met; the catch-up would only say so again every day.
-        if let Some(missing) = missing.filter(|_| job.origin != Some(JobOrigin::CatchUp)) {
-            self.announce(&running, EventKind::SyncFailed, (written, Some(&missing))).await;
-            return Err(missing);
+        if !matches!(ended, Ok(true)) || !is_ours {
+            // Nobody who comes after finds these newer once more.
+            self.announce(&running, EventKind::RecordsChanged, (written, None)).await;
         }
-        self.announce(&running, EventKind::SyncCompleted, (written, None)).await;
-        Ok(RunOutcome::Completed { written })
+        if !ended? {
+            self.queue.send(lane, std::slice::from_ref(job)).await?;
+            return Ok(RunOutcome::Continued { written });
+        }
+        if !is_ours {
+            return Ok(RunOutcome::Superseded);
+        }
+        // What a grant leaves out was told when it was first met; the catch-up would only say so again every day.
+        let is_told = |error: &RunError| {
+            job.origin == Some(JobOrigin::CatchUp) && matches!(error, RunError::ScopeMissing { .. })
+        };
+        let unread = unread.filter(|error| !is_told(error));
+        let kind = if unread.is_some() { EventKind::SyncFailed } else { EventKind::SyncCompleted };
+        self.announce(&running, kind, (in_all, unread.as_ref())).await;
+        self.announce(&running, EventKind::RecordsChanged, (in_all, unread.as_ref())).await;
+        unread.map_or(Ok(RunOutcome::Completed { written }), Err)
+    }
+
+    /// Walks over each kind of object that no newer job has walked over; false when time ran out.
+    async fn walk(
+        &self,
+        running: &Running<'_>,
+        deadline: Timestamp,
+        books: &mut Books<'_>,
+        walked: &mut Walked,
+    ) -> Result<bool, RunError> {
+        walked.is_ours = running.job.entities.is_empty();
+        for &entity in &running.job.entities {
+            if let Some(scope) = running.ledger.missing_scope(entity, &running.scopes) {
+                walked.unread.get_or_insert(RunError::ScopeMissing { entity, scope });
+                walked.is_ours = true;
+                continue;
+            }
+            let Some((mut cursor, known)) = self.start(running, entity).await? else { continue };
+            let told = known && SilenceWatch::is_told(running.provider, entity);
+            let mut is_ours = true;
+            while is_ours && cursor.completed_at.is_none() {
+                if later(self.clock.now(), PAGE_TIME) > deadline {
+                    return Ok(false);
+                }
+                let before = cursor.records;
+                let page = self.page(running, entity, &mut cursor, books).await;
+                let newer = cursor.records - before;
+                walked.written += newer;
+                walked.untold += if told { newer } else { 0 };
+                is_ours = match page {
+                    // A kind that the company's plan does not have, for example, keeps nobody from the others.
+                    Err(error @ RunError::Ledger(LedgerError::Refused { .. })) => {
+                        walked.unread = Some(error);
+                        break;
+                    }
+                    page => page?,
+                };
+            }
+            walked.is_ours |= is_ours;
+            walked.in_all += cursor.records;
+        }
+        Ok(true)
     }
 
     async fn prepare<'a>(&'a self, job: &'a SyncJob) -> Result<Option<Running<'a>>, RunError> {
@@ -183,7 +231,8 @@ impl SyncRunner {
     }
 
     /// Where this job begins with an entity: where it was, if it comes back; at the start or at the cursor, if it is new;
-    /// nowhere, if a newer job walks the same objects: two that took turns would never come to an end. Also whether a walk
+    /// nowhere, if a newer job walks the same objects: two that took turns would never come to an end. Which of the other
+    /// entities the newer job walks, nobody knows here. Also whether a walk
     /// before this one came to its end, so that what this one finds is new since then.
     async fn start(
         &self,
@@ -205,14 +254,14 @@ impl SyncRunner {
         Ok(Some((cursor, found.completed_at.is_some())))
     }
 
-    /// Reads one page, writes its records, and only then moves the cursor; none when a newer job has taken it over.
+    /// Reads one page, writes its records, and only then moves the cursor; false when a newer job has taken it over.
     async fn page(
         &self,
         running: &Running<'_>,
         entity: Entity,
         cursor: &mut SyncCursor,
         books: &mut Books<'_>,
-    ) -> Result<Option<u64>, RunError> {
+    ) -> Result<bool, RunError> {
         let query = PageQuery { entity, after: cursor.after, skip: cursor.skip };
         let page = books.page(query).await?;
         let written = self.records.put_if_newer(&running.place, &page.records).await?;
@@ -224,26 +273,23 @@ impl SyncRunner {
             );
         }
         *cursor = advance(cursor, &page, written, self.clock.now());
-        let saved = self.records.save_cursor(&running.place, entity, cursor).await?;
-        Ok(saved.then_some(written))
+        Ok(self.records.save_cursor(&running.place, entity, cursor).await?)
     }
 
     async fn announce(
         &self,
         running: &Running<'_>,
-        ended: EventKind,
-        (written, failure): (u64, Option<&RunError>),
+        kind: EventKind,
+        (records, failure): (u64, Option<&RunError>),
     ) {
-        for kind in [ended, EventKind::RecordsChanged] {
-            if kind == EventKind::RecordsChanged && written == 0 {
-                continue;
-            }
-            let mut event = Event::new(kind, &running.job.key, running.provider, self.clock.now());
-            event.company_id = Some(running.job.company_id.clone());
-            event.records = Some(written);
-            event.error_code = failure.map(|failure| failure.code().name().to_owned());
-            announce(&*self.bus, &event).await;
+        if kind == EventKind::RecordsChanged && records == 0 {
+            return;
         }
+        let mut event = Event::new(kind, &running.job.key, running.provider, self.clock.now());
+        event.company_id = Some(running.job.company_id.clone());
+        event.records = Some(records);
+        event.error_code = failure.map(|failure| failure.code().name().to_owned());
+        announce(&*self.bus, &event).await;
     }
 }
 

@@ -27,6 +27,21 @@ pub(crate) fn left_of<'a>(
     Ok(left)
 }
 
+/// Gives what came before it ended. An error that leaves nothing is the answer, and so is one that another token or nobody
+/// gets over.
+pub(crate) fn as_far_as_it_came(
+    fetched: Fetched,
+    ended: Result<(), LedgerError>,
+) -> Result<Fetched, LedgerError> {
+    let has_come = !(fetched.records.is_empty() && fetched.missing.is_empty() && fetched.failed.is_empty());
+    match ended {
+        Err(error @ (LedgerError::Throttled { .. } | LedgerError::Unavailable(_))) if has_come => {
+            Ok(Fetched { stopped: Some(error), ..fetched })
+        }
+        ended => ended.map(|()| fetched),
+    }
+}
+
 /// Asks for objects one by one, `width` of them side by side, and sorts what came of each: no record says that there is no
 /// such object, and an error that others would meet ends it.
 pub(crate) async fn each<'a, F>(

@@ -63,6 +63,25 @@ impl QuickBooksLedger {
         Ok(page.records.into_iter().filter(|record| !record.deleted).collect())
     }
 
+    /// Asks for objects by id until all are sorted into `fetched`.
+    async fn gather(
+        &self,
+        call: LedgerCall<'_>,
+        kind: Kind,
+        ids: &[RecordId],
+        fetched: &mut Fetched,
+    ) -> Result<(), LedgerError> {
+        for chunk in ids.chunks(FETCH_CHUNK) {
+            let mut left: Vec<&RecordId> = chunk.iter().collect();
+            if left.len() > 1 {
+                let found = self.several(call, kind, &left).await;
+                left = ledger::left_of(fetched, &left, found)?;
+            }
+            ledger::each(fetched, (left, SIDE_BY_SIDE), |id| self.object(call, kind, id)).await?;
+        }
+        Ok(())
+    }
+
     async fn query(&self, call: LedgerCall<'_>, statement: &str) -> Result<Vec<u8>, Trouble> {
         let mut url = self.api.url(call.company, &["query"]);
         url.query_pairs_mut().append_pair("query", statement);
@@ -88,15 +107,8 @@ impl Ledger for QuickBooksLedger {
     ) -> Result<Fetched, LedgerError> {
         let kind = Kind::by_word(word).ok_or(LedgerError::Refused { status: 400 })?;
         let mut fetched = Fetched::default();
-        for chunk in ids.chunks(FETCH_CHUNK) {
-            let mut left: Vec<&RecordId> = chunk.iter().collect();
-            if left.len() > 1 {
-                let found = self.several(call, kind, &left).await;
-                left = ledger::left_of(&mut fetched, &left, found)?;
-            }
-            ledger::each(&mut fetched, (left, SIDE_BY_SIDE), |id| self.object(call, kind, id)).await?;
-        }
-        Ok(fetched)
+        let ended = self.gather(call, kind, ids, &mut fetched).await;
+        ledger::as_far_as_it_came(fetched, ended)
     }
 
     fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str> {

@@ -86,6 +86,25 @@ impl XeroLedger {
         parse::found(&answer.body, resource)
     }
 
+    /// Asks for objects by id until all are sorted into `fetched`.
+    async fn gather(
+        &self,
+        call: LedgerCall<'_>,
+        resource: &Resource,
+        ids: &[RecordId],
+        fetched: &mut Fetched,
+    ) -> Result<(), LedgerError> {
+        for chunk in ids.chunks(FETCH_CHUNK) {
+            let mut left: Vec<&RecordId> = chunk.iter().collect();
+            if resource.takes_ids && left.len() > 1 {
+                let found = self.several(call, resource, &left).await;
+                left = ledger::left_of(fetched, &left, found)?;
+            }
+            ledger::each(fetched, (left, SIDE_BY_SIDE), |id| self.object(call, resource, id)).await?;
+        }
+        Ok(())
+    }
+
     fn url(&self, path: &[&str]) -> Url {
         oauth::segments_below(&self.api_base_url, &[&["api.xro", "2.0"], path].concat())
     }
@@ -143,15 +162,8 @@ impl Ledger for XeroLedger {
     ) -> Result<Fetched, LedgerError> {
         let resource = Resource::by_word(word).ok_or(LedgerError::Refused { status: 400 })?;
         let mut fetched = Fetched::default();
-        for chunk in ids.chunks(FETCH_CHUNK) {
-            let mut left: Vec<&RecordId> = chunk.iter().collect();
-            if resource.takes_ids && left.len() > 1 {
-                let found = self.several(call, resource, &left).await;
-                left = ledger::left_of(&mut fetched, &left, found)?;
-            }
-            ledger::each(&mut fetched, (left, SIDE_BY_SIDE), |id| self.object(call, resource, id)).await?;
-        }
-        Ok(fetched)
+        let ended = self.gather(call, resource, ids, &mut fetched).await;
+        ledger::as_far_as_it_came(fetched, ended)
     }
 
     fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str> {

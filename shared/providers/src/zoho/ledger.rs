@@ -151,8 +151,9 @@ impl Ledger for ZohoLedger {
         let resource = Resource::by_word(word).ok_or(LedgerError::Refused { status: 400 })?;
         let mut fetched = Fetched::default();
         let ids = ids.iter().collect();
-        ledger::each(&mut fetched, (ids, SIDE_BY_SIDE), |id| self.object(call, resource, id)).await?;
-        Ok(fetched)
+        let one = |id| self.object(call, resource, id);
+        let ended = ledger::each(&mut fetched, (ids, SIDE_BY_SIDE), one).await;
+        ledger::as_far_as_it_came(fetched, ended)
     }
 
     fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str> {

@@ -17,7 +17,7 @@ use super::{
     shop::{Expected, Shop, place, realm, tenants},
 };
 
-/// Failures that are told; one is enough to see it again.
+/// Failures of one sort that are told; one is enough to see it again.
 const TOLD: usize = 20;
 
 /// What a run came to.
@@ -69,18 +69,17 @@ pub(super) fn reckoned(shop: &Shop, put_back: u64) -> WebhookReport {
     if waiting > 0 {
         failures.push(format!("{waiting} messages still wait"));
     }
-    failures.extend(events(shop));
-    failures.extend(dead_letters(shop, &dead));
-    failures.extend(records(shop));
-    failures.extend(deliveries(shop));
+    failures.truncate(TOLD);
+    // Of each sort, lest one hides another.
+    for of_sort in [events(shop), dead_letters(shop, &dead), records(shop), deliveries(shop)] {
+        failures.extend(of_sort.into_iter().take(TOLD));
+    }
     let told = shop.told();
     let sums = told.changes.values().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
-    for (place, (changed, announced)) in &told.changes {
-        if announced < changed {
-            failures.push(format!("of {} {announced} of {changed} changes are announced", place.company));
-        }
-    }
-    failures.truncate(TOLD);
+    let untold = told.changes.iter().filter(|(_, (changed, announced))| announced < changed).take(TOLD);
+    failures.extend(untold.map(|(place, (changed, announced))| {
+        format!("of {} {announced} of {changed} changes are announced", place.company)
+    }));
     WebhookReport {
         plan: shop.plan.clone(),
         deliveries: (told.sent, told.spoilt, told.attempts),

@@ -43,7 +43,7 @@ pub(super) type Objects<'a> = BTreeMap<&'a str, BTreeMap<&'a RecordId, Wanted>>;
 /// How far it came with an object; of two connections the greater counts.
 #[derive(Clone, Debug)]
 pub(super) enum Reached {
-    /// The connection has no right to the company any more.
+    /// The connection has no right to the company any more, or never had one to objects of this kind.
     Gone,
     /// It is as it is in the books, and that is announced.
     Done,
@@ -119,16 +119,21 @@ impl Bringing<'_> {
             for ids in ids.chunks(FETCHED_AT_ONCE) {
                 let came = match stopped.clone() {
                     Some(stopped) => Err(stopped),
+                    // To ask all the same costs a token, and at Zoho looks as if the token had ended.
+                    None if self.books.leaves_out(word) => Err(Reached::Gone),
                     None => self.fetch(word, ids).await,
                 };
                 match came {
-                    Ok(fetched) => {
+                    Ok(mut fetched) => {
+                        stopped = fetched.stopped.take().map(|error| self.met(word, &error.into()));
                         let pairs = ids.iter().map(|id| ((*word, *id), of_word[id]));
-                        changed += self.write(fetched, &pairs.collect(), &mut reached).await;
+                        let came = (fetched, stopped.clone());
+                        changed += self.write(came, &pairs.collect(), &mut reached).await;
                     }
                     Err(all) => {
                         reached.extend(ids.iter().map(|id| ((*word, *id), all.clone())));
-                        stopped = Some(all).filter(|all| !matches!(all, Reached::Refused(_)));
+                        // A right that is lacking for objects of one kind may be there for others.
+                        stopped = Some(all).filter(|all| !matches!(all, Reached::Refused(_) | Reached::Gone));
                     }
                 }
             }
@@ -143,17 +148,21 @@ impl Bringing<'_> {
             return Err(Reached::Untouched(Wait::NO_TIME));
         }
         let ids: Vec<_> = ids.iter().copied().cloned().collect();
-        self.books.fetch(word, &ids).await.map_err(|error| {
-            let company = self.route.company.as_str();
-            tracing::warn!(companyId = company, word, error = chain(&error), "Objects could not be read");
-            Reached::because(&error)
-        })
+        let fetched = self.books.fetch(word, &ids).await;
+        fetched.map_err(|error| self.met(word, &error))
     }
 
-    /// Writes what came; gives how many records that changed.
+    /// How far it came with objects that met this.
+    fn met(&self, word: &str, error: &RunError) -> Reached {
+        let company = self.route.company.as_str();
+        tracing::warn!(companyId = company, word, error = chain(error), "Objects could not be read");
+        Reached::because(error)
+    }
+
+    /// Writes what came, where the rest came as far as is said; gives how many records that changed.
     async fn write<'o>(
         &self,
-        fetched: Fetched,
+        (fetched, rest): (Fetched, Option<Reached>),
         wanted: &HashMap<Object<'o>, Wanted>,
         reached: &mut HashMap<Object<'o>, Reached>,
     ) -> u64 {
@@ -163,8 +172,9 @@ impl Bringing<'_> {
         for object in wanted.keys() {
             by_id.insert(object.1, *object);
             // One that the ledger says nothing of is asked for again.
-            let silent = LedgerError::Unavailable("the ledger said nothing of it".into());
-            reached.insert(*object, Reached::of_object(silent));
+            let silent = || LedgerError::Unavailable("the ledger said nothing of it".into());
+            let untold = rest.clone().unwrap_or_else(|| Reached::of_object(silent()));
+            reached.insert(*object, untold);
         }
         let mut changed = 0;
         let put = self.consumer.records.put_if_newer(&place, &fetched.records).await;

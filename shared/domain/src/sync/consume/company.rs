@@ -154,7 +154,7 @@ impl EventConsumer {
             }
             let ends = begun.iter().map(|ours| {
                 let event = ours.item.event;
-                self.end(provider, ours.item, reached.get(&(event.entity.as_str(), &event.id)).cloned())
+                self.end(provider, ours, reached.get(&(event.entity.as_str(), &event.id)).cloned())
             });
             let ends: Vec<_> = ends.collect();
             ended.extend(stream::iter(ends).buffer_unordered(EVENTS_AT_ONCE).collect::<Vec<_>>().await);
@@ -175,8 +175,14 @@ impl EventConsumer {
         Err((item.slot, outcome))
     }
 
-    /// Completes an event that had its effect, and gives back one that had none.
-    async fn end(&self, provider: Provider, item: Item<'_>, reached: Option<Reached>) -> (Slot, Outcome) {
+    /// Completes an event that had its effect, and gives back one that had none; not one that had some by a worker before,
+    /// for then nobody would know that it is still to be announced.
+    async fn end(
+        &self,
+        provider: Provider,
+        &Begun { item, again }: &Begun<'_>,
+        reached: Option<Reached>,
+    ) -> (Slot, Outcome) {
         let key = &item.event.key;
         let outcome = match reached {
             Some(Reached::Done) => {
@@ -193,6 +199,9 @@ impl EventConsumer {
             Some(Reached::Untouched(wait)) => Outcome::Waiting(wait),
             None => Outcome::Waiting(Wait::NO_TIME),
         };
+        if again && outcome != Outcome::Disconnected {
+            return (item.slot, outcome);
+        }
         if let Err(error) = self.seen.abandon(provider, key).await {
             // It runs out by itself, and is then begun as one that may be half done.
             tracing::warn!(error = chain(&error), "Event is not given back");

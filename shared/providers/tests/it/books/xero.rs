@@ -324,3 +324,32 @@ async fn a_page_is_asked_for_by_time_in_whole_seconds_and_a_little_earlier() {
         assert!(request.lines().any(|line| line == header), "{request}");
     }
 }
+
+#[tokio::test]
+async fn what_came_before_the_limit_of_a_minute_is_kept() {
+    let note = |id: &str| {
+        let body = format!(
+            r#"{{"CreditNotes":[{{"CreditNoteID":"{id}","UpdatedDateUTC":"/Date(1777034754042)/"}}]}}"#
+        );
+        answer(200, &[], body.as_bytes())
+    };
+    let xero = Responder::start(Script::ByLine(vec![
+        ("/CreditNotes/n-1", note("n-1")),
+        ("/CreditNotes/n-2", note("n-2")),
+        ("/CreditNotes/", answer(429, &[("retry-after", "7"), ("x-rate-limit-problem", "minute")], b"")),
+    ]))
+    .await;
+    let ledger = XeroLedger::new(http::client().unwrap(), xero.url("/xero"));
+    let (token, company) = (access_token(), FIRST.parse().unwrap());
+    let call = LedgerCall { token: &token, company: &company, location: None };
+    let ids = ["n-1", "n-2", "n-3", "n-4"].map(|id| id.parse().unwrap());
+
+    let fetched = ledger.fetch(call, "creditnote", &ids).await.unwrap();
+    let nothing = ledger.fetch(call, "creditnote", &ids[2..]).await;
+
+    let came: Vec<_> = fetched.records.iter().map(|record| record.id.as_str()).collect();
+    assert_eq!((came, fetched.failed.len(), fetched.missing.len()), (vec!["n-1", "n-2"], 0, 0));
+    let is_throttle = |error: &LedgerError| matches!(error, LedgerError::Throttled { retry_after: Some(wait) } if wait.as_secs() == 7);
+    assert!(fetched.stopped.as_ref().is_some_and(is_throttle), "{:?}", fetched.stopped);
+    assert!(nothing.as_ref().is_err_and(is_throttle), "{nothing:?}");
+}
