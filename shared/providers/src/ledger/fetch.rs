@@ -1,5 +1,7 @@
 //! Objects by id: what came of each, and which are to be asked for one by one.
 
+use std::time::Duration;
+
 use domain::{
     id::RecordId,
     sync::{Fetched, LedgerError, Record},
@@ -25,6 +27,17 @@ pub(crate) fn left_of<'a>(
     let left = asked.iter().copied().filter(left).collect();
     fetched.records.extend(found.into_iter().filter(|record| asked.contains(&&record.id)));
     Ok(left)
+}
+
+/// What a fetch may take in all: whoever asks begins nothing that needs more than a minute, and has still to write it.
+const FETCH_TIME: Duration = Duration::from_secs(45);
+
+/// Ends what takes too long; what came until then stands.
+pub(crate) async fn in_time(
+    gathering: impl Future<Output = Result<(), LedgerError>>,
+) -> Result<(), LedgerError> {
+    let ended = tokio::time::timeout(FETCH_TIME, gathering).await;
+    ended.unwrap_or_else(|_| Err(LedgerError::Unavailable("the objects did not all come in time".into())))
 }
 
 /// Gives what came before it ended. An error that leaves nothing is the answer, and so is one that another token or nobody
@@ -71,4 +84,26 @@ pub(crate) fn id_in_path(id: &RecordId) -> Result<&str, Trouble> {
         return Err(LedgerError::Refused { status: 400 }.into());
     }
     Ok(id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_in_time_stands_and_the_rest_is_asked_for_again() {
+        let ids: Vec<RecordId> = ["1", "2", "3"].map(|id| id.parse().unwrap()).to_vec();
+        let mut fetched = Fetched::default();
+        let object = async |id: &RecordId| {
+            let time = if id.as_str() == "1" { Duration::ZERO } else { Duration::from_secs(30) };
+            tokio::time::sleep(time).await;
+            Ok(Vec::new())
+        };
+
+        let ended = in_time(each(&mut fetched, (ids.iter().collect(), 1), object)).await;
+
+        let fetched = as_far_as_it_came(fetched, ended).unwrap();
+        assert_eq!(fetched.missing, ids[..2]);
+        assert!(matches!(fetched.stopped, Some(LedgerError::Unavailable(_))));
+    }
 }

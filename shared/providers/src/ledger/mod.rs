@@ -8,6 +8,6 @@ mod page;
 
 pub(crate) use ask::{Limits, Trouble, Unreadable, about_one, ask, refused, unreadable};
 pub(crate) use decimal::decimal;
-pub(crate) use fetch::{as_far_as_it_came, each, id_in_path, left_of};
+pub(crate) use fetch::{as_far_as_it_came, each, id_in_path, in_time, left_of};
 pub(crate) use json::{Member, Members, Objects, Raw, member};
 pub(crate) use page::{newest_in_order, numbered, take, to_the_second, well_before};

@@ -107,7 +107,7 @@ impl Ledger for QuickBooksLedger {
     ) -> Result<Fetched, LedgerError> {
         let kind = Kind::by_word(word).ok_or(LedgerError::Refused { status: 400 })?;
         let mut fetched = Fetched::default();
-        let ended = self.gather(call, kind, ids, &mut fetched).await;
+        let ended = ledger::in_time(self.gather(call, kind, ids, &mut fetched)).await;
         ledger::as_far_as_it_came(fetched, ended)
     }
 

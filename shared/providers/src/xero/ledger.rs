@@ -162,7 +162,7 @@ impl Ledger for XeroLedger {
     ) -> Result<Fetched, LedgerError> {
         let resource = Resource::by_word(word).ok_or(LedgerError::Refused { status: 400 })?;
         let mut fetched = Fetched::default();
-        let ended = self.gather(call, resource, ids, &mut fetched).await;
+        let ended = ledger::in_time(self.gather(call, resource, ids, &mut fetched)).await;
         ledger::as_far_as_it_came(fetched, ended)
     }
 

@@ -152,7 +152,7 @@ impl Ledger for ZohoLedger {
         let mut fetched = Fetched::default();
         let ids = ids.iter().collect();
         let one = |id| self.object(call, resource, id);
-        let ended = ledger::each(&mut fetched, (ids, SIDE_BY_SIDE), one).await;
+        let ended = ledger::in_time(ledger::each(&mut fetched, (ids, SIDE_BY_SIDE), one)).await;
         ledger::as_far_as_it_came(fetched, ended)
     }
 
