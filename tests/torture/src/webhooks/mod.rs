@@ -60,6 +60,8 @@ pub enum WebhookFlaw {
     NothingSeen,
     /// Nobody sees that an event may be half done.
     IgnoredAgain,
+    /// A write that is sent again does not know itself.
+    UnknownWrites,
     /// The queue forgets a message as soon as it is handed out.
     AtMostOnce,
 }

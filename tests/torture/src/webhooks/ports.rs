@@ -87,14 +87,19 @@ fn now<T>(answer: impl Future<Output = T>) -> T {
 
 #[async_trait]
 impl RecordStore for Caller {
-    async fn put_if_newer(&self, place: &RecordPlace, records: &[Record]) -> Result<u64, StoreError> {
+    async fn put_if_newer(
+        &self,
+        place: &RecordPlace,
+        records: &[Record],
+        write_id: &str,
+    ) -> Result<u64, StoreError> {
         let shop = &self.shop;
-        // A store that is asked twice says the second time that it has them already; what counts is what it said first.
-        let first = OnceLock::new();
+        // Asked twice with one id, the store says the same twice; it changed once.
+        let counted = OnceLock::new();
         self.call((Service::Table, "put_if_newer"), || {
-            let newer = now(shop.records.put_if_newer(place, records))?;
-            shop.told().changes.entry(place.clone()).or_default().0 += newer;
-            Ok(*first.get_or_init(|| newer))
+            let newer = now(shop.records.put_if_newer(place, records, &shop.write_id(write_id)))?;
+            counted.get_or_init(|| shop.changed(place, newer));
+            Ok(newer)
         })
         .await
     }
@@ -104,13 +109,14 @@ impl RecordStore for Caller {
         place: &RecordPlace,
         record: (Entity, &RecordId),
         at: Timestamp,
+        write_id: &str,
     ) -> Result<bool, StoreError> {
         let shop = &self.shop;
-        let first = OnceLock::new();
+        let counted = OnceLock::new();
         self.call((Service::Table, "mark_deleted"), || {
-            let is_changed = now(shop.records.mark_deleted(place, record, at))?;
-            shop.told().changes.entry(place.clone()).or_default().0 += u64::from(is_changed);
-            Ok(*first.get_or_init(|| is_changed))
+            let is_changed = now(shop.records.mark_deleted(place, record, at, &shop.write_id(write_id)))?;
+            counted.get_or_init(|| shop.changed(place, u64::from(is_changed)));
+            Ok(is_changed)
         })
         .await
     }

@@ -1,6 +1,7 @@
 //! The world around receiver and consumer: what is stored, what the books hold, and what was told of it.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard,
@@ -168,6 +169,20 @@ impl Shop {
 
     pub(super) fn now(&self) -> Timestamp {
         at(self.time.now_ms())
+    }
+
+    /// The id that a write has each time it is sent.
+    pub(super) fn write_id<'a>(&self, write_id: &'a str) -> Cow<'a, str> {
+        if self.has_flaw(WebhookFlaw::UnknownWrites) {
+            format!("w_{}", self.number()).into()
+        } else {
+            write_id.into()
+        }
+    }
+
+    /// Notes that so many records of a company of a tenant changed.
+    pub(super) fn changed(&self, place: &RecordPlace, records: u64) {
+        self.told().changes.entry(place.clone()).or_default().0 += records;
     }
 
     /// Takes to the digest what happened.

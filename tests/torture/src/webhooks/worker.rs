@@ -83,6 +83,7 @@ async fn consume(shop: &Arc<Shop>, process: ProcessId, batch: Vec<Received>) {
         subscriptions: caller.clone(),
         bus: caller.clone(),
         clock: shop.clock(),
+        entropy: shop.chance.clone(),
         max_age: DEFAULT_MAX_AGE,
         heard: Heard::default(),
     };

@@ -13,7 +13,7 @@ use crate::{
     connection::Route,
     error::ErrorCode,
     event::{Event, EventKind},
-    id::RecordId,
+    id::{Ids, RecordId},
     provider::Provider,
     refresh::policy::later,
     store::{StoreError, chain},
@@ -167,13 +167,14 @@ impl Bringing<'_> {
             reached.insert(*object, Reached::of_object(silent));
         }
         let mut changed = 0;
-        let put = self.consumer.records.put_if_newer(&place, &fetched.records).await;
+        let write_id = Ids::new(&*self.consumer.clock, &*self.consumer.entropy).write();
+        let put = self.consumer.records.put_if_newer(&place, &fetched.records, &write_id).await;
         let put = written(put, &mut changed);
         let found = fetched.records.iter().filter_map(|record| by_id.get(&record.id));
         reached.extend(found.map(|object| (*object, put.clone())));
         for id in &fetched.missing {
             let Some(object) = by_id.get(id) else { continue };
-            let marked = self.mark_deleted(&place, *object, wanted[object].at).await;
+            let marked = self.mark_deleted(&place, *object, wanted[object].at, &write_id).await;
             reached.insert(*object, written(marked, &mut changed));
         }
         for (id, error) in fetched.failed {
@@ -194,13 +195,15 @@ impl Bringing<'_> {
         place: &RecordPlace,
         (word, id): Object<'_>,
         at: Option<Timestamp>,
+        write_id: &str,
     ) -> Result<u64, StoreError> {
         let now = self.consumer.clock.now();
         // A deletion in the future would refuse what changes until then.
         let at = at.map_or(now, |at| at.min(now));
         let mut marked = 0;
         for &entity in self.books.ledger.entities(word) {
-            marked += u64::from(self.consumer.records.mark_deleted(place, (entity, id), at).await?);
+            let is_changed = self.consumer.records.mark_deleted(place, (entity, id), at, write_id).await?;
+            marked += u64::from(is_changed);
         }
         Ok(marked)
     }
