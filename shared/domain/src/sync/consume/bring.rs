@@ -219,9 +219,10 @@ impl Bringing<'_> {
         let all =
             objects.iter().flat_map(|(word, ids)| ids.iter().map(|(id, wanted)| ((*word, *id), *wanted)));
         let (mut done, mut again) = (0_u64, 0_u64);
-        for (_, wanted) in all.filter(|(object, _)| is_done(object)) {
+        for ((word, _), wanted) in all.filter(|(object, _)| is_done(object)) {
             done += 1;
-            again += u64::from(wanted.again);
+            // It may be a record in each list that its word may mean.
+            again += if wanted.again { self.books.ledger.entities(word).len() as u64 } else { 0 };
         }
         for reached in reached.values_mut() {
             if let Reached::Untouched(wait) = reached {
