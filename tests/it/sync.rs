@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use domain::{
     clock::Clock as _,
     connection::ConnectionKey,
+    entropy::SystemEntropy,
     event::EventKind,
     provider::Provider,
     refresh::policy::later,
@@ -63,6 +64,7 @@ impl Books {
             },
             bus: self.world.bus.clone(),
             clock: self.world.clock.clone(),
+            entropy: Arc::new(SystemEntropy),
         }
     }
 

@@ -49,6 +49,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
     let subscriptions = Arc::new(DynamoSubscriptions::new(dynamodb.clone(), config.deliveries_table.clone()));
     let queue = Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low }));
+    let source = |LaneQueue { lane, url, dlq_url }| (lane, SqsSource::new(sqs.clone(), url, dlq_url));
     Ok(Deps {
         consumer: EventConsumer {
             access: access.clone(),
@@ -60,6 +61,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             subscriptions: subscriptions.clone(),
             bus: bus.clone(),
             clock: clock.clone(),
+            entropy: Arc::new(SystemEntropy),
             max_age: config.webhook_max_age,
             heard: Heard::default(),
         },
@@ -72,14 +74,11 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             silence: SilenceWatch { subscriptions, bus: bus.clone(), clock: clock.clone() },
             bus,
             clock: clock.clone(),
+            entropy: Arc::new(SystemEntropy),
         },
         catch_up: CatchUp { connections, queue, clock: clock.clone() },
         events: SqsSource::new(sqs.clone(), config.events_queue_url, config.events_dlq_url),
-        lanes: config
-            .lanes
-            .into_iter()
-            .map(|LaneQueue { lane, url, dlq_url }| (lane, SqsSource::new(sqs.clone(), url, dlq_url)))
-            .collect(),
+        lanes: config.lanes.map(source).into(),
         clock,
     })
 }

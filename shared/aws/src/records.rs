@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, ReturnValue},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use domain::{
     id::RecordId,
@@ -14,15 +14,18 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use crate::{
+    connection_item::write_mark,
     cursor,
     failure::{Conditional, conditional, unavailable},
     item::{Item, Put as _, Reader, instant, names, number, text, weight},
-    keys::{Key, PK, RECORD_PREFIX, SK, records_partition},
+    keys::{Key, PK, RECORD_PREFIX, SK, WRITE_ID, WRITE_PREFIX, records_partition},
 };
 
 const UPDATED_AT: &str = "updated_at";
 const VERSION: &str = "version";
 const DELETED: &str = "deleted";
+/// The write that deleted it.
+const DELETED_BY: &str = "x";
 const DOCUMENT_NUMBER: &str = "document_number";
 const TOTAL: &str = "total";
 const CURRENCY: &str = "currency";
@@ -55,9 +58,14 @@ impl DynamoRecords {
         Self { client, table }
     }
 
-    /// One conditional write each, since a batch write knows no conditions. After a lost answer a record of ours counts
-    /// as not newer, which only the count shows.
-    async fn put_one(&self, place: &RecordPlace, record: &Record) -> Result<u64, StoreError> {
+    /// One conditional write each, since a batch write knows no conditions; after a lost answer the second try is refused
+    /// by the first, and knows it.
+    async fn put_one(
+        &self,
+        place: &RecordPlace,
+        record: &Record,
+        write_id: &str,
+    ) -> Result<bool, StoreError> {
         let condition = format!(
             "attribute_not_exists(#{PK}) OR #{UPDATED_AT} < :updated \
              OR (#{UPDATED_AT} = :updated AND #{VERSION} < :version)"
@@ -66,13 +74,16 @@ impl DynamoRecords {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(fitting(write(place, record), record)))
+            .set_item(Some(fitting(write(place, record, write_id), record)))
             .set_expression_attribute_names(Some(names([&condition])))
             .condition_expression(condition)
             .expression_attribute_values(":updated", instant(record.updated_at))
-            .expression_attribute_values(":version", number(record.version));
-        let put = conditional("put_if_newer", request.send().await)?;
-        Ok(u64::from(matches!(put, Conditional::Written(_))))
+            .expression_attribute_values(":version", number(record.version))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match conditional("put_if_newer", request.send().await)? {
+            Conditional::Written(_) => Ok(true),
+            Conditional::Refused(item) => is_by(&item, WRITE_ID, write_id),
+        }
     }
 
     /// Marks the item of a record as deleted where `condition` holds, with `set` as the rest of the update; gives it as it
@@ -81,9 +92,11 @@ impl DynamoRecords {
         &self,
         key: Item,
         (set, condition): (&str, &str),
-        at: Timestamp,
+        (at, write_id): (Timestamp, &str),
     ) -> Result<Conditional<Item>, StoreError> {
-        let update = format!("SET #{DELETED} = :deleted{set}");
+        let update = format!(
+            "SET #{DELETED} = :deleted, #{DELETED_BY} = if_not_exists(#{DELETED_BY}, :{WRITE_ID}){set}"
+        );
         let request = self
             .client
             .update_item()
@@ -94,7 +107,9 @@ impl DynamoRecords {
             .condition_expression(condition)
             .expression_attribute_values(":deleted", AttributeValue::Bool(true))
             .expression_attribute_values(":at", instant(at))
-            .return_values(ReturnValue::AllOld);
+            .expression_attribute_values(format!(":{WRITE_ID}"), write_mark(write_id))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         Ok(match conditional("mark_deleted", request.send().await)? {
             Conditional::Written(output) => Conditional::Written(output.attributes.unwrap_or_default()),
             Conditional::Refused(item) => Conditional::Refused(item),
@@ -106,10 +121,15 @@ const WHAT: &str = "record";
 
 #[async_trait]
 impl RecordStore for DynamoRecords {
-    async fn put_if_newer(&self, place: &RecordPlace, records: &[Record]) -> Result<u64, StoreError> {
-        let puts: Vec<_> = records.iter().map(|record| self.put_one(place, record)).collect();
+    async fn put_if_newer(
+        &self,
+        place: &RecordPlace,
+        records: &[Record],
+        write_id: &str,
+    ) -> Result<u64, StoreError> {
+        let puts: Vec<_> = records.iter().map(|record| self.put_one(place, record, write_id)).collect();
         let puts = stream::iter(puts).buffer_unordered(CONCURRENCY);
-        puts.try_fold(0, |sum, newer| async move { Ok(sum + newer) }).await
+        puts.try_fold(0, |sum, newer| async move { Ok(sum + u64::from(newer)) }).await
     }
 
     async fn mark_deleted(
@@ -117,19 +137,24 @@ impl RecordStore for DynamoRecords {
         place: &RecordPlace,
         (entity, id): (Entity, &RecordId),
         at: Timestamp,
+        write_id: &str,
     ) -> Result<bool, StoreError> {
         let key = || Key::record(place, entity, id).into_item();
         // Where nothing is stored this leaves a tombstone: no content, and no version, so that of its own moment nothing
-        // is newer. After a lost answer the record looks as if it had been deleted before, which only the answer shows.
+        // is newer.
         let moved = format!(", #{UPDATED_AT} = :at");
         let condition = format!("attribute_not_exists(#{PK}) OR #{UPDATED_AT} <= :at");
-        if let Conditional::Written(before) = self.mark(key(), (&moved, &condition), at).await? {
+        if let Conditional::Written(before) = self.mark(key(), (&moved, &condition), (at, write_id)).await? {
             // Of an item that was not there, some emulators give the key.
-            return Ok(!is_tombstone(&before) && !Reader::new(WHAT, &before).flag(DELETED)?);
+            return Ok(!is_tombstone(&before)
+                && (!Reader::new(WHAT, &before).flag(DELETED)? || is_by(&before, DELETED_BY, write_id)?));
         }
         // Stored with a later time than the deletion's: the time must not fall, or a late page would bring it back.
         let condition = format!("#{UPDATED_AT} > :at AND #{DELETED} <> :deleted");
-        Ok(matches!(self.mark(key(), ("", &condition), at).await?, Conditional::Written(_)))
+        match self.mark(key(), ("", &condition), (at, write_id)).await? {
+            Conditional::Written(_) => Ok(true),
+            Conditional::Refused(item) => Ok(!is_tombstone(&item) && is_by(&item, DELETED_BY, write_id)?),
+        }
     }
 
     async fn list(
@@ -229,12 +254,19 @@ fn is_tombstone(item: &Item) -> bool {
     !item.contains_key(RAW)
 }
 
-fn write(place: &RecordPlace, record: &Record) -> Item {
+/// Whether an item has the mark of this write.
+fn is_by(item: &Item, mark: &'static str, write_id: &str) -> Result<bool, StoreError> {
+    Ok(Reader::new(WHAT, item).hexed_if(mark, WRITE_PREFIX)?.as_deref() == Some(write_id))
+}
+
+fn write(place: &RecordPlace, record: &Record, write_id: &str) -> Item {
     Key::record(place, record.entity, &record.id)
         .into_item()
         .put(UPDATED_AT, instant(record.updated_at))
         .put(VERSION, number(record.version))
         .put(DELETED, AttributeValue::Bool(record.deleted))
+        .put(WRITE_ID, write_mark(write_id))
+        .put_if(DELETED_BY, record.deleted.then(|| write_mark(write_id)))
         .put_if(DOCUMENT_NUMBER, record.document_number.as_ref().map(text))
         .put_if(TOTAL, record.total.as_ref().map(text))
         .put_if(CURRENCY, record.currency.as_ref().map(text))

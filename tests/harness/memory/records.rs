@@ -26,23 +26,44 @@ pub struct InMemoryRecords {
 }
 
 #[derive(Debug)]
+struct Kept {
+    record: Record,
+    /// The write that put it.
+    put_by: String,
+    /// The write that deleted it.
+    deleted_by: Option<String>,
+}
+
+#[derive(Debug)]
 enum Stored {
-    Record(Record),
+    Record(Box<Kept>),
     /// Deleted at this time before it was ever stored.
     Tombstone(Timestamp),
 }
 
 impl Stored {
+    fn new(record: &Record, write_id: &str) -> Self {
+        let put_by = write_id.to_owned();
+        let deleted_by = record.deleted.then(|| put_by.clone());
+        Self::Record(Box::new(Kept { record: fitting(record), put_by, deleted_by }))
+    }
+
     fn gives_way_to(&self, record: &Record) -> bool {
         match self {
-            Self::Record(stored) => (stored.updated_at, stored.version) < (record.updated_at, record.version),
+            Self::Record(kept) => {
+                (kept.record.updated_at, kept.record.version) < (record.updated_at, record.version)
+            }
             Self::Tombstone(at) => *at < record.updated_at,
         }
     }
 
+    fn is_put_by(&self, write_id: &str) -> bool {
+        matches!(self, Self::Record(kept) if kept.put_by == write_id)
+    }
+
     fn record(&self) -> Option<&Record> {
         match self {
-            Self::Record(record) => Some(record),
+            Self::Record(kept) => Some(&kept.record),
             Self::Tombstone(_) => None,
         }
     }
@@ -59,13 +80,20 @@ fn fitting(record: &Record) -> Record {
 
 #[async_trait]
 impl RecordStore for InMemoryRecords {
-    async fn put_if_newer(&self, place: &RecordPlace, records: &[Record]) -> Result<u64, StoreError> {
+    async fn put_if_newer(
+        &self,
+        place: &RecordPlace,
+        records: &[Record],
+        write_id: &str,
+    ) -> Result<u64, StoreError> {
         let mut stored = self.records.lock().unwrap();
         let mut newer = 0;
         for record in records {
             let key = (place.clone(), record.entity, record.id.clone());
             if stored.get(&key).is_none_or(|stored| stored.gives_way_to(record)) {
-                stored.insert(key, Stored::Record(fitting(record)));
+                stored.insert(key, Stored::new(record, write_id));
+                newer += 1;
+            } else if stored[&key].is_put_by(write_id) {
                 newer += 1;
             }
         }
@@ -77,6 +105,7 @@ impl RecordStore for InMemoryRecords {
         place: &RecordPlace,
         (entity, id): (Entity, &RecordId),
         at: Timestamp,
+        write_id: &str,
     ) -> Result<bool, StoreError> {
         let mut stored = self.records.lock().unwrap();
         let key = (place.clone(), entity, id.clone());
@@ -85,9 +114,11 @@ impl RecordStore for InMemoryRecords {
                 *deleted_at = at.max(*deleted_at);
                 Ok(false)
             }
-            Stored::Record(record) => {
+            Stored::Record(kept) => {
+                let Kept { record, deleted_by, .. } = &mut **kept;
                 record.updated_at = at.max(record.updated_at);
-                Ok(!std::mem::replace(&mut record.deleted, true))
+                record.deleted = true;
+                Ok(deleted_by.get_or_insert_with(|| write_id.to_owned()) == write_id)
             }
         }
     }

@@ -6,6 +6,7 @@ use domain::{
     authorization::Connector,
     clock::Clock as _,
     connection::ConnectionKey,
+    entropy::SystemEntropy,
     event::{Event, EventKind},
     provider::Provider,
     refresh::policy::later,
@@ -51,6 +52,7 @@ impl Desk {
             subscriptions: ports.clone(),
             bus: ports.clone(),
             clock: world.clock.clone(),
+            entropy: Arc::new(SystemEntropy),
             max_age: DEFAULT_MAX_AGE,
             heard: Heard::default(),
         };

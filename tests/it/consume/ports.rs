@@ -105,8 +105,13 @@ impl Ports {
 
 #[async_trait]
 impl RecordStore for Ports {
-    async fn put_if_newer(&self, place: &RecordPlace, records: &[Record]) -> Result<u64, StoreError> {
-        self.call("put", self.records.put_if_newer(place, records)).await
+    async fn put_if_newer(
+        &self,
+        place: &RecordPlace,
+        records: &[Record],
+        write_id: &str,
+    ) -> Result<u64, StoreError> {
+        self.call("put", self.records.put_if_newer(place, records, write_id)).await
     }
 
     async fn mark_deleted(
@@ -114,8 +119,9 @@ impl RecordStore for Ports {
         place: &RecordPlace,
         record: (Entity, &RecordId),
         at: Timestamp,
+        write_id: &str,
     ) -> Result<bool, StoreError> {
-        self.call("mark_deleted", self.records.mark_deleted(place, record, at)).await
+        self.call("mark_deleted", self.records.mark_deleted(place, record, at, write_id)).await
     }
 
     async fn list(

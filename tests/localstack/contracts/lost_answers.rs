@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use aws::{DynamoApiKeys, DynamoConnections, clients};
+use aws::{DynamoApiKeys, DynamoConnections, DynamoRecords, clients};
 use aws_sdk_dynamodb::Client;
 use domain::{
     api_key::{ApiKeyStore, NewApiKey, Role},
@@ -18,6 +18,7 @@ use domain::{
         Attempted, CompleteOutcome, Ending, LeaseOutcome, LeasePurpose, RefreshLease, RefreshStore,
         SPILL_VERSION, Settlement, SpilledTokens,
     },
+    sync::{Entity, RecordStore as _},
 };
 use tests::sample::{self, at, ids};
 
@@ -267,4 +268,41 @@ async fn an_api_key_is_made_once_and_known_to_be() {
     assert!(store.insert(&key).await.unwrap());
 
     assert!(way.was_sent_twice());
+}
+
+async fn lossy_records() -> (LossyWay, DynamoRecords) {
+    let (way, client) = lossy_client().await;
+    (way, DynamoRecords::new(client, Stack::running().value("RECORDS_TABLE").to_owned()))
+}
+
+#[tokio::test]
+async fn a_record_is_written_once_and_known_to_be() {
+    let (way, store) = lossy_records().await;
+    let place = sample::place();
+    way.lose_next_answer();
+
+    assert_eq!(
+        store.put_if_newer(&place, &[sample::invoice("1", at(10), 3)], &ids().write()).await.unwrap(),
+        1
+    );
+
+    assert!(way.was_sent_twice());
+}
+
+#[tokio::test]
+async fn a_record_is_marked_as_deleted_once_and_known_to_be() {
+    let (way, store) = lossy_records().await;
+    // Of a record that changed after its deletion the time must not fall: the second of two writes marks it.
+    for (deleted_at, passed) in [(at(20), 0), (at(5), 1)] {
+        let (place, id) = (sample::place(), "1".parse().unwrap());
+        store.put_if_newer(&place, &[sample::invoice("1", at(10), 3)], &ids().write()).await.unwrap();
+        way.lose_answer_after(passed);
+
+        let write_id = ids().write();
+        assert!(store.mark_deleted(&place, (Entity::Invoices, &id), deleted_at, &write_id).await.unwrap());
+
+        assert!(way.was_sent(passed + 2));
+        let again = store.mark_deleted(&place, (Entity::Invoices, &id), deleted_at, &ids().write()).await;
+        assert!(!again.unwrap(), "by another it was deleted already");
+    }
 }

@@ -13,9 +13,10 @@ use crate::{
     access::{AccessError, AccessTokens},
     clock::Clock,
     connection::ConnectionStore,
+    entropy::Entropy,
     error::ErrorCode,
     event::{Event, EventBus, EventKind, announce},
-    id::ProviderCompanyId,
+    id::{Ids, ProviderCompanyId},
     provider::Provider,
     refresh::policy::{earlier, later},
     store::StoreError,
@@ -44,6 +45,8 @@ pub struct SyncRunner {
     pub silence: SilenceWatch,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
 }
 
 /// How a run ended.
@@ -264,7 +267,8 @@ impl SyncRunner {
     ) -> Result<bool, RunError> {
         let query = PageQuery { entity, after: cursor.after, skip: cursor.skip };
         let page = books.page(query).await?;
-        let written = self.records.put_if_newer(&running.place, &page.records).await?;
+        let write_id = Ids::new(&*self.clock, &*self.entropy).write();
+        let written = self.records.put_if_newer(&running.place, &page.records, &write_id).await?;
         if page.unreadable > 0 {
             tracing::warn!(
                 unreadable = page.unreadable,

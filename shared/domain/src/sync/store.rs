@@ -40,13 +40,19 @@ pub struct RecordPage {
 /// Where records and cursors are kept.
 #[async_trait]
 pub trait RecordStore: Send + Sync {
-    /// Writes those records that are newer than what is stored, by (updated at, version); gives how many were.
+    /// Writes those records that are newer than what is stored, by (updated at, version); gives how many were. What the
+    /// same `write_id` wrote before counts again, since a write whose answer is lost is sent again.
     ///
     /// A record that is more than the store can hold is written without the provider's own object: its `raw` is empty.
-    async fn put_if_newer(&self, place: &RecordPlace, records: &[Record]) -> Result<u64, StoreError>;
+    async fn put_if_newer(
+        &self,
+        place: &RecordPlace,
+        records: &[Record],
+        write_id: &str,
+    ) -> Result<u64, StoreError>;
 
     /// Marks a record as deleted at `at`, keeping its last known content; true when that changed a record that is listed,
-    /// false when it was deleted already or never stored.
+    /// false when it was deleted already, unless by the same `write_id`, or never stored.
     ///
     /// Of one that was never stored a tombstone remains, which no list shows: it refuses what a page says that was read
     /// before the deletion, and gives way to what the provider changed after it.
@@ -55,6 +61,7 @@ pub trait RecordStore: Send + Sync {
         place: &RecordPlace,
         (entity, id): (Entity, &RecordId),
         at: Timestamp,
+        write_id: &str,
     ) -> Result<bool, StoreError>;
 
     /// Lists records of one kind by id, from where the page before ended; a page may hold fewer than `limit`.

@@ -2,16 +2,21 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use domain::{
     id::RecordId,
+    provider::Provider,
     sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
 };
 
-use super::{ports::Caller, shop::realm};
+use super::{
+    company::{Company, PROVIDERS},
+    ports::Caller,
+};
 use crate::{faults::Course, world::at};
 
 /// Objects of a company whose requests the provider refuses begin so.
@@ -36,7 +41,9 @@ pub(super) struct Books(Mutex<BTreeMap<String, Objects>>);
 
 impl Books {
     pub(super) fn new(companies: usize) -> Self {
-        Self(Mutex::new((0..companies).map(|company| (realm(company), Objects::new())).collect()))
+        Self(Mutex::new(
+            (0..companies).map(|company| (Company(company).id().to_string(), Objects::new())).collect(),
+        ))
     }
 
     pub(super) fn all(&self) -> MutexGuard<'_, BTreeMap<String, Objects>> {
@@ -44,14 +51,28 @@ impl Books {
     }
 }
 
-/// The kind of a word.
-pub(super) fn entity(word: &str) -> Entity {
-    if word == "invoice" { Entity::Invoices } else { Entity::Customers }
+/// The words that a provider has for what is kept.
+pub(super) fn words(provider: Provider) -> [&'static str; 2] {
+    match provider {
+        Provider::QuickBooks => ["invoice", "customer"],
+        Provider::Xero | Provider::Zoho => ["invoice", "contact"],
+    }
 }
 
-fn record(word: &str, id: &RecordId, object: Object) -> Record {
+/// The lists that an object is in: a contact is a customer, a vendor, or one first and with time both.
+pub(super) fn lists(word: &str, id: &str, object: Object) -> &'static [Entity] {
+    let number: u64 = id.parse().unwrap_or_default();
+    match (word, number % 3, object.version) {
+        ("invoice", ..) => &[Entity::Invoices],
+        ("contact", 1, _) => &[Entity::Vendors],
+        ("contact", 2, 3..) => &[Entity::Customers, Entity::Vendors],
+        _ => &[Entity::Customers],
+    }
+}
+
+fn record(entity: Entity, id: &RecordId, object: Object) -> Record {
     Record {
-        entity: entity(word),
+        entity,
         id: id.clone(),
         updated_at: at(object.changed_ms),
         version: object.version,
@@ -65,8 +86,14 @@ fn record(word: &str, id: &RecordId, object: Object) -> Record {
     }
 }
 
+/// The books of one provider, by its place among them.
+pub(super) struct Shelf {
+    pub(super) caller: Arc<Caller>,
+    pub(super) provider: usize,
+}
+
 #[async_trait]
-impl Ledger for Caller {
+impl Ledger for Shelf {
     async fn page(&self, _: LedgerCall<'_>, _: PageQuery) -> Result<LedgerPage, LedgerError> {
         Err(LedgerError::Refused { status: 400 })
     }
@@ -77,14 +104,15 @@ impl Ledger for Caller {
         word: &str,
         ids: &[RecordId],
     ) -> Result<Fetched, LedgerError> {
-        let shop = &self.shop;
+        let shop = &self.caller.shop;
         shop.told().fetches += 1;
-        let (course, takes) = shop.faults.of_provider(0);
-        self.risk(takes);
-        shop.time.sleep(takes / 2).await;
+        let (course, takes) = shop.faults.of_provider(self.provider);
+        self.caller.risk(takes);
+        let before = shop.chance.lasting(Duration::ZERO..=takes);
+        shop.time.sleep(before).await;
         let fetched = self.read(call, word, ids);
-        // What was read grows old on its way.
-        shop.time.sleep(takes / 2).await;
+        // What was read is held back, and grows old.
+        shop.time.sleep(takes.saturating_sub(before)).await;
         match course {
             Course::Answered => Ok(fetched),
             Course::Throttled(retry_after) => Err(LedgerError::Throttled { retry_after }),
@@ -97,17 +125,23 @@ impl Ledger for Caller {
     }
 
     fn entities(&self, word: &str) -> &'static [Entity] {
-        match word {
-            "invoice" => &[Entity::Invoices],
-            "customer" => &[Entity::Customers],
+        match self.word(word) {
+            Some("invoice") => &[Entity::Invoices],
+            Some("customer") => &[Entity::Customers],
+            Some("contact") => &[Entity::Customers, Entity::Vendors],
             _ => &[],
         }
     }
 }
 
-impl Caller {
+impl Shelf {
+    fn word(&self, word: &str) -> Option<&'static str> {
+        words(PROVIDERS[self.provider]).into_iter().find(|known| *known == word)
+    }
+
     fn read(&self, call: LedgerCall<'_>, word: &str, ids: &[RecordId]) -> Fetched {
-        let shop = &self.shop;
+        let shop = &self.caller.shop;
+        let word = self.word(word).unwrap_or_default();
         let all = shop.books.all();
         let objects = &all[call.company.as_str()];
         let mut fetched = Fetched::default();
@@ -121,9 +155,11 @@ impl Caller {
                 fetched.failed.push((id.clone(), alone));
                 continue;
             }
-            let found = objects.iter().find(|((of, object), _)| *of == word && object == id.as_str());
-            match found {
-                Some((_, object)) if !object.is_deleted => fetched.records.push(record(word, id, *object)),
+            match objects.get(&(word, id.to_string())) {
+                Some(object) if !object.is_deleted => {
+                    let entities = lists(word, id.as_str(), *object);
+                    fetched.records.extend(entities.iter().map(|entity| record(*entity, id, *object)));
+                }
                 _ => fetched.missing.push(id.clone()),
             }
         }

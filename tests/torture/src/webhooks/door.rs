@@ -2,20 +2,20 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use domain::{
     id::DeliveryId,
-    provider::Provider,
     secret::WebhookSecret,
-    webhook::{ReceiveError, SentTo, WebhookReceiver, WebhookRequest},
+    webhook::{ReceiveError, WebhookReceiver, WebhookRequest},
 };
 use futures::channel::oneshot;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 
-use super::{ports::Caller, shop::Shop};
+use super::{
+    company::PROVIDERS,
+    ports::Caller,
+    shop::Shop,
+    wire::{OnTheWire, SECRET},
+};
 
-const SECRET: &str = "b5771f19b12ddb4bcdb9f08bdc50bc63878a";
 /// How long Intuit waits before each try; then always as long as before the last.
 const WAITS: [Duration; 6] = [
     Duration::from_secs(10),
@@ -27,42 +27,6 @@ const WAITS: [Duration; 6] = [
 ];
 /// How long Intuit waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// A delivery as it is on the wire.
-#[derive(Clone, Debug)]
-pub(super) struct OnTheWire {
-    pub(super) body: Vec<u8>,
-    pub(super) signature: Option<String>,
-}
-
-impl OnTheWire {
-    /// A rightly signed body.
-    pub(super) fn signed(body: String) -> Self {
-        let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap().chain_update(&body);
-        let signature = Some(STANDARD.encode(mac.finalize().into_bytes()));
-        Self { body: body.into_bytes(), signature }
-    }
-
-    /// The same with one bit of its body or its signature turned, a byte lost, or no signature at all.
-    pub(super) fn spoilt(mut self, shop: &Shop) -> Self {
-        let bit = 1 << shop.chance.below(8);
-        match (shop.chance.below(4), &mut self.signature) {
-            (0, signature) => *signature = None,
-            (1, _) => drop(self.body.remove(shop.chance.below(self.body.len()))),
-            (2, Some(signature)) => {
-                let mut mac = STANDARD.decode(&*signature).unwrap();
-                let place = shop.chance.below(mac.len());
-                mac[place] ^= bit;
-                *signature = STANDARD.encode(mac);
-            }
-            _ => {
-                let place = shop.chance.below(self.body.len());
-                self.body[place] ^= bit;
-            }
-        }
-        self
-    }
-}
 
 /// What a door answers.
 #[derive(Debug)]
@@ -99,7 +63,7 @@ async fn knock(shop: &Arc<Shop>, wire: OnTheWire) -> Option<Answer> {
     let of = shop.clone();
     shop.time.spawn(process, async move {
         let began_ms = of.time.now_ms();
-        let caller = Arc::new(Caller { shop: of.clone(), process });
+        let caller = Caller::new(of.clone(), process);
         let answer = open(caller, &wire).await;
         // An answer that comes too late is not heard.
         if of.time.now_ms() - began_ms <= crate::provider::ms(PATIENCE) {
@@ -113,14 +77,15 @@ async fn knock(shop: &Arc<Shop>, wire: OnTheWire) -> Option<Answer> {
 async fn open(caller: Arc<Caller>, wire: &OnTheWire) -> Answer {
     let shop = caller.shop.clone();
     let receiver = WebhookReceiver::new(caller, shop.clock(), shop.chance.clone());
-    let secrets = HashMap::from([(Provider::QuickBooks, vec![WebhookSecret::new(SECRET)])]);
+    let secrets = HashMap::from(PROVIDERS.map(|provider| (provider, vec![WebhookSecret::new(SECRET)])));
+    let signature = wire.signature();
     let correlation = "corr_1".parse().unwrap();
     let request = WebhookRequest {
-        to: SentTo::QuickBooks,
-        query: vec![],
-        is_form: false,
+        to: wire.to(),
+        query: wire.query(),
+        is_form: wire.is_form,
         body: &wire.body,
-        signature: wire.signature.as_deref(),
+        signature: signature.as_deref(),
     };
     let outcome = match request.verify(&secrets) {
         Ok(verified) => receiver.receive(&verified, &correlation).await,

@@ -7,12 +7,14 @@
 //! what was spoilt had none; nothing that was acknowledged is lost; and only what the provider refuses is a dead letter.
 
 mod books;
+mod company;
 mod door;
 mod ports;
 mod queue;
 mod reckoning;
 mod shop;
 mod traffic;
+mod wire;
 mod worker;
 
 use std::time::Duration;
@@ -41,8 +43,10 @@ pub struct WebhookPlan {
     pub seed: u64,
     /// Deliveries that the providers send, each as often as it takes.
     pub deliveries: u64,
-    /// Connected companies.
+    /// Connected companies; each provider has its share.
     pub companies: usize,
+    /// Objects of each kind that a company has and that change again and again.
+    pub objects: usize,
     /// What goes wrong.
     pub faults: Vec<FaultKind>,
     /// How much more often than the usual rates say.
@@ -60,6 +64,10 @@ pub enum WebhookFlaw {
     NothingSeen,
     /// Nobody sees that an event may be half done.
     IgnoredAgain,
+    /// A write that is sent again does not know itself.
+    UnknownWrites,
+    /// Records take whatever is written, however old it is.
+    NoVersionGate,
     /// The queue forgets a message as soon as it is handed out.
     AtMostOnce,
 }
@@ -70,7 +78,7 @@ impl WebhookPlan {
     pub fn new(seed: u64, deliveries: u64) -> Self {
         use FaultKind::{Answers, Duplicates, Failures, Kills, Queue, Table, Throttling};
         let faults = vec![Answers, Duplicates, Failures, Kills, Queue, Table, Throttling];
-        Self { seed, deliveries, companies: 60, faults, strain: 3.0, flaw: None }
+        Self { seed, deliveries, companies: 60, objects: 40, faults, strain: 3.0, flaw: None }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Stores, queue and bus as a door or a worker reaches them: each call takes time, may fail, and may be its last.
 
 use std::{
-    sync::{Arc, OnceLock},
+    borrow::Cow,
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -20,7 +22,10 @@ use domain::{
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
-use super::{WebhookFlaw, shop::Shop};
+use super::{
+    WebhookFlaw,
+    shop::{Shop, Written},
+};
 use crate::{
     executor::{ENVIRONMENT, ProcessId},
     faults::{Fate, Service},
@@ -30,9 +35,25 @@ use crate::{
 pub(super) struct Caller {
     pub(super) shop: Arc<Shop>,
     pub(super) process: ProcessId,
+    /// What it brought to the records, changed or not.
+    touched: Mutex<BTreeSet<Written>>,
 }
 
 impl Caller {
+    pub(super) fn new(shop: Arc<Shop>, process: ProcessId) -> Arc<Self> {
+        Arc::new(Self { shop, process, touched: Mutex::default() })
+    }
+
+    /// Notes what it brought to a record; one that changed once more before anybody was told changed once.
+    fn touched(&self, (place, entity, id): (&RecordPlace, Entity, &RecordId), is_changed: bool) {
+        let written = (place.clone(), entity, id.clone());
+        let mut told = self.shop.told();
+        if is_changed && told.silent.insert(written.clone()) {
+            told.changes.entry(place.clone()).or_default().0 += 1;
+        }
+        self.touched.lock().unwrap().insert(written);
+    }
+
     /// A call of a service: on its way there, done at once, and on its way back.
     ///
     /// The SDK sends it again where its answer is lost; then `act` is done twice, and the second answer is the one heard.
@@ -66,6 +87,15 @@ impl Caller {
         }
     }
 
+    /// A record as it is written: without the gate it passes for the newest.
+    fn gated<'a>(&self, record: &'a Record) -> Cow<'a, Record> {
+        if self.shop.has_flaw(WebhookFlaw::NoVersionGate) {
+            Cow::Owned(Record { updated_at: self.shop.now(), ..record.clone() })
+        } else {
+            Cow::Borrowed(record)
+        }
+    }
+
     /// Perhaps kills the caller at some moment of a time that begins now.
     pub(super) fn risk(&self, during: Duration) {
         if !self.shop.faults.kills() {
@@ -87,14 +117,29 @@ fn now<T>(answer: impl Future<Output = T>) -> T {
 
 #[async_trait]
 impl RecordStore for Caller {
-    async fn put_if_newer(&self, place: &RecordPlace, records: &[Record]) -> Result<u64, StoreError> {
+    async fn put_if_newer(
+        &self,
+        place: &RecordPlace,
+        records: &[Record],
+        write_id: &str,
+    ) -> Result<u64, StoreError> {
         let shop = &self.shop;
-        // A store that is asked twice says the second time that it has them already; what counts is what it said first.
-        let first = OnceLock::new();
         self.call((Service::Table, "put_if_newer"), || {
-            let newer = now(shop.records.put_if_newer(place, records))?;
-            shop.told().changes.entry(place.clone()).or_default().0 += newer;
-            Ok(*first.get_or_init(|| newer))
+            let mut newer = 0;
+            for record in records {
+                let record = self.gated(record);
+                let written = now(shop.records.put_if_newer(
+                    place,
+                    std::slice::from_ref(&*record),
+                    &shop.write_id(write_id),
+                ))?;
+                if written > 0 {
+                    shop.wrote(place, &record);
+                }
+                self.touched((place, record.entity, &record.id), written > 0);
+                newer += written;
+            }
+            Ok(newer)
         })
         .await
     }
@@ -104,13 +149,13 @@ impl RecordStore for Caller {
         place: &RecordPlace,
         record: (Entity, &RecordId),
         at: Timestamp,
+        write_id: &str,
     ) -> Result<bool, StoreError> {
         let shop = &self.shop;
-        let first = OnceLock::new();
         self.call((Service::Table, "mark_deleted"), || {
-            let is_changed = now(shop.records.mark_deleted(place, record, at))?;
-            shop.told().changes.entry(place.clone()).or_default().0 += u64::from(is_changed);
-            Ok(*first.get_or_init(|| is_changed))
+            let is_changed = now(shop.records.mark_deleted(place, record, at, &shop.write_id(write_id)))?;
+            self.touched((place, record.0, record.1), is_changed);
+            Ok(is_changed)
         })
         .await
     }
@@ -236,7 +281,12 @@ impl EventBus for Caller {
         let (Some(key), Some(company)) = (&event.key, &event.company_id) else { return Ok(()) };
         let place = RecordPlace { tenant: key.tenant.clone(), company: company.clone() };
         self.call((Service::Bus, "publish"), || {
-            shop.told().changes.entry(place.clone()).or_default().1 += event.records.unwrap_or_default();
+            let mut told = shop.told();
+            told.changes.entry(place.clone()).or_default().1 += event.records.unwrap_or_default();
+            let touched = self.touched.lock().unwrap();
+            for written in touched.iter().filter(|(of, ..)| *of == place) {
+                told.silent.remove(written);
+            }
             Ok(())
         })
         .await

@@ -2,19 +2,19 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use domain::sync::RecordStore as _;
 use domain::{
-    provider::Provider,
     refresh::policy::later,
+    sync::{Entity, RecordPlace, RecordStore as _},
     webhook::{Begin, DeliveryLog as _, DeliveryStatus, IN_PROGRESS_LIFE, IdempotencyStore as _},
 };
 use futures::FutureExt as _;
 
 use super::{
     WebhookPlan,
-    books::{Objects, entity},
+    books::{Objects, lists},
+    company::Company,
     queue::DeadLetter,
-    shop::{Expected, Shop, place, realm, tenants},
+    shop::{Expected, Shop},
 };
 
 /// Failures of one sort that are told; one is enough to see it again.
@@ -83,7 +83,7 @@ pub(super) fn reckoned(shop: &Shop, put_back: u64) -> WebhookReport {
     WebhookReport {
         plan: shop.plan.clone(),
         deliveries: (told.sent, told.spoilt, told.attempts),
-        events: (told.events.values().filter(|of| **of == Expected::Effect).count() as u64, told.fetches),
+        events: (told.events.values().filter(|(_, of)| *of == Expected::Effect).count() as u64, told.fetches),
         changes: sums,
         kills: told.kills,
         failed_calls: told.failed_calls,
@@ -97,8 +97,8 @@ pub(super) fn reckoned(shop: &Shop, put_back: u64) -> WebhookReport {
 fn events(shop: &Shop) -> Vec<String> {
     let (told, now) = (shop.told(), later(shop.now(), IN_PROGRESS_LIFE));
     let mut failures = vec![];
-    for (key, expected) in &told.events {
-        let begin = shop.seen.begin(Provider::QuickBooks, key, now).now_or_never().unwrap().unwrap();
+    for (key, (provider, expected)) in &told.events {
+        let begin = shop.seen.begin(*provider, key, now).now_or_never().unwrap().unwrap();
         let is_well = match expected {
             Expected::Effect => matches!(begin, Begin::Completed { .. }),
             Expected::Nothing => begin == Begin::Started { again: false },
@@ -117,7 +117,7 @@ fn events(shop: &Shop) -> Vec<String> {
 /// Only what the provider refuses is dead, and all of that.
 fn dead_letters(shop: &Shop, dead: &[DeadLetter]) -> Vec<String> {
     let told = shop.told();
-    let is_refused = |key: &str| told.events.get(key) == Some(&Expected::Refused);
+    let is_refused = |key: &str| told.events.get(key).is_some_and(|(_, of)| *of == Expected::Refused);
     let mut failures = vec![];
     let mut found = BTreeSet::new();
     for letter in dead {
@@ -130,8 +130,8 @@ fn dead_letters(shop: &Shop, dead: &[DeadLetter]) -> Vec<String> {
             failures.push(format!("{} is dead: {:?}, {before}", letter.body.delivery_id, letter.reason));
         }
     }
-    let missing = told.events.iter().filter(|(key, of)| **of == Expected::Refused && !found.contains(*key));
-    failures.extend(missing.map(|(key, _)| format!("event {key} is refused and no dead letter has it")));
+    let missing = told.events.keys().filter(|key| is_refused(key) && !found.contains(*key));
+    failures.extend(missing.map(|key| format!("event {key} is refused and no dead letter has it")));
     failures
 }
 
@@ -140,33 +140,36 @@ fn records(shop: &Shop) -> Vec<String> {
     let all = shop.books.all();
     let mut failures = vec![];
     for company in 0..shop.plan.companies {
-        let realm = realm(company);
-        for tenant in 0..tenants(company) {
-            failures.extend(copy(shop, (&realm, tenant), &all[&realm]));
+        let company = Company(company);
+        for tenant in 0..company.tenants() {
+            failures.extend(copy(shop, &company.place(tenant), &all[company.id().as_str()]));
         }
     }
     failures
 }
 
-fn copy(shop: &Shop, (realm, tenant): (&str, usize), objects: &Objects) -> Vec<String> {
-    let place = place(realm, tenant);
+fn copy(shop: &Shop, place: &RecordPlace, objects: &Objects) -> Vec<String> {
+    let company = &place.company;
     let mut failures = vec![];
-    for word in ["invoice", "customer"] {
-        let list = shop.records.list(&place, entity(word), u32::MAX, None);
+    for entity in [Entity::Invoices, Entity::Customers, Entity::Vendors] {
+        let list = shop.records.list(place, entity, u32::MAX, None);
         let stored = list.now_or_never().unwrap().unwrap().records;
-        let of_word = objects.iter().filter(|((of, _), _)| *of == word);
-        let mut expected: BTreeSet<_> = of_word
+        let listed =
+            objects.iter().filter(|((word, id), object)| lists(word, id, **object).contains(&entity));
+        let mut expected: BTreeSet<_> = listed
             .filter(|(_, object)| object.is_told && !object.is_deleted)
             .map(|((_, id), object)| (id.as_str(), object.version))
             .collect();
         for record in stored.iter().filter(|record| !record.deleted) {
             if !expected.remove(&(record.id.as_str(), record.version)) {
-                failures
-                    .push(format!("{word} {} of {realm} is {} in the records", record.id, record.version));
+                failures.push(format!(
+                    "{entity} {} of {company} is {} in the records",
+                    record.id, record.version
+                ));
             }
         }
         failures.extend(
-            expected.into_iter().map(|(id, _)| format!("{word} {id} of {realm} is not in the records")),
+            expected.into_iter().map(|(id, _)| format!("{entity} {id} of {company} is not in the records")),
         );
     }
     failures

@@ -1,6 +1,7 @@
 //! The world around receiver and consumer: what is stored, what the books hold, and what was told of it.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard,
@@ -13,10 +14,8 @@ use async_trait::async_trait;
 use domain::{
     access::AccessTokens,
     clock::Clock,
-    connection::{
-        Company, ConnectOutcome, ConnectionKey, ConnectionStore as _, NewConnection, PlacedCompany,
-    },
-    id::{CompanyId, DeliveryId, ProviderCompanyId},
+    connection::{ConnectOutcome, ConnectionKey, ConnectionStore as _, NewConnection, PlacedCompany},
+    id::{DeliveryId, RecordId},
     provider::Provider,
     refresh::{
         DisconnectAnswer, DisconnectMessage, RefreshAnswer, RefreshInvoker, RefreshMessage, RefreshPolicy,
@@ -25,7 +24,7 @@ use domain::{
     sealing::TokenSealer,
     secret::{AccessToken, RefreshToken},
     store::StoreError,
-    sync::RecordPlace,
+    sync::{Entity, Record, RecordPlace},
     token::TokenSet,
 };
 use futures::FutureExt as _;
@@ -38,7 +37,12 @@ use harness::{
 };
 use jiff::Timestamp;
 
-use super::{WebhookFlaw, WebhookPlan, books::Books, queue::Queue};
+use super::{
+    WebhookFlaw, WebhookPlan,
+    books::Books,
+    company::{Company, PROVIDERS},
+    queue::Queue,
+};
 use crate::{
     chance::Chance,
     executor::{ProcessId, Scheduler},
@@ -46,10 +50,6 @@ use crate::{
     world::at,
 };
 
-/// The company that was given up.
-pub(super) const RELEASED: &str = "666";
-/// Every so-manieth company is shared by two tenants.
-const SHARED: usize = 7;
 /// How long access tokens last: nobody refreshes here.
 const TOKEN_LIFE: Duration = Duration::from_hours(10 * 365 * 24);
 
@@ -64,6 +64,9 @@ pub(super) enum Expected {
     Refused,
 }
 
+/// A record in a tenant's copy of a company's books.
+pub(super) type Written = (RecordPlace, Entity, RecordId);
+
 /// What was told so far.
 #[derive(Default)]
 pub(super) struct Told {
@@ -73,13 +76,17 @@ pub(super) struct Told {
     pub(super) kills: u64,
     pub(super) failed_calls: u64,
     pub(super) fetches: u64,
-    /// Every event that was sent, and what is expected of it.
-    pub(super) events: BTreeMap<String, Expected>,
+    /// Every event that was sent, its provider, and what is expected of it.
+    pub(super) events: BTreeMap<String, (Provider, Expected)>,
     pub(super) accepted: BTreeSet<DeliveryId>,
     /// By which deliveries each event was completed.
     pub(super) completed: HashMap<String, BTreeSet<DeliveryId>>,
     /// Of each company of a tenant: records that changed, records that were announced.
     pub(super) changes: BTreeMap<RecordPlace, (u64, u64)>,
+    /// The greatest version of each record that was written.
+    pub(super) written: HashMap<Written, u64>,
+    /// Records that changed and whose change was not announced yet.
+    pub(super) silent: BTreeSet<Written>,
     /// What must not be.
     pub(super) incidents: Vec<String>,
     pub(super) digest: u64,
@@ -119,14 +126,15 @@ impl Shop {
         });
         let books = Books::new(plan.companies);
         for company in 0..plan.companies {
-            for tenant in 0..if company.is_multiple_of(SHARED) { 2 } else { 1 } {
-                connect(&connections, &sealer(), (&realm(company), tenant));
+            for tenant in 0..Company(company).tenants() {
+                connect(&connections, &sealer(), (Company(company), tenant));
             }
         }
-        let key = connect(&connections, &sealer(), (RELEASED, 0));
-        let released: ProviderCompanyId = RELEASED.parse().unwrap();
-        let release = connections.release_route(&key, (Provider::QuickBooks, &released), u64::MAX);
-        release.now_or_never().unwrap().unwrap();
+        for released in (0..PROVIDERS.len()).map(|of| Company(of).released()) {
+            let key = connect(&connections, &sealer(), (released, 0));
+            let route = (released.provider(), &released.id());
+            connections.release_route(&key, route, u64::MAX).now_or_never().unwrap().unwrap();
+        }
         Arc::new(Self {
             chance,
             time,
@@ -170,6 +178,30 @@ impl Shop {
         at(self.time.now_ms())
     }
 
+    /// The id that a write has each time it is sent.
+    pub(super) fn write_id<'a>(&self, write_id: &'a str) -> Cow<'a, str> {
+        if self.has_flaw(WebhookFlaw::UnknownWrites) {
+            format!("w_{}", self.number()).into()
+        } else {
+            write_id.into()
+        }
+    }
+
+    /// Notes that a record was written, which must never be older than what was written before.
+    pub(super) fn wrote(&self, place: &RecordPlace, record: &Record) {
+        let mut told = self.told();
+        let key = (place.clone(), record.entity, record.id.clone());
+        let greatest = told.written.entry(key).or_default();
+        if record.version < *greatest {
+            let (entity, id) = (record.entity.as_str(), &record.id);
+            let went =
+                format!("{entity} {id} of {} goes back from {greatest} to {}", place.company, record.version);
+            told.incidents.push(went);
+        } else {
+            *greatest = record.version;
+        }
+    }
+
     /// Takes to the digest what happened.
     pub(super) fn happened(&self, what: u64) {
         let now = self.time.now_ms().unsigned_abs();
@@ -183,56 +215,32 @@ impl Shop {
     }
 }
 
-/// The realm of a company.
-pub(super) fn realm(company: usize) -> String {
-    format!("{}", 10_000 + company)
-}
-
-/// The place of a tenant's copy of a company.
-pub(super) fn place(realm: &str, tenant: usize) -> RecordPlace {
-    let company = CompanyId::of(Provider::QuickBooks, &realm.parse().unwrap());
-    RecordPlace { tenant: key(realm, tenant).tenant, company }
-}
-
-/// How many tenants have a company.
-pub(super) fn tenants(company: usize) -> usize {
-    if company.is_multiple_of(SHARED) { 2 } else { 1 }
-}
-
-fn key(realm: &str, tenant: usize) -> ConnectionKey {
-    ConnectionKey {
-        tenant: format!("tenant_{realm}_{tenant}").parse().unwrap(),
-        connection: format!("conn_{realm}_{tenant}").parse().unwrap(),
-    }
-}
-
 fn connect(
     connections: &InMemoryConnections,
     sealer: &TokenSealer,
-    (realm, tenant): (&str, usize),
+    (company, tenant): (Company, usize),
 ) -> ConnectionKey {
-    let key = key(realm, tenant);
+    let (key, provider) = (company.key(tenant), company.provider());
     let issued_at = at(0);
     let tokens = TokenSet {
-        access: AccessToken::new(format!("access {realm}")),
-        refresh: RefreshToken::new(format!("refresh {realm}")),
+        access: AccessToken::new(format!("access {tenant}")),
+        refresh: RefreshToken::new(format!("refresh {tenant}")),
         access_expires_at: later(issued_at, TOKEN_LIFE),
         refresh_expires_at: None,
         hard_expires_at: None,
         scopes: None,
     };
-    let pair =
-        sealer.seal_under_new_keys((&key, Provider::QuickBooks), 1, &tokens).now_or_never().unwrap().unwrap();
+    let pair = sealer.seal_under_new_keys((&key, provider), 1, &tokens).now_or_never().unwrap().unwrap();
     let mut connection = sample::connection(&key);
+    connection.provider = provider;
     let mut set = sample::tokens(1, issued_at, 0);
     (set.access, set.refresh) = (pair.access, pair.refresh);
     set.access_expires_at = tokens.access_expires_at;
     connection.tokens = Some(set);
     connection.used_at = tokens.access_expires_at;
-    let provider_id: ProviderCompanyId = realm.parse().unwrap();
-    let id = CompanyId::of(Provider::QuickBooks, &provider_id);
-    let company = Company { id, provider_id, name: realm.to_owned() };
-    let companies = vec![PlacedCompany { company, from: None }];
+    let id = company.place(tenant).company;
+    let named = domain::connection::Company { id, provider_id: company.id(), name: "Books".to_owned() };
+    let companies = vec![PlacedCompany { company: named, from: None }];
     let new = NewConnection { connection, companies, replaces: None, shared: true };
     let outcome = connections.connect(&new).now_or_never().unwrap().unwrap();
     assert_eq!(outcome, ConnectOutcome::Stored);

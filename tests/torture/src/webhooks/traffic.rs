@@ -2,21 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::refresh::policy::earlier;
-use sha2::{Digest as _, Sha256};
+use domain::provider::Provider;
 
 use super::{
-    books::POISON,
-    door::{OnTheWire, bring},
-    shop::{Expected, RELEASED, Shop, realm},
+    books::{POISON, words},
+    company::{Company, PROVIDERS},
+    door::bring,
+    shop::{Expected, Shop},
+    wire::{OnTheWire, Said, written},
 };
-use crate::{executor::ENVIRONMENT, world::at};
+use crate::{executor::ENVIRONMENT, provider::ms};
 
 /// Time between two deliveries on average.
 const PACE_MS: i64 = 100;
-/// Objects of a company that change again and again.
-const OBJECTS: usize = 40;
 /// How often a delivery is spoilt.
 const SPOILT: f64 = 0.04;
 /// How often a delivery that was accepted comes once more.
@@ -60,82 +58,72 @@ async fn send(shop: &Arc<Shop>, wire: OnTheWire, is_spoilt: bool) {
     }
 }
 
-/// The events of a delivery, of which nobody may ever hear where it is spoilt.
+/// A delivery, of whose events nobody may ever hear where it is spoilt.
 fn delivery(shop: &Shop, is_spoilt: bool) -> OnTheWire {
-    let count = if shop.chance.happens(LARGE) { 100 } else { 1 + shop.chance.below(4) };
-    let first = shop.chance.below(shop.plan.companies);
-    let events: Vec<_> = (0..count)
-        .map(|_| {
-            let is_other = shop.chance.happens(OTHER_COMPANY);
-            let company = if is_other { shop.chance.below(shop.plan.companies) } else { first };
-            event(shop, company, is_spoilt)
-        })
-        .collect();
-    OnTheWire::signed(format!("[{}]", events.join(",")))
-}
-
-/// One event, by the provider's rules of writing it.
-fn event(shop: &Shop, company: usize, is_spoilt: bool) -> String {
-    let number = shop.number();
-    let (mut realm, mut time_ms) = (realm(company), shop.time.now_ms());
-    let mut expected = if is_spoilt { Expected::Nothing } else { Expected::Effect };
-    let mut word = ["invoice", "customer"][shop.chance.below(2)];
-    let id = match shop.chance.below(200) {
-        _ if is_spoilt => unheard(shop, &realm, word),
-        0 => {
-            expected = Expected::Refused;
-            format!("{POISON}{}", shop.chance.below(3))
-        }
-        1..=4 => {
-            expected = Expected::Nothing;
-            word = "budget";
-            "1".to_owned()
-        }
-        5..=8 => {
-            (realm, expected) = ("404".to_owned(), Expected::Nothing);
-            "1".to_owned()
-        }
-        9..=10 => {
-            (realm, expected) = (RELEASED.to_owned(), Expected::Nothing);
-            "1".to_owned()
-        }
-        11..=14 => {
-            expected = Expected::Nothing;
-            time_ms -= crate::provider::ms(STALE);
-            unheard(shop, &realm, word)
-        }
-        15..=17 => return "{\"specversion\":\"1.0\"}".to_owned(),
-        _ => change(shop, &realm, word),
+    let first = Company(shop.chance.below(shop.plan.companies));
+    let count = match first.provider() {
+        Provider::Zoho => 1,
+        _ if shop.chance.happens(LARGE) => 100,
+        _ => 1 + shop.chance.below(4),
     };
-    let (kind, time) = (format!("qbo.{word}.updated.v1"), earlier(at(time_ms), Duration::ZERO).to_string());
-    let key = key(&["intuit.torture", &number.to_string(), &kind, &realm, &id, &time]);
-    shop.told().events.insert(key, expected);
-    format!(
-        r#"{{"specversion":"1.0","id":"{number}","source":"intuit.torture","type":"{kind}","time":"{time}","intuitentityid":"{id}","intuitaccountid":"{realm}","data":{{}}}}"#
-    )
+    let events = (0..count).map(|_| {
+        let is_other = first.provider() != Provider::Zoho && shop.chance.happens(OTHER_COMPANY);
+        let other = || PROVIDERS.len() * shop.chance.below(shop.plan.companies / PROVIDERS.len());
+        let company = if is_other { Company(other() + first.place_of_provider()) } else { first };
+        event(shop, company, is_spoilt)
+    });
+    let (said, expected): (Vec<_>, Vec<_>) = events.unzip();
+    // A form can be spoilt so that its fields are the same.
+    let (wire, keys) = written(shop, first, (&said, !is_spoilt));
+    let mut told = shop.told();
+    for (key, expected) in keys.into_iter().zip(expected) {
+        told.events.extend(key.map(|key| (key, (first.provider(), expected))));
+    }
+    wire
 }
 
-/// What makes an event the same event: the hash of what it says, each part with its length before it.
-fn key(parts: &[&str]) -> String {
-    let hash = parts.iter().fold(Sha256::new(), |hash, part| {
-        hash.chain_update((part.len() as u64).to_be_bytes()).chain_update(part)
-    });
-    URL_SAFE_NO_PAD.encode(hash.finalize())
+/// What one event says, if it can be understood, and what is expected of it.
+fn event(shop: &Shop, company: Company, is_spoilt: bool) -> (Option<Said>, Expected) {
+    let number = shop.number();
+    let word = words(company.provider())[shop.chance.below(2)];
+    let now_ms = shop.time.now_ms();
+    let said = |company, word, (id, version): (String, u64)| {
+        Some(Said { company, number, word, id, version, time_ms: now_ms })
+    };
+    let any = || ("1".to_owned(), 1);
+    match shop.chance.below(200) {
+        _ if is_spoilt => (said(company, word, unheard(shop, company, word)), Expected::Nothing),
+        0 => {
+            let poison = format!("{POISON}{}", shop.chance.below(3));
+            (said(company, word, (poison, 1)), Expected::Refused)
+        }
+        1..=4 => (said(company, "budget", any()), Expected::Nothing),
+        5..=8 => (said(company.unknown(), word, any()), Expected::Nothing),
+        9..=10 => (said(company.released(), word, any()), Expected::Nothing),
+        11..=14 => {
+            let stale = said(company, word, unheard(shop, company, word));
+            let time_ms = now_ms - ms(STALE);
+            (stale.map(|said| Said { time_ms, ..said }), Expected::Nothing)
+        }
+        15..=17 => (None, Expected::Nothing),
+        _ => (said(company, word, change(shop, company, word)), Expected::Effect),
+    }
 }
 
 /// An object that is in the books and that nobody may ask for.
-fn unheard(shop: &Shop, realm: &str, word: &'static str) -> String {
+fn unheard(shop: &Shop, company: Company, word: &'static str) -> (String, u64) {
     let id = format!("unheard{}", shop.chance.below(5));
-    shop.books.all().get_mut(realm).unwrap().entry((word, id.clone())).or_default();
-    id
+    let mut all = shop.books.all();
+    all.get_mut(company.id().as_str()).unwrap().entry((word, id.clone())).or_default();
+    (id, 0)
 }
 
-/// Something happens to an object; what is deleted stays so.
-fn change(shop: &Shop, realm: &str, word: &'static str) -> String {
+/// Something happens to an object; what is deleted stays so. Its id and version.
+fn change(shop: &Shop, company: Company, word: &'static str) -> (String, u64) {
     let now_ms = shop.time.now_ms();
     let mut all = shop.books.all();
-    let objects = all.get_mut(realm).unwrap();
-    let id = format!("{}", shop.chance.below(OBJECTS));
+    let objects = all.get_mut(company.id().as_str()).unwrap();
+    let id = format!("{}", shop.chance.below(shop.plan.objects));
     let deletes = shop.chance.below(400) == 0;
     let object = objects.entry((word, id.clone())).or_default();
     object.is_told = true;
@@ -145,5 +133,6 @@ fn change(shop: &Shop, realm: &str, word: &'static str) -> String {
         object.changed_ms = now_ms;
         object.is_deleted = deletes;
     }
-    id
+    let version = object.version;
+    (id, version)
 }

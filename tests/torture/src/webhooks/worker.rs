@@ -10,12 +10,11 @@ use std::{
 };
 
 use domain::{
-    provider::Provider,
     refresh::policy::{earlier, later},
     sync::{DEFAULT_MAX_AGE, EventConsumer, Heard, Ledger},
 };
 
-use super::{ports::Caller, queue::Received, shop::Shop};
+use super::{books::Shelf, company::PROVIDERS, ports::Caller, queue::Received, shop::Shop};
 use crate::executor::{ENVIRONMENT, ProcessId};
 
 /// After which a function is killed.
@@ -71,18 +70,22 @@ fn invoke(shop: &Arc<Shop>, batch: Vec<Received>, busy: Arc<AtomicUsize>) {
 }
 
 async fn consume(shop: &Arc<Shop>, process: ProcessId, batch: Vec<Received>) {
-    let caller = Arc::new(Caller { shop: shop.clone(), process });
-    let ledger: Arc<dyn Ledger> = caller.clone();
+    let caller = Caller::new(shop.clone(), process);
+    let shelf = |provider| {
+        let shelf: Arc<dyn Ledger> = Arc::new(Shelf { caller: caller.clone(), provider });
+        (PROVIDERS[provider], shelf)
+    };
     let consumer = EventConsumer {
         access: shop.access.clone(),
         connections: shop.connections.clone(),
-        ledgers: HashMap::from([(Provider::QuickBooks, ledger)]),
+        ledgers: HashMap::from([0, 1, 2].map(shelf)),
         records: caller.clone(),
         seen: caller.clone(),
         log: caller.clone(),
         subscriptions: caller.clone(),
         bus: caller.clone(),
         clock: shop.clock(),
+        entropy: shop.chance.clone(),
         max_age: DEFAULT_MAX_AGE,
         heard: Heard::default(),
     };

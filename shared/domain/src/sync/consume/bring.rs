@@ -13,7 +13,7 @@ use crate::{
     connection::Route,
     error::ErrorCode,
     event::{Event, EventKind},
-    id::RecordId,
+    id::{Ids, RecordId},
     provider::Provider,
     refresh::policy::later,
     store::{StoreError, chain},
@@ -177,13 +177,14 @@ impl Bringing<'_> {
             reached.insert(*object, untold);
         }
         let mut changed = 0;
-        let put = self.consumer.records.put_if_newer(&place, &fetched.records).await;
+        let write_id = Ids::new(&*self.consumer.clock, &*self.consumer.entropy).write();
+        let put = self.consumer.records.put_if_newer(&place, &fetched.records, &write_id).await;
         let put = written(put, &mut changed);
         let found = fetched.records.iter().filter_map(|record| by_id.get(&record.id));
         reached.extend(found.map(|object| (*object, put.clone())));
         for id in &fetched.missing {
             let Some(object) = by_id.get(id) else { continue };
-            let marked = self.mark_deleted(&place, *object, wanted[object].at).await;
+            let marked = self.mark_deleted(&place, *object, wanted[object].at, &write_id).await;
             reached.insert(*object, written(marked, &mut changed));
         }
         for (id, error) in fetched.failed {
@@ -204,13 +205,15 @@ impl Bringing<'_> {
         place: &RecordPlace,
         (word, id): Object<'_>,
         at: Option<Timestamp>,
+        write_id: &str,
     ) -> Result<u64, StoreError> {
         let now = self.consumer.clock.now();
         // A deletion in the future would refuse what changes until then.
         let at = at.map_or(now, |at| at.min(now));
         let mut marked = 0;
         for &entity in self.books.ledger.entities(word) {
-            marked += u64::from(self.consumer.records.mark_deleted(place, (entity, id), at).await?);
+            let is_changed = self.consumer.records.mark_deleted(place, (entity, id), at, write_id).await?;
+            marked += u64::from(is_changed);
         }
         Ok(marked)
     }
@@ -226,9 +229,10 @@ impl Bringing<'_> {
         let all =
             objects.iter().flat_map(|(word, ids)| ids.iter().map(|(id, wanted)| ((*word, *id), *wanted)));
         let (mut done, mut again) = (0_u64, 0_u64);
-        for (_, wanted) in all.filter(|(object, _)| is_done(object)) {
+        for ((word, _), wanted) in all.filter(|(object, _)| is_done(object)) {
             done += 1;
-            again += u64::from(wanted.again);
+            // It may be a record in each list that its word may mean.
+            again += if wanted.again { self.books.ledger.entities(word).len() as u64 } else { 0 };
         }
         for reached in reached.values_mut() {
             if let Reached::Untouched(wait) = reached {

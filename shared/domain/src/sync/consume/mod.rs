@@ -28,6 +28,7 @@ use crate::{
     access::AccessTokens,
     clock::Clock,
     connection::ConnectionStore,
+    entropy::Entropy,
     error::ErrorCode,
     event::EventBus,
     id::{DeliveryId, ProviderCompanyId},
@@ -65,6 +66,8 @@ pub struct EventConsumer {
     pub bus: Arc<dyn EventBus>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
     /// An event that is older than this when it comes is recorded and not applied.
     pub max_age: Duration,
     /// What of the subscriptions was noted already.
