@@ -167,8 +167,11 @@ fn zoho(
     } else {
         (format!("{query}{json}"), json)
     };
+    let digest = key(&[signed.as_bytes()]);
+    let of = company.id();
     let event_key = said.map(|Said { word, id, .. }| {
-        key(&[connection.as_str(), word, id, &time, &signed].map(str::as_bytes))
+        // No part tells deliveries apart, for the time is always said.
+        key(&[connection.as_str(), of.as_str(), word, id, &time, "", &digest].map(str::as_bytes))
     });
     let mac = Some(mac(issued.secret.expose(), signed.as_bytes()));
     let body = body.into_bytes();
