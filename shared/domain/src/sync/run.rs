@@ -235,8 +235,8 @@ impl SyncRunner {
 
     /// Where this job begins with an entity: where it was, if it comes back; at the start or at the cursor, if it is new;
     /// nowhere, if a newer job walks the same objects: two that took turns would never come to an end. Which of the other
-    /// entities the newer job walks, nobody knows here. Also whether a walk
-    /// before this one came to its end, so that what this one finds is new since then.
+    /// entities the newer job walks, nobody knows here. Also whether a walk before this one came to its end, so that what
+    /// this one finds is new since then.
     async fn start(
         &self,
         running: &Running<'_>,
