@@ -139,6 +139,11 @@ pub(super) fn delivery(id: &str, events: &[WebhookEvent]) -> EventMessage {
     }
 }
 
+/// The end of an invoice.
+pub(super) fn deleted(key: &str, id: &str) -> WebhookEvent {
+    WebhookEvent { operation: Operation::Deleted, ..event(key, id) }
+}
+
 /// An invoice has changed.
 pub(super) fn event(key: &str, id: &str) -> WebhookEvent {
     WebhookEvent {

@@ -255,3 +255,17 @@ async fn a_token_refused_in_the_middle_is_replaced_once() {
     assert_eq!(desk.once(&message, 1).await.tally, tally(2));
     assert_eq!((desk.world.refreshes(), desk.ledger.fetches()), (1, 2));
 }
+
+#[tokio::test]
+async fn what_was_just_made_and_is_not_there_yet_is_asked_for_once_more_before_it_counts_as_gone() {
+    let desk = Desk::new().await;
+    let message = delivery("dlv_1", &[event("e1", "7")]);
+
+    let first = desk.once(&message, 1).await;
+
+    assert_eq!((first.tally.waiting, desk.stored(Entity::Invoices).await.len()), (1, 0));
+    desk.ledger.fill(&["7"]);
+    let second = desk.once(&message, 2).await;
+    assert_eq!((second.next, second.tally.applied), (Next::Done, 1));
+    assert_eq!(desk.stored(Entity::Invoices).await.len(), 1);
+}

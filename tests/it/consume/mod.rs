@@ -17,7 +17,7 @@ use domain::{
 use rstest::rstest;
 use tests::sample;
 
-use desk::{Desk, REALM, connect, delivery, event};
+use desk::{Desk, REALM, connect, deleted, delivery, event};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -99,7 +99,7 @@ async fn what_the_provider_no_longer_has_is_marked_deleted_and_kept() {
     desk.consume(&[delivery("dlv_1", &[event("e1", "7")])]).await;
     desk.ledger.remove("7");
 
-    desk.consume(&[delivery("dlv_2", &[event("e2", "7")])]).await;
+    desk.consume(&[delivery("dlv_2", &[deleted("e2", "7")])]).await;
 
     let page = desk.ports.records.list(&desk.place(), Entity::Invoices, 10, None).await.unwrap();
     assert!(page.records[0].deleted);
@@ -110,7 +110,7 @@ async fn what_the_provider_no_longer_has_is_marked_deleted_and_kept() {
 #[tokio::test]
 async fn a_deletion_that_claims_to_come_from_the_future_does_not_refuse_what_changes_until_then() {
     let desk = Desk::new().await;
-    let future = WebhookEvent { occurred_at: Some(later(sample::NOW, DAY)), ..event("e1", "7") };
+    let future = WebhookEvent { occurred_at: Some(later(sample::NOW, DAY)), ..deleted("e1", "7") };
     desk.consume(&[delivery("dlv_1", &[future])]).await;
     desk.ledger.put(sample::invoice("7", sample::at(60), 2));
 
@@ -136,7 +136,8 @@ async fn a_contact_is_written_wherever_it_is_and_deleted_wherever_it_may_be() {
     assert_eq!(desk.ports.calls("mark_deleted"), 0, "no tombstone for where it is not");
 
     desk.ledger.remove("c1");
-    desk.consume(&[delivery("dlv_2", &[changed("e2")])]).await;
+    let ended = WebhookEvent { entity: "contact".to_owned(), ..deleted("e2", "c1") };
+    desk.consume(&[delivery("dlv_2", &[ended])]).await;
 
     let both = [desk.stored(Entity::Customers).await, desk.stored(Entity::Vendors).await];
     assert_eq!(both.map(|stored| stored.len()), [0, 0]);

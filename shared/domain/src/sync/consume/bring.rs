@@ -35,6 +35,10 @@ pub(super) struct Wanted {
     pub(super) at: Option<Timestamp>,
     /// Whether a worker before may have written it without saying so.
     pub(super) again: bool,
+    /// Whether it is believed to be gone if the provider says so: an event told of its end, or it is asked for once more.
+    /// Of what was just made or changed a provider may know nothing for a moment, and a mark of its deletion would then
+    /// refuse it until it changes again.
+    pub(super) may_be_gone: bool,
 }
 
 /// The objects of one company that are to be fetched, by the provider's word.
@@ -184,6 +188,10 @@ impl Bringing<'_> {
         reached.extend(found.map(|object| (*object, put.clone())));
         for id in &fetched.missing {
             let Some(object) = by_id.get(id) else { continue };
+            if !wanted[object].may_be_gone {
+                reached.insert(*object, Reached::Untouched(Wait::NOT_THERE_YET));
+                continue;
+            }
             let marked = self.mark_deleted(&place, *object, wanted[object].at, &write_id).await;
             reached.insert(*object, written(marked, &mut changed));
         }

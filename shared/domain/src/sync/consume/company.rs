@@ -17,7 +17,7 @@ use crate::{
     refresh::policy::later,
     store::{StoreError, chain},
     sync::{Ledger, RunError, books::Books},
-    webhook::{Begin, IN_PROGRESS_LIFE},
+    webhook::{Begin, IN_PROGRESS_LIFE, Operation},
 };
 
 /// Events of a company that are begun, or ended, side by side; each is one write.
@@ -272,6 +272,7 @@ fn wanted<'a>(begun: &[Begun<'a>]) -> Objects<'a> {
         let wanted = of_word.entry(&item.event.id).or_default();
         wanted.at = wanted.at.max(item.event.occurred_at);
         wanted.again |= again;
+        wanted.may_be_gone |= item.event.operation == Operation::Deleted || !item.is_first;
     }
     objects
 }

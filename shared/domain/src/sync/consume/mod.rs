@@ -93,6 +93,8 @@ struct Item<'a> {
     event: &'a WebhookEvent,
     by: &'a DeliveryId,
     received_at: Timestamp,
+    /// Whether its message came for the first time.
+    is_first: bool,
 }
 
 impl EventConsumer {
@@ -180,10 +182,10 @@ impl EventConsumer {
 /// The events of a batch by provider and company.
 fn by_company(messages: &[Incoming]) -> BTreeMap<(Provider, &ProviderCompanyId), Vec<Item<'_>>> {
     let mut companies: BTreeMap<_, Vec<Item<'_>>> = BTreeMap::new();
-    for (place, Incoming { message, .. }) in messages.iter().enumerate() {
+    for (place, Incoming { message, receives }) in messages.iter().enumerate() {
         for (number, event) in message.events.iter().enumerate() {
-            let slot = (place, number);
-            let item = Item { slot, event, by: &message.delivery_id, received_at: message.received_at };
+            let (slot, by, is_first) = ((place, number), &message.delivery_id, *receives <= 1);
+            let item = Item { slot, event, by, received_at: message.received_at, is_first };
             companies.entry((message.provider, &event.provider_company_id)).or_default().push(item);
         }
     }

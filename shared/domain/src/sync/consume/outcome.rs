@@ -79,6 +79,10 @@ impl Wait {
     pub(super) const IN_PROGRESS: Self =
         Self { reason: "in_progress", after: None, is_object: false, is_alone: false };
 
+    /// The provider does not know yet what it told of.
+    pub(super) const NOT_THERE_YET: Self =
+        Self { reason: "not_there_yet", after: Some(SOON), is_object: false, is_alone: false };
+
     /// For the whole company.
     pub(super) fn because(error: &RunError) -> Self {
         let after = match error {
