@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use domain::{
     refresh::{OutageSettings, RefreshPolicy},
-    secret::WebhookSecret,
     webhook::AddressKeys,
 };
 use edge::config::{ConfigError, Lookup, ScopeLists, Variables};
@@ -69,7 +68,7 @@ impl Config {
             public_url: variables.public_url(),
             return_urls: variables.urls("RETURN_URLS"),
             scopes: variables.scope_lists(),
-            webhook_addresses: address_keys(&variables),
+            webhook_addresses: address_keys(&mut variables),
             secrets_id: variables.optional("PROVIDER_SECRETS_ID"),
             connect_sessions_per_minute: variables.parsed(
                 "CONNECT_SESSIONS_PER_MINUTE",
@@ -87,11 +86,11 @@ impl Config {
 
 /// Reads the keys of addresses alone, as they are when they are fetched again.
 pub fn webhook_addresses(lookup: Lookup<'_>) -> Result<AddressKeys, ConfigError> {
-    let variables = Variables::new(lookup);
-    let keys = address_keys(&variables);
+    let mut variables = Variables::new(lookup);
+    let keys = address_keys(&mut variables);
     variables.finish(Some(keys))
 }
 
-fn address_keys(variables: &Variables<'_>) -> AddressKeys {
-    AddressKeys::new(variables.list("ZOHO_WEBHOOK_SECRET").into_iter().map(WebhookSecret::new).collect())
+fn address_keys(variables: &mut Variables<'_>) -> AddressKeys {
+    AddressKeys::new(variables.live_secrets("ZOHO_WEBHOOK_SECRET"))
 }

@@ -6,7 +6,7 @@ use domain::{
     clock::Clock as _,
     provider::Provider,
     sync::{EVENT_RECEIVES, Entity, LedgerError, Next},
-    webhook::{Begin, IN_PROGRESS_LIFE, IdempotencyStore as _, Tally, WebhookEvent},
+    webhook::{Begin, EventMessage, IN_PROGRESS_LIFE, IdempotencyStore as _, Tally, WebhookEvent},
 };
 use rstest::rstest;
 
@@ -26,7 +26,7 @@ fn refused() -> LedgerError {
 }
 
 /// A company with the invoices 7 and 8, and a delivery that names both.
-async fn two() -> (Desk, domain::webhook::EventMessage) {
+async fn two() -> (Desk, EventMessage) {
     let desk = Desk::new().await;
     desk.ledger.fill(&["7", "8"]);
     (desk, delivery("dlv_1", &[event("e7", "7"), event("e8", "8")]))
@@ -76,7 +76,7 @@ async fn what_came_before_a_throttle_has_its_effect_and_only_the_rest_waits_for_
 }
 
 /// A delivery that names a contact and an invoice of one company.
-async fn of_two_kinds() -> (Desk, domain::webhook::EventMessage) {
+async fn of_two_kinds() -> (Desk, EventMessage) {
     let (desk, _) = two().await;
     let contact = WebhookEvent { entity: "contact".to_owned(), ..event("c", "c1") };
     (desk, delivery("dlv_1", &[contact, event("e7", "7")]))
@@ -169,8 +169,8 @@ async fn what_still_waits_is_not_buried_with_what_failed() {
     assert!(matches!(afterwards.next, Next::Bury(_)));
 }
 
-#[tokio::test]
-async fn what_a_worker_wrote_before_it_died_is_announced_by_the_next() {
+/// Two events whose objects are written already, by a worker that died before it said so, longer ago than others wait.
+async fn two_whose_worker_died() -> (Desk, EventMessage) {
     let (desk, message) = two().await;
     desk.consume(&[delivery("dlv_0", &[event("f7", "7"), event("f8", "8")])]).await;
     desk.announced();
@@ -178,6 +178,12 @@ async fn what_a_worker_wrote_before_it_died_is_announced_by_the_next() {
         desk.ports.seen.begin(Provider::QuickBooks, key, desk.world.clock.now()).await.unwrap();
     }
     desk.world.clock.advance(IN_PROGRESS_LIFE);
+    (desk, message)
+}
+
+#[tokio::test]
+async fn what_a_worker_wrote_before_it_died_is_announced_by_the_next() {
+    let (desk, message) = two_whose_worker_died().await;
 
     let came = desk.once(&message, 2).await;
 
@@ -187,13 +193,7 @@ async fn what_a_worker_wrote_before_it_died_is_announced_by_the_next() {
 
 #[tokio::test]
 async fn what_a_dead_worker_wrote_is_announced_though_the_next_one_finds_the_provider_away() {
-    let (desk, message) = two().await;
-    desk.consume(&[delivery("dlv_0", &[event("f7", "7"), event("f8", "8")])]).await;
-    desk.announced();
-    for key in ["e7", "e8"] {
-        desk.ports.seen.begin(Provider::QuickBooks, key, desk.world.clock.now()).await.unwrap();
-    }
-    desk.world.clock.advance(IN_PROGRESS_LIFE);
+    let (desk, message) = two_whose_worker_died().await;
     desk.ledger.fail_next(away());
     desk.once(&message, 2).await;
     assert_eq!(desk.announced(), []);
