@@ -157,5 +157,6 @@ pub fn invoice(id: &str, updated_at: Timestamp, version: u64) -> Record {
         counterparty: Some("Müller".to_owned()),
         status: None,
         raw: format!(r#"{{"Id":"{id}","SyncToken":"{version}"}}"#),
+        digest: None,
     }
 }

@@ -6,9 +6,9 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use domain::{
-    id::RecordId,
+    id::{JobId, RecordId},
     store::StoreError,
-    sync::{Entity, Record, RecordPage, RecordPlace, RecordStore, SyncCursor},
+    sync::{Entity, IdPage, Record, RecordPage, RecordPlace, RecordStore, SeenIds, SyncCursor},
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
@@ -192,6 +192,38 @@ impl RecordStore for DynamoRecords {
         }
     }
 
+    async fn list_changed(
+        &self,
+        _: &RecordPlace,
+        _: (Entity, Timestamp),
+        _: u32,
+        _: Option<&str>,
+    ) -> Result<RecordPage, StoreError> {
+        todo!()
+    }
+
+    async fn list_ids(&self, _: &RecordPlace, _: Entity, _: Option<&RecordId>) -> Result<IdPage, StoreError> {
+        todo!()
+    }
+
+    async fn count(&self, _: &RecordPlace, _: Entity) -> Result<u64, StoreError> {
+        todo!()
+    }
+
+    async fn note_seen(
+        &self,
+        _: &RecordPlace,
+        _: (Entity, &JobId),
+        _: u64,
+        _: &[RecordId],
+    ) -> Result<(), StoreError> {
+        todo!()
+    }
+
+    async fn find_seen(&self, _: &RecordPlace, _: (Entity, &JobId), _: u64) -> Result<SeenIds, StoreError> {
+        todo!()
+    }
+
     async fn find_cursor(
         &self,
         place: &RecordPlace,
@@ -289,6 +321,7 @@ fn read(entity: Entity, item: &Item) -> Result<Record, StoreError> {
         counterparty: reader.owned_if(COUNTERPARTY)?,
         status: reader.owned_if(STATUS)?,
         raw: reader.text(RAW)?.to_owned(),
+        digest: None,
     })
 }
 
@@ -300,5 +333,6 @@ fn read_cursor(item: &Item) -> Result<SyncCursor, StoreError> {
         skip: reader.number(SKIP)?,
         records: reader.number(RECORDS)?,
         completed_at: reader.instant_if(COMPLETED_AT)?,
+        ..SyncCursor::default()
     })
 }

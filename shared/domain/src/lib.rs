@@ -10,6 +10,7 @@ pub mod entropy;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod limits;
 pub mod provider;
 pub mod refresh;
 pub mod scope;

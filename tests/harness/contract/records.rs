@@ -237,8 +237,14 @@ async fn a_cursor_comes_back_to_the_last_digit(store: &dyn RecordStore) {
     let place = sample::place();
     assert_eq!(store.find_cursor(&place, INVOICES).await.unwrap(), None);
     let after: Timestamp = "2025-09-10T21:31:25.179851517Z".parse().unwrap();
-    let under_way =
-        SyncCursor { job: Some(ids().job()), after: Some(after), skip: 7, records: 9, completed_at: None };
+    let under_way = SyncCursor {
+        job: Some(ids().job()),
+        after: Some(after),
+        skip: 7,
+        records: 9,
+        completed_at: None,
+        ..SyncCursor::default()
+    };
     let completed = SyncCursor { completed_at: Some(at(0)), ..under_way.clone() };
 
     for cursor in [SyncCursor::default(), under_way, completed] {

@@ -7,9 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    id::RecordId,
+    id::{JobId, RecordId},
     store::StoreError,
-    sync::{Entity, Record, RecordPage, RecordPlace, RecordStore, SyncCursor},
+    sync::{Entity, IdPage, Record, RecordPage, RecordPlace, RecordStore, SeenIds, SyncCursor},
 };
 use jiff::Timestamp;
 
@@ -17,12 +17,15 @@ use super::{bad_cursor, page};
 
 /// What an item of the table holds beside everything else of a record.
 const MAX_RAW: usize = 398 * 1024;
+/// Ids on a page; few, so that a small test turns it.
+const IDS: u32 = 7;
 
 /// Records and cursors in memory.
 #[derive(Debug, Default)]
 pub struct InMemoryRecords {
     records: Mutex<BTreeMap<(RecordPlace, Entity, RecordId), Stored>>,
     cursors: Mutex<HashMap<(RecordPlace, Entity), SyncCursor>>,
+    seen: Mutex<HashMap<(RecordPlace, Entity, JobId), BTreeMap<u64, Vec<u64>>>>,
 }
 
 #[derive(Debug)]
@@ -50,9 +53,7 @@ impl Stored {
 
     fn gives_way_to(&self, record: &Record) -> bool {
         match self {
-            Self::Record(kept) => {
-                (kept.record.updated_at, kept.record.version) < (record.updated_at, record.version)
-            }
+            Self::Record(kept) => record.is_newer_than(&kept.record),
             Self::Tombstone(at) => *at < record.updated_at,
         }
     }
@@ -76,6 +77,22 @@ fn fitting(record: &Record) -> Record {
         record.raw.clear();
     }
     record
+}
+
+impl InMemoryRecords {
+    /// The ids of what is listed and not deleted.
+    fn live(&self, place: &RecordPlace, entity: Entity) -> Vec<RecordId> {
+        let stored = self.records.lock().unwrap();
+        let of_list = stored.iter().filter(|((of, kind, _), _)| of == place && *kind == entity);
+        let live = of_list.filter(|(_, stored)| stored.record().is_some_and(|record| !record.deleted));
+        live.map(|((_, _, id), _)| id.clone()).collect()
+    }
+}
+
+/// Reads where a list by time of change goes on.
+fn changed_place(from: &str) -> Result<(Timestamp, RecordId), StoreError> {
+    let (at, id) = from.split_once(' ').ok_or_else(bad_cursor)?;
+    Ok((at.parse().map_err(|_| bad_cursor())?, id.parse().map_err(|_| bad_cursor())?))
 }
 
 #[async_trait]
@@ -138,6 +155,67 @@ impl RecordStore for InMemoryRecords {
         let (records, more) = page(kept.collect(), limit);
         let next = records.last().filter(|_| more).map(|last| last.id.to_string());
         Ok(RecordPage { records, next })
+    }
+
+    async fn list_changed(
+        &self,
+        place: &RecordPlace,
+        (entity, since): (Entity, Timestamp),
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<RecordPage, StoreError> {
+        let from = from.map(changed_place).transpose()?;
+        let stored = self.records.lock().unwrap();
+        let of_list = stored.iter().filter(|((of, kind, _), _)| of == place && *kind == entity);
+        let mut kept: Vec<_> = of_list.filter_map(|(_, stored)| stored.record().cloned()).collect();
+        kept.retain(|record| record.updated_at >= since);
+        kept.retain(|record| {
+            from.as_ref().is_none_or(|(at, id)| (record.updated_at, &record.id) > (*at, id))
+        });
+        kept.sort_by_key(|record| (record.updated_at, record.id.clone()));
+        let (records, more) = page(kept, limit);
+        let next = records.last().filter(|_| more).map(|last| format!("{} {}", last.updated_at, last.id));
+        Ok(RecordPage { records, next })
+    }
+
+    async fn list_ids(
+        &self,
+        place: &RecordPlace,
+        entity: Entity,
+        from: Option<&RecordId>,
+    ) -> Result<IdPage, StoreError> {
+        let ids = self.live(place, entity).into_iter().filter(|id| from.is_none_or(|from| id > from));
+        let (ids, more) = page(ids.collect(), IDS);
+        Ok(IdPage { next: ids.last().filter(|_| more).cloned(), ids })
+    }
+
+    async fn count(&self, place: &RecordPlace, entity: Entity) -> Result<u64, StoreError> {
+        Ok(self.live(place, entity).len() as u64)
+    }
+
+    async fn note_seen(
+        &self,
+        place: &RecordPlace,
+        (entity, walk): (Entity, &JobId),
+        page: u64,
+        ids: &[RecordId],
+    ) -> Result<(), StoreError> {
+        let digests = ids.iter().map(SeenIds::digest).collect();
+        let key = (place.clone(), entity, walk.clone());
+        self.seen.lock().unwrap().entry(key).or_default().insert(page, digests);
+        Ok(())
+    }
+
+    async fn find_seen(
+        &self,
+        place: &RecordPlace,
+        (entity, walk): (Entity, &JobId),
+        pages: u64,
+    ) -> Result<SeenIds, StoreError> {
+        let seen = self.seen.lock().unwrap();
+        let of_walk = seen.get(&(place.clone(), entity, walk.clone()));
+        let digests = of_walk.into_iter().flat_map(|of_walk| of_walk.range(..pages));
+        Ok(digests.flat_map(|(_, digests)| digests.iter().copied()).collect())
     }
 
     async fn find_cursor(

@@ -58,7 +58,7 @@ impl<'a> Books<'a> {
 
     fn call(&self) -> LedgerCall<'_> {
         let Access { token, location, .. } = &self.access;
-        LedgerCall { token, company: self.company, location: location.as_ref() }
+        LedgerCall { token, company: self.company, location: location.as_ref(), gate: None }
     }
 
     async fn replace(&mut self) -> Result<(), RunError> {

@@ -14,15 +14,28 @@ use crate::{
 /// The version of the message written here.
 pub const JOB_VERSION: u32 = 1;
 
-/// A lane of the sync queue.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// A lane of the sync queue, the lower before the higher.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Lane {
-    /// Somebody waits for it.
-    High,
-    /// Scheduled work.
-    Normal,
     /// First copies of whole books.
     Low,
+    /// Scheduled work.
+    Normal,
+    /// Somebody waits for it.
+    High,
+}
+
+impl Lane {
+    /// The name in requests, answers and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
 }
 
 /// How much a job reads.

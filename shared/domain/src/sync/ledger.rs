@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::{Entity, Record};
 use crate::{
     id::{Location, ProviderCompanyId, RecordId},
+    limits::{Gate, Held},
     secret::AccessToken,
     store::BoxError,
 };
@@ -22,6 +23,8 @@ pub struct LedgerCall<'a> {
     pub company: &'a ProviderCompanyId,
     /// The data center that holds the grant, where the provider has several.
     pub location: Option<&'a Location>,
+    /// The way there, which every request takes; none where nobody counts.
+    pub gate: Option<&'a Gate>,
 }
 
 /// Which page.
@@ -49,6 +52,32 @@ pub struct LedgerPage {
     pub newest: Option<Timestamp>,
     /// Whether there may be more.
     pub more: bool,
+    /// How many objects of the kind there are in all, where the provider says it with a page.
+    pub total: Option<u64>,
+}
+
+/// What changed in the books since a moment, deletions included.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// The objects that changed, as they are now.
+    pub records: Vec<Record>,
+    /// The objects that were deleted, and when.
+    pub deleted: Vec<(Entity, RecordId, Timestamp)>,
+    /// Objects that could not be read; they are counted and left out.
+    pub unreadable: u64,
+    /// Whether that is all: a provider that tells only so much at once leaves out the rest, deletions first.
+    pub complete: bool,
+}
+
+/// How much a walk over what changed since a moment tells of a kind of object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Told {
+    /// Changes and deletions.
+    All,
+    /// Changes; what is gone is only missed by counting.
+    Changes,
+    /// Nothing: every walk reads the kind whole.
+    Nothing,
 }
 
 /// What came of asking for objects by id; each id is in one of the first three, or in `records` for each entity it is of,
@@ -89,6 +118,9 @@ pub enum LedgerError {
     /// The provider failed or could not be reached.
     #[error("the provider could not be read")]
     Unavailable(#[source] BoxError),
+    /// Nothing was asked, since the limits leave nothing for now.
+    #[error("the provider is not asked")]
+    Held(#[from] Held),
 }
 
 /// A provider's books.
@@ -103,6 +135,33 @@ pub trait Ledger: Send + Sync {
     /// `word` is the provider's own for their kind, one of those that [`entities`](Self::entities) knows.
     async fn fetch(&self, call: LedgerCall<'_>, word: &str, ids: &[RecordId])
     -> Result<Fetched, LedgerError>;
+
+    /// How far back [`changes`](Self::changes) tells of changes; none where the provider has no such thing.
+    fn changes_reach(&self) -> Option<Duration>;
+
+    /// What changed since a moment in these kinds of object, as much of it as the provider tells at once.
+    async fn changes(
+        &self,
+        call: LedgerCall<'_>,
+        entities: &[Entity],
+        since: Timestamp,
+    ) -> Result<Changes, LedgerError>;
+
+    /// Those of these kinds of which the provider does not have as many objects as expected, deleted ones left out.
+    async fn miscounted(
+        &self,
+        call: LedgerCall<'_>,
+        expected: &[(Entity, u64)],
+    ) -> Result<Vec<Entity>, LedgerError>;
+
+    /// How much pages since a moment tell of this kind.
+    fn told(&self, entity: Entity) -> Told;
+
+    /// How often every kind is to be read whole, since pages since a moment leave out some changes; none where they do not.
+    fn whole_every(&self) -> Option<Duration>;
+
+    /// The provider's own word for this kind, as [`fetch`](Self::fetch) takes it.
+    fn word(&self, entity: Entity) -> &'static str;
 
     /// The scope that reading this kind of object takes, where a grant of `granted` lacks it.
     fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str>;

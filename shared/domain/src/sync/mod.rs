@@ -4,7 +4,9 @@ mod books;
 mod catch_up;
 mod consume;
 mod job;
+mod lease;
 mod ledger;
+mod log;
 mod record;
 mod run;
 mod silence;
@@ -15,8 +17,13 @@ pub use consume::{Consumed, DEFAULT_MAX_AGE, EVENT_RECEIVES, EventConsumer, Hear
 pub use job::{
     JOB_VERSION, JobOrigin, Lane, LaneMessage, SyncJob, SyncJobError, SyncMode, SyncQueue, start_first,
 };
-pub use ledger::{Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery};
+pub use lease::{CompanyLeases, Holder, Kept, Taken};
+pub use ledger::{Changes, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Told};
+pub use log::{
+    EntityProgress, JobCounts, JobError, JobLog, JobProgress, JobRecord, JobState, Operation,
+    UnknownOperation,
+};
 pub use record::{Entity, Record, RecordPlace, UnknownEntity};
 pub use run::{RunError, RunOutcome, SyncRunner};
 pub use silence::SilenceWatch;
-pub use store::{RecordPage, RecordStore, SyncCursor};
+pub use store::{IdPage, RecordPage, RecordStore, SeenIds, SyncCursor, Walk};

@@ -1,6 +1,6 @@
 //! Records: synced objects of the books.
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -114,4 +114,19 @@ pub struct Record {
     pub status: Option<String>,
     /// The provider's JSON as it came.
     pub raw: String,
+    /// A digest of the JSON, where the provider's time of change does not tell of every change: of two with the same time
+    /// and version that both have one, and not the same, the later read is newer.
+    pub digest: Option<u64>,
+}
+
+impl Record {
+    /// Whether it is to take the place of one that is stored.
+    #[must_use]
+    pub fn is_newer_than(&self, stored: &Self) -> bool {
+        match (self.updated_at, self.version).cmp(&(stored.updated_at, stored.version)) {
+            Ordering::Greater => true,
+            Ordering::Equal => self.digest.zip(stored.digest).is_some_and(|(mine, theirs)| mine != theirs),
+            Ordering::Less => false,
+        }
+    }
 }

@@ -100,7 +100,9 @@ impl RunError {
             Self::Access(AccessError::Unseal(_)) => ErrorCode::SealOpenFailed,
             Self::Access(AccessError::Missing | AccessError::NotUsable(_)) => ErrorCode::ConnectionNotFound,
             Self::Access(AccessError::Store(_)) | Self::Store(_) => ErrorCode::StorageUnavailable,
-            Self::Ledger(LedgerError::Throttled { .. }) => ErrorCode::ProviderRateLimit,
+            Self::Ledger(LedgerError::Throttled { .. } | LedgerError::Held(_)) => {
+                ErrorCode::ProviderRateLimit
+            }
             Self::Ledger(LedgerError::Unauthorized) => ErrorCode::AuthTokenInvalid,
             Self::Ledger(_) => ErrorCode::ProviderApiError,
         }
@@ -308,6 +310,8 @@ fn advance(cursor: &SyncCursor, page: &LedgerPage, written: u64, now: Timestamp)
         skip: if moved { 0 } else { cursor.skip + seen },
         records: cursor.records + written,
         completed_at: (!page.more).then_some(now),
+        walk: cursor.walk.clone(),
+        whole_at: cursor.whole_at,
     }
 }
 
@@ -329,6 +333,7 @@ mod tests {
             counterparty: None,
             status: None,
             raw: "{}".to_owned(),
+            digest: None,
         };
         let records: Vec<_> = times.iter().map(record).collect();
         let newest = records.iter().map(|record| record.updated_at).max();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::sync::LedgerError;
+use domain::{limits::Gate, sync::LedgerError};
 use reqwest::{
     RequestBuilder, StatusCode,
     header::{ACCEPT, HeaderName, HeaderValue},
@@ -61,7 +61,11 @@ impl From<Trouble> for LedgerError {
 }
 
 /// Asks once for JSON; the body of an error that is cut or too long is empty, for its status says what matters.
-pub(crate) async fn ask(request: RequestBuilder, limits: Limits) -> Result<Answer, Trouble> {
+pub(crate) async fn ask(
+    _gate: Option<&Gate>,
+    request: RequestBuilder,
+    limits: Limits,
+) -> Result<Answer, Trouble> {
     let request =
         request.header(ACCEPT, HeaderValue::from_static("application/json")).timeout(limits.timeout);
     let sent = request.send().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{id::ProviderCompanyId, secret::AccessToken, sync::LedgerError};
+use domain::{id::ProviderCompanyId, limits::Gate, secret::AccessToken, sync::LedgerError};
 use reqwest::{Client, StatusCode};
 use thiserror::Error;
 use url::Url;
@@ -53,11 +53,11 @@ impl Api {
     /// Asks once.
     pub(super) async fn get(
         &self,
-        token: &AccessToken,
+        (token, gate): (&AccessToken, Option<&Gate>),
         url: Url,
         limits: Limits,
     ) -> Result<Result<Vec<u8>, Failure>, Trouble> {
-        let answer = ledger::ask(self.http.get(url).bearer_auth(token.expose()), limits).await?;
+        let answer = ledger::ask(gate, self.http.get(url).bearer_auth(token.expose()), limits).await?;
         Ok(if answer.status.is_success() { Ok(answer.body) } else { Err(Failure::of(&answer)) })
     }
 }

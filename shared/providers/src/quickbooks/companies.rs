@@ -63,7 +63,7 @@ impl QuickBooksCompanies {
     async fn read(&self, token: &AccessToken, company: &ProviderCompanyId) -> Result<Vec<u8>, LedgerError> {
         let url = self.api.url(company, &["companyinfo", company.as_str()]);
         let limits = Limits { timeout: COMPANY_TIMEOUT, body: OBJECT_BODY_MAX };
-        Ok(self.api.get(token, url, limits).await??)
+        Ok(self.api.get((token, None), url, limits).await??)
     }
 }
 

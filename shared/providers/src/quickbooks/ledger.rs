@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use domain::{
     id::RecordId,
     provider::Provider,
-    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
+    sync::{Changes, Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
 };
+use jiff::Timestamp;
 use reqwest::Client;
 use url::Url;
 
@@ -44,7 +45,7 @@ impl QuickBooksLedger {
     async fn object(&self, call: LedgerCall<'_>, kind: Kind, id: &RecordId) -> Result<Vec<Record>, Trouble> {
         let url = self.api.url(call.company, &[&kind.word(), ledger::id_in_path(id)?]);
         let limits = Limits { timeout: FETCH_TIMEOUT, body: OBJECT_BODY_MAX };
-        match self.api.get(call.token, url, limits).await? {
+        match self.api.get((call.token, call.gate), url, limits).await? {
             Ok(body) => Ok(parse::object(&body, kind, id)?.into_iter().collect()),
             Err(failure) if failure.says_missing() => Ok(Vec::new()),
             Err(failure) => Err(failure.about_one()),
@@ -86,7 +87,7 @@ impl QuickBooksLedger {
         let mut url = self.api.url(call.company, &["query"]);
         url.query_pairs_mut().append_pair("query", statement);
         let limits = Limits { timeout: PAGE_TIMEOUT, body: PAGE_BODY_MAX };
-        let answer = self.api.get(call.token, url, limits).await?;
+        let answer = self.api.get((call.token, call.gate), url, limits).await?;
         answer.map_err(|failure| LedgerError::from(failure).into())
     }
 }
@@ -109,6 +110,30 @@ impl Ledger for QuickBooksLedger {
         let mut fetched = Fetched::default();
         let ended = ledger::in_time(self.gather(call, kind, ids, &mut fetched)).await;
         ledger::as_far_as_it_came(fetched, ended)
+    }
+
+    fn changes_reach(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn changes(&self, _: LedgerCall<'_>, _: &[Entity], _: Timestamp) -> Result<Changes, LedgerError> {
+        Ok(Changes::default())
+    }
+
+    async fn miscounted(&self, _: LedgerCall<'_>, _: &[(Entity, u64)]) -> Result<Vec<Entity>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    fn told(&self, _: Entity) -> Told {
+        Told::Changes
+    }
+
+    fn whole_every(&self) -> Option<Duration> {
+        None
+    }
+
+    fn word(&self, _: Entity) -> &'static str {
+        "invoice"
     }
 
     fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str> {

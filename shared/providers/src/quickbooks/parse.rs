@@ -117,6 +117,7 @@ fn record(raw: &RawValue, kind: Kind) -> Option<Record> {
         counterparty: owned(counterparty),
         status: owned(object.status),
         raw: raw.get().to_owned(),
+        digest: None,
     })
 }
 

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use domain::{
     id::RecordId,
     provider::Provider,
-    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
+    sync::{Changes, Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
 };
+use jiff::Timestamp;
 use reqwest::{Client, StatusCode, header::IF_MODIFIED_SINCE};
 use url::Url;
 
@@ -122,7 +123,7 @@ impl XeroLedger {
             Some(since) => request.header(IF_MODIFIED_SINCE, since),
             None => request,
         };
-        ledger::ask(request, limits).await
+        ledger::ask(call.gate, request, limits).await
     }
 }
 
@@ -164,6 +165,30 @@ impl Ledger for XeroLedger {
         let mut fetched = Fetched::default();
         let ended = ledger::in_time(self.gather(call, resource, ids, &mut fetched)).await;
         ledger::as_far_as_it_came(fetched, ended)
+    }
+
+    fn changes_reach(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn changes(&self, _: LedgerCall<'_>, _: &[Entity], _: Timestamp) -> Result<Changes, LedgerError> {
+        Ok(Changes::default())
+    }
+
+    async fn miscounted(&self, _: LedgerCall<'_>, _: &[(Entity, u64)]) -> Result<Vec<Entity>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    fn told(&self, _: Entity) -> Told {
+        Told::Changes
+    }
+
+    fn whole_every(&self) -> Option<Duration> {
+        None
+    }
+
+    fn word(&self, _: Entity) -> &'static str {
+        "invoice"
     }
 
     fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str> {

@@ -114,6 +114,7 @@ fn records(raw: &RawValue, resource: &Resource) -> Option<Vec<Record>> {
         counterparty: contact.as_ref().and_then(|contact| contact.text("Name")),
         status: status.clone(),
         raw: raw.get().to_owned(),
+        digest: None,
     };
     Some(kinds(&object, resource)?.iter().map(record).collect())
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{
     id::RecordId,
     provider::Provider,
-    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
+    sync::{Changes, Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
 };
 use jiff::Timestamp;
 use reqwest::{Client, header::AUTHORIZATION};
@@ -120,7 +120,7 @@ impl ZohoLedger {
         let token = authorization(call.token).map_err(|error| unavailable(error.into()))?;
         let mut url = centre.api(&[&["books", "v3"], path].concat());
         url.query_pairs_mut().append_pair("organization_id", call.company.as_str()).extend_pairs(parameters);
-        ledger::ask(self.http.get(url).header(AUTHORIZATION, token), limits).await
+        ledger::ask(call.gate, self.http.get(url).header(AUTHORIZATION, token), limits).await
     }
 }
 
@@ -154,6 +154,30 @@ impl Ledger for ZohoLedger {
         let one = |id| self.object(call, resource, id);
         let ended = ledger::in_time(ledger::each(&mut fetched, (ids, SIDE_BY_SIDE), one)).await;
         ledger::as_far_as_it_came(fetched, ended)
+    }
+
+    fn changes_reach(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn changes(&self, _: LedgerCall<'_>, _: &[Entity], _: Timestamp) -> Result<Changes, LedgerError> {
+        Ok(Changes::default())
+    }
+
+    async fn miscounted(&self, _: LedgerCall<'_>, _: &[(Entity, u64)]) -> Result<Vec<Entity>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    fn told(&self, _: Entity) -> Told {
+        Told::Changes
+    }
+
+    fn whole_every(&self) -> Option<Duration> {
+        None
+    }
+
+    fn word(&self, _: Entity) -> &'static str {
+        "invoice"
     }
 
     fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str> {

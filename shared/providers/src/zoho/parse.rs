@@ -80,6 +80,7 @@ fn record(raw: &RawValue, resource: &Resource) -> Option<Record> {
         counterparty: text(&["customer_name", "vendor_name"]),
         status: object.text("status"),
         raw: raw.get().to_owned(),
+        digest: None,
     })
 }
 

@@ -27,9 +27,9 @@ async fn asked(intuit: &Responder) -> (LedgerError, LedgerError, CompanyError) {
     let (http, base) = (http::client().unwrap(), intuit.url(""));
     let ledger = QuickBooksLedger::new(http.clone(), base.clone());
     let (token, company) = (access_token(), company());
-    let call = LedgerCall { token: &token, company: &company, location: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
     let query = PageQuery { entity: Entity::Invoices, after: None, skip: 0 };
-    let grant = NewGrant { access: &token, named: Some(&company), location: None };
+    let grant = NewGrant { access: &token, named: Some(&company), location: None, gate: None };
     (
         ledger.page(call, query).await.unwrap_err(),
         alone(ledger.fetch(call, "invoice", &["130".parse().unwrap()]).await),
