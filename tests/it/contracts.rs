@@ -72,7 +72,9 @@ async fn subscriptions_in_memory_keep_the_contract() {
 
 #[tokio::test]
 async fn records_in_memory_keep_the_contract() {
-    contract::record_store_contract(&memory::InMemoryRecords::default()).await;
+    let records = memory::InMemoryRecords::default();
+    contract::record_store_contract(&records).await;
+    contract::walk_store_contract(&records).await;
 }
 
 #[tokio::test]

@@ -176,8 +176,8 @@ impl Ledger for InMemoryLedger {
         None
     }
 
-    fn word(&self, _: Entity) -> &'static str {
-        "invoice"
+    fn word(&self, entity: Entity) -> &'static str {
+        if entity == Entity::Invoices { "invoice" } else { "contact" }
     }
 
     fn missing_scope(&self, entity: Entity, _: &[String]) -> Option<&'static str> {

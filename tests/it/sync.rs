@@ -56,6 +56,7 @@ impl Books {
             connections: self.world.connections.clone(),
             ledgers: self.ledgers(),
             records: self.records.clone(),
+            walks: self.records.clone(),
             queue: self.world.sync_queue.clone(),
             silence: SilenceWatch {
                 subscriptions: self.subscriptions.clone(),

@@ -44,7 +44,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         (Provider::Xero, Arc::new(xero) as _),
         (Provider::Zoho, Arc::new(zoho) as _),
     ]);
-    let records: Arc<dyn RecordStore> = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table));
+    let stored = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table));
+    let records: Arc<dyn RecordStore> = stored.clone();
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
     let subscriptions = Arc::new(DynamoSubscriptions::new(dynamodb.clone(), config.deliveries_table.clone()));
@@ -70,6 +71,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             connections: connections.clone(),
             ledgers,
             records,
+            walks: stored,
             queue: queue.clone(),
             silence: SilenceWatch { subscriptions, bus: bus.clone(), clock: clock.clone() },
             bus,

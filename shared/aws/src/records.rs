@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
 use domain::{
     id::{JobId, RecordId},
     store::StoreError,
-    sync::{Entity, IdPage, Record, RecordPage, RecordPlace, RecordStore, SeenIds, SyncCursor},
+    sync::{Entity, IdPage, Record, RecordPage, RecordPlace, RecordStore, SeenIds, SyncCursor, WalkStore},
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
@@ -201,7 +201,10 @@ impl RecordStore for DynamoRecords {
     ) -> Result<RecordPage, StoreError> {
         todo!()
     }
+}
 
+#[async_trait]
+impl WalkStore for DynamoRecords {
     async fn list_ids(&self, _: &RecordPlace, _: Entity, _: Option<&RecordId>) -> Result<IdPage, StoreError> {
         todo!()
     }

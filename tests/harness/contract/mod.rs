@@ -37,7 +37,7 @@ pub use control::{api_key_store_contract, tenant_store_contract};
 pub use data_keys::data_keys_contract;
 pub use deliveries::delivery_log_contract;
 pub use idempotency::idempotency_store_contract;
-pub use records::record_store_contract;
+pub use records::{record_store_contract, walk_store_contract};
 pub use subscriptions::subscriptions_contract;
 pub use sweep::sweep_log_contract;
 

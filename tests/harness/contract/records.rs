@@ -2,7 +2,7 @@
 
 use domain::{
     store::StoreError,
-    sync::{Entity, Record, RecordPlace, RecordStore, SyncCursor},
+    sync::{Entity, Record, RecordPlace, RecordStore, SyncCursor, WalkStore},
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -23,6 +23,10 @@ pub async fn record_store_contract(store: &dyn RecordStore) {
     tombstones_hide_nothing_behind_them(store).await;
     what_is_too_large_is_kept_without_the_providers_object(store).await;
     records_are_listed_by_id_within_their_own_list(store).await;
+}
+
+/// What a store of walks keeps.
+pub async fn walk_store_contract(store: &dyn WalkStore) {
     a_cursor_comes_back_to_the_last_digit(store).await;
     an_older_job_does_not_set_a_newer_jobs_cursor_back(store).await;
 }
@@ -233,7 +237,7 @@ async fn records_are_listed_by_id_within_their_own_list(store: &dyn RecordStore)
     assert!(matches!(refused, Err(StoreError::InvalidCursor(_))), "a cursor of another making");
 }
 
-async fn a_cursor_comes_back_to_the_last_digit(store: &dyn RecordStore) {
+async fn a_cursor_comes_back_to_the_last_digit(store: &dyn WalkStore) {
     let place = sample::place();
     assert_eq!(store.find_cursor(&place, INVOICES).await.unwrap(), None);
     let after: Timestamp = "2025-09-10T21:31:25.179851517Z".parse().unwrap();
@@ -254,7 +258,7 @@ async fn a_cursor_comes_back_to_the_last_digit(store: &dyn RecordStore) {
     assert_eq!(store.find_cursor(&place, Entity::Customers).await.unwrap(), None);
 }
 
-async fn an_older_job_does_not_set_a_newer_jobs_cursor_back(store: &dyn RecordStore) {
+async fn an_older_job_does_not_set_a_newer_jobs_cursor_back(store: &dyn WalkStore) {
     let place = sample::place();
     let cursor = |job: Option<&str>, skip| SyncCursor {
         job: job.map(|job| job.parse().unwrap()),

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use domain::{
     id::{JobId, RecordId},
     store::StoreError,
-    sync::{Entity, IdPage, Record, RecordPage, RecordPlace, RecordStore, SeenIds, SyncCursor},
+    sync::{Entity, IdPage, Record, RecordPage, RecordPlace, RecordStore, SeenIds, SyncCursor, WalkStore},
 };
 use jiff::Timestamp;
 
@@ -177,7 +177,10 @@ impl RecordStore for InMemoryRecords {
         let next = records.last().filter(|_| more).map(|last| format!("{} {}", last.updated_at, last.id));
         Ok(RecordPage { records, next })
     }
+}
 
+#[async_trait]
+impl WalkStore for InMemoryRecords {
     async fn list_ids(
         &self,
         place: &RecordPlace,

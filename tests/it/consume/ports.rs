@@ -11,7 +11,7 @@ use domain::{
     id::{DeliveryId, RecordId},
     provider::Provider,
     store::StoreError,
-    sync::{Entity, Record, RecordPage, RecordPlace, RecordStore, SyncCursor},
+    sync::{Entity, Record, RecordPage, RecordPlace, RecordStore},
     webhook::{
         Begin, Delivery, DeliveryLog, DeliveryPage, DeliveryPart, DeliveryQuery, IdempotencyStore, Refused,
         RefusedOnDay, Subscription, Subscriptions,
@@ -134,21 +134,14 @@ impl RecordStore for Ports {
         self.records.list(place, entity, limit, from).await
     }
 
-    async fn find_cursor(
+    async fn list_changed(
         &self,
         place: &RecordPlace,
-        entity: Entity,
-    ) -> Result<Option<SyncCursor>, StoreError> {
-        self.records.find_cursor(place, entity).await
-    }
-
-    async fn save_cursor(
-        &self,
-        place: &RecordPlace,
-        entity: Entity,
-        cursor: &SyncCursor,
-    ) -> Result<bool, StoreError> {
-        self.records.save_cursor(place, entity, cursor).await
+        of: (Entity, Timestamp),
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<RecordPage, StoreError> {
+        self.records.list_changed(place, of, limit, from).await
     }
 }
 

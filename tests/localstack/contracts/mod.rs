@@ -118,7 +118,9 @@ async fn subscriptions_in_dynamodb_keep_the_contract() {
 async fn records_in_dynamodb_keep_the_contract() {
     let (client, table) = table("RECORDS_TABLE").await;
 
-    contract::record_store_contract(&DynamoRecords::new(client, table)).await;
+    let records = DynamoRecords::new(client, table);
+    contract::record_store_contract(&records).await;
+    contract::walk_store_contract(&records).await;
 }
 
 #[tokio::test]

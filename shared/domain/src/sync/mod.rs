@@ -11,6 +11,7 @@ mod record;
 mod run;
 mod silence;
 mod store;
+mod walk;
 
 pub use catch_up::{CatchUp, CatchUpMark, CaughtUp};
 pub use consume::{Consumed, DEFAULT_MAX_AGE, EVENT_RECEIVES, EventConsumer, Heard, Incoming, Next};
@@ -26,4 +27,5 @@ pub use log::{
 pub use record::{Entity, Record, RecordPlace, UnknownEntity};
 pub use run::{RunError, RunOutcome, SyncRunner};
 pub use silence::SilenceWatch;
-pub use store::{IdPage, RecordPage, RecordStore, SeenIds, SyncCursor, Walk};
+pub use store::{RecordPage, RecordStore};
+pub use walk::{IdPage, SeenIds, SyncCursor, Walk, WalkStore};

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{
     Entity, Lane, Ledger, LedgerError, LedgerPage, PageQuery, RecordPlace, RecordStore, SilenceWatch,
-    SyncCursor, SyncJob, SyncMode, SyncQueue, books::Books, job::JobOrigin,
+    SyncCursor, SyncJob, SyncMode, SyncQueue, WalkStore, books::Books, job::JobOrigin,
 };
 use crate::{
     access::{AccessError, AccessTokens},
@@ -35,8 +35,10 @@ pub struct SyncRunner {
     pub connections: Arc<dyn ConnectionStore>,
     /// The books of each provider that is configured.
     pub ledgers: HashMap<Provider, Arc<dyn Ledger>>,
-    /// Records and cursors.
+    /// Records.
     pub records: Arc<dyn RecordStore>,
+    /// How far walks came.
+    pub walks: Arc<dyn WalkStore>,
     /// Where a job goes that needs more time.
     pub queue: Arc<dyn SyncQueue>,
     /// The bus.
@@ -244,7 +246,7 @@ impl SyncRunner {
         running: &Running<'_>,
         entity: Entity,
     ) -> Result<Option<(SyncCursor, bool)>, StoreError> {
-        let found = self.records.find_cursor(&running.place, entity).await?.unwrap_or_default();
+        let found = self.walks.find_cursor(&running.place, entity).await?.unwrap_or_default();
         // Job ids are time-ordered.
         match found.job.as_ref().map(|job| job.cmp(&running.job.job_id)) {
             Some(Ordering::Greater) => return Ok(None),
@@ -279,7 +281,7 @@ impl SyncRunner {
             );
         }
         *cursor = advance(cursor, &page, written, self.clock.now());
-        Ok(self.records.save_cursor(&running.place, entity, cursor).await?)
+        Ok(self.walks.save_cursor(&running.place, entity, cursor).await?)
     }
 
     async fn announce(

@@ -10,8 +10,10 @@ use async_trait::async_trait;
 use domain::{
     id::RecordId,
     provider::Provider,
-    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record},
+    sync::{Changes, Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
 };
+
+use jiff::Timestamp;
 
 use super::{
     company::{Company, PROVIDERS},
@@ -83,6 +85,7 @@ fn record(entity: Entity, id: &RecordId, object: Object) -> Record {
         counterparty: None,
         status: None,
         raw: "{}".to_owned(),
+        digest: None,
     }
 }
 
@@ -118,6 +121,30 @@ impl Ledger for Shelf {
             Course::Throttled(retry_after) => Err(LedgerError::Throttled { retry_after }),
             _ => Err(LedgerError::Unavailable("made to fail".into())),
         }
+    }
+
+    fn changes_reach(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn changes(&self, _: LedgerCall<'_>, _: &[Entity], _: Timestamp) -> Result<Changes, LedgerError> {
+        Err(LedgerError::Refused { status: 400 })
+    }
+
+    async fn miscounted(&self, _: LedgerCall<'_>, _: &[(Entity, u64)]) -> Result<Vec<Entity>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    fn told(&self, _: Entity) -> Told {
+        Told::Changes
+    }
+
+    fn whole_every(&self) -> Option<Duration> {
+        None
+    }
+
+    fn word(&self, entity: Entity) -> &'static str {
+        if entity == Entity::Invoices { "invoice" } else { "contact" }
     }
 
     fn missing_scope(&self, _: Entity, _: &[String]) -> Option<&'static str> {

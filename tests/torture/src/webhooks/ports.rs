@@ -13,7 +13,7 @@ use domain::{
     id::{DeliveryId, RecordId},
     provider::Provider,
     store::StoreError,
-    sync::{Entity, Record, RecordPage, RecordPlace, RecordStore, SyncCursor},
+    sync::{Entity, Record, RecordPage, RecordPlace, RecordStore},
     webhook::{
         Begin, Delivery, DeliveryLog, DeliveryPage, DeliveryPart, DeliveryQuery, EventMessage, EventQueue,
         IdempotencyStore, Refused, RefusedOnDay, Subscription, Subscriptions,
@@ -170,21 +170,14 @@ impl RecordStore for Caller {
         self.shop.records.list(place, entity, limit, from).await
     }
 
-    async fn find_cursor(
+    async fn list_changed(
         &self,
         place: &RecordPlace,
-        entity: Entity,
-    ) -> Result<Option<SyncCursor>, StoreError> {
-        self.shop.records.find_cursor(place, entity).await
-    }
-
-    async fn save_cursor(
-        &self,
-        place: &RecordPlace,
-        entity: Entity,
-        cursor: &SyncCursor,
-    ) -> Result<bool, StoreError> {
-        self.shop.records.save_cursor(place, entity, cursor).await
+        of: (Entity, Timestamp),
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<RecordPage, StoreError> {
+        self.shop.records.list_changed(place, of, limit, from).await
     }
 }
 

@@ -1,0 +1,142 @@
+//! Walks over a company's books: how far each came, and what it saw.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::{Entity, RecordPlace};
+use crate::{
+    id::{JobId, RecordId},
+    store::StoreError,
+};
+
+/// How far one entity of one company is synced.
+///
+/// Pages are asked for by time of change, from `after` on. Only where more objects than a page holds changed in the very
+/// same moment does `position` count within that moment: an object that changes during the walk moves to its end, and
+/// positions over the whole list would then skip another.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SyncCursor {
+    /// The job that moved it last, so that a job that comes back goes on and a new one begins.
+    pub job: Option<JobId>,
+    /// Everything changed before this moment is stored.
+    pub after: Option<Timestamp>,
+    /// How many objects of exactly that moment are to be skipped.
+    pub skip: u64,
+    /// Records written by this job so far.
+    pub records: u64,
+    /// When the walk last reached its end; none while it is under way.
+    pub completed_at: Option<Timestamp>,
+    /// What kind of walk it is, and how far it came beside `after`.
+    pub walk: Walk,
+    /// When everything was last read whole and compared.
+    pub whole_at: Option<Timestamp>,
+}
+
+/// What kind of walk a cursor is on.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Walk {
+    /// Over what changed since a moment.
+    #[default]
+    Changes,
+    /// Over everything, noting what is seen.
+    Whole {
+        /// The job that began it: what it saw is noted under this name.
+        name: JobId,
+        /// How many pages it noted.
+        pages: u64,
+    },
+    /// Over what is stored, for what the walk over everything did not see.
+    Sweep {
+        /// The walk over everything that it follows.
+        name: JobId,
+        /// How many pages that noted.
+        pages: u64,
+        /// Behind which stored object it goes on.
+        from: Option<RecordId>,
+    },
+}
+
+/// One page of the ids of stored records.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct IdPage {
+    /// The ids of those that are not deleted, in their order.
+    pub ids: Vec<RecordId>,
+    /// The last id looked at, where there may be more behind it.
+    pub next: Option<RecordId>,
+}
+
+/// The objects that a walk saw.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SeenIds(BTreeSet<u64>);
+
+impl SeenIds {
+    /// What stands for an id: eight bytes of a hash. Two ids that meet in one hide at worst a deletion, never an object.
+    #[must_use]
+    pub fn digest(id: &RecordId) -> u64 {
+        let digest = Sha256::digest(id.as_str());
+        digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    }
+
+    /// Whether an object was seen.
+    #[must_use]
+    pub fn contains(&self, id: &RecordId) -> bool {
+        self.0.contains(&Self::digest(id))
+    }
+}
+
+impl FromIterator<u64> for SeenIds {
+    fn from_iter<T: IntoIterator<Item = u64>>(digests: T) -> Self {
+        Self(digests.into_iter().collect())
+    }
+}
+
+/// Where walks are kept, beside the records that they are over.
+#[async_trait]
+pub trait WalkStore: Send + Sync {
+    /// Lists the ids of stored records that are not deleted, behind `from`, in their order.
+    async fn list_ids(
+        &self,
+        place: &RecordPlace,
+        entity: Entity,
+        from: Option<&RecordId>,
+    ) -> Result<IdPage, StoreError>;
+
+    /// How many records of a kind are stored and not deleted.
+    async fn count(&self, place: &RecordPlace, entity: Entity) -> Result<u64, StoreError>;
+
+    /// Notes the objects that a walk saw on one of its pages; the same page again replaces it.
+    async fn note_seen(
+        &self,
+        place: &RecordPlace,
+        (entity, walk): (Entity, &JobId),
+        page: u64,
+        ids: &[RecordId],
+    ) -> Result<(), StoreError>;
+
+    /// The objects that a walk saw on its first `pages` pages, and on no other.
+    async fn find_seen(
+        &self,
+        place: &RecordPlace,
+        (entity, walk): (Entity, &JobId),
+        pages: u64,
+    ) -> Result<SeenIds, StoreError>;
+
+    /// The cursor of an entity.
+    async fn find_cursor(
+        &self,
+        place: &RecordPlace,
+        entity: Entity,
+    ) -> Result<Option<SyncCursor>, StoreError>;
+
+    /// Moves the cursor of an entity, called only after the records it stands for are written; false when a newer job
+    /// moved it meanwhile, which is not to be set back. Ids of jobs are in the order of time, so the greater is newer.
+    async fn save_cursor(
+        &self,
+        place: &RecordPlace,
+        entity: Entity,
+        cursor: &SyncCursor,
+    ) -> Result<bool, StoreError>;
+}
