@@ -8,7 +8,7 @@ use domain::{
     id::{DeliveryId, ProviderCompanyId, RecordId},
     provider::Provider,
     refresh::policy::later,
-    sync::{Entity, Fetched, Incoming, Ledger, LedgerCall, LedgerError, LedgerPage, Next, PageQuery},
+    sync::{Entity, Fetched, Incoming, Ledger, LedgerCall, LedgerError, LedgerPage, Next, PageQuery, Told},
     webhook::{EVENTS_VERSION, EventMessage, Operation, WebhookEvent},
 };
 use tests::sample::{self, ids};
@@ -38,6 +38,18 @@ impl Ledger for Books {
             record
         };
         Ok(Fetched { records: ids.iter().map(invoice).collect(), ..Fetched::default() })
+    }
+
+    async fn miscounted(&self, _: LedgerCall<'_>, _: &[(Entity, u64)]) -> Result<Vec<Entity>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    fn told(&self, _: Entity) -> Told {
+        Told::All
+    }
+
+    fn word(&self, _: Entity) -> &'static str {
+        "invoice"
     }
 
     fn missing_scope(&self, _: Entity, _: &[String]) -> Option<&'static str> {

@@ -12,9 +12,8 @@ use std::{
 use async_trait::async_trait;
 use domain::{
     id::RecordId,
-    sync::{Changes, Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
+    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
 };
-use jiff::Timestamp;
 use tests::sample;
 
 /// Objects on a page; small, so that few objects make many pages.
@@ -156,24 +155,12 @@ impl Ledger for InMemoryLedger {
         Ok(fetched)
     }
 
-    fn changes_reach(&self) -> Option<Duration> {
-        None
-    }
-
-    async fn changes(&self, _: LedgerCall<'_>, _: &[Entity], _: Timestamp) -> Result<Changes, LedgerError> {
-        Ok(Changes::default())
-    }
-
     async fn miscounted(&self, _: LedgerCall<'_>, _: &[(Entity, u64)]) -> Result<Vec<Entity>, LedgerError> {
         Ok(Vec::new())
     }
 
     fn told(&self, _: Entity) -> Told {
         Told::Changes
-    }
-
-    fn whole_every(&self) -> Option<Duration> {
-        None
     }
 
     fn word(&self, entity: Entity) -> &'static str {

@@ -11,7 +11,7 @@ use domain::{
     refresh::policy::later,
     sync::{
         Entity, Lane, LaneMessage, Ledger, LedgerError, RecordPlace, RecordStore as _, RunError, RunOutcome,
-        SilenceWatch, SyncJob, SyncMode, SyncRunner,
+        SilenceWatch, SyncJob, SyncMode, SyncRunner, WalkStore as _,
     },
 };
 use tests::{

@@ -137,15 +137,19 @@ pub trait Ledger: Send + Sync {
     -> Result<Fetched, LedgerError>;
 
     /// How far back [`changes`](Self::changes) tells of changes; none where the provider has no such thing.
-    fn changes_reach(&self) -> Option<Duration>;
+    fn changes_reach(&self) -> Option<Duration> {
+        None
+    }
 
     /// What changed since a moment in these kinds of object, as much of it as the provider tells at once.
     async fn changes(
         &self,
-        call: LedgerCall<'_>,
-        entities: &[Entity],
-        since: Timestamp,
-    ) -> Result<Changes, LedgerError>;
+        _call: LedgerCall<'_>,
+        _entities: &[Entity],
+        _since: Timestamp,
+    ) -> Result<Changes, LedgerError> {
+        Ok(Changes::default())
+    }
 
     /// Those of these kinds of which the provider does not have as many objects as expected, deleted ones left out.
     async fn miscounted(
@@ -158,7 +162,9 @@ pub trait Ledger: Send + Sync {
     fn told(&self, entity: Entity) -> Told;
 
     /// How often every kind is to be read whole, since pages since a moment leave out some changes; none where they do not.
-    fn whole_every(&self) -> Option<Duration>;
+    fn whole_every(&self) -> Option<Duration> {
+        None
+    }
 
     /// The provider's own word for this kind, as [`fetch`](Self::fetch) takes it.
     fn word(&self, entity: Entity) -> &'static str;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{
     id::RecordId,
     provider::Provider,
-    sync::{Changes, Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
+    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
 };
 use jiff::Timestamp;
 use reqwest::{Client, header::AUTHORIZATION};
@@ -156,24 +156,12 @@ impl Ledger for ZohoLedger {
         ledger::as_far_as_it_came(fetched, ended)
     }
 
-    fn changes_reach(&self) -> Option<Duration> {
-        None
-    }
-
-    async fn changes(&self, _: LedgerCall<'_>, _: &[Entity], _: Timestamp) -> Result<Changes, LedgerError> {
-        Ok(Changes::default())
-    }
-
     async fn miscounted(&self, _: LedgerCall<'_>, _: &[(Entity, u64)]) -> Result<Vec<Entity>, LedgerError> {
         Ok(Vec::new())
     }
 
     fn told(&self, _: Entity) -> Told {
         Told::Changes
-    }
-
-    fn whole_every(&self) -> Option<Duration> {
-        None
     }
 
     fn word(&self, _: Entity) -> &'static str {

@@ -10,10 +10,8 @@ use async_trait::async_trait;
 use domain::{
     id::RecordId,
     provider::Provider,
-    sync::{Changes, Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
+    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
 };
-
-use jiff::Timestamp;
 
 use super::{
     company::{Company, PROVIDERS},
@@ -123,24 +121,12 @@ impl Ledger for Shelf {
         }
     }
 
-    fn changes_reach(&self) -> Option<Duration> {
-        None
-    }
-
-    async fn changes(&self, _: LedgerCall<'_>, _: &[Entity], _: Timestamp) -> Result<Changes, LedgerError> {
-        Err(LedgerError::Refused { status: 400 })
-    }
-
     async fn miscounted(&self, _: LedgerCall<'_>, _: &[(Entity, u64)]) -> Result<Vec<Entity>, LedgerError> {
         Ok(Vec::new())
     }
 
     fn told(&self, _: Entity) -> Told {
         Told::Changes
-    }
-
-    fn whole_every(&self) -> Option<Duration> {
-        None
     }
 
     fn word(&self, entity: Entity) -> &'static str {
