@@ -100,7 +100,7 @@ impl Intuit {
         access: &AccessToken,
         company: &ProviderCompanyId,
     ) -> Result<GrantedCompanies, CompanyError> {
-        self.companies.granted(NewGrant { access, named: Some(company), location: None, gate: None }).await
+        self.companies.granted(NewGrant { access, named: Some(company), location: None }).await
     }
 
     async fn page(&self, token: &AccessToken, query: PageQuery) -> Result<LedgerPage, LedgerError> {

@@ -29,7 +29,7 @@ async fn asked(intuit: &Responder) -> (LedgerError, LedgerError, CompanyError) {
     let (token, company) = (access_token(), company());
     let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
     let query = PageQuery { entity: Entity::Invoices, after: None, skip: 0 };
-    let grant = NewGrant { access: &token, named: Some(&company), location: None, gate: None };
+    let grant = NewGrant { access: &token, named: Some(&company), location: None };
     (
         ledger.page(call, query).await.unwrap_err(),
         alone(ledger.fetch(call, "invoice", &["130".parse().unwrap()]).await),

@@ -18,6 +18,7 @@ fn class(failure: Failure) -> &'static str {
         LedgerError::Throttled { .. } => "throttled",
         LedgerError::Refused { .. } => "refused",
         LedgerError::Unavailable(_) => "unavailable",
+        LedgerError::Held(_) => "held",
     }
 }
 

@@ -79,6 +79,7 @@ pub(crate) fn class(error: &LedgerError) -> &'static str {
         LedgerError::Throttled { .. } => "throttled",
         LedgerError::Refused { .. } => "refused",
         LedgerError::Unavailable(_) => "unavailable",
+        LedgerError::Held(_) => "held",
     }
 }
 

@@ -42,7 +42,7 @@ impl Books {
     }
 
     fn call(&self) -> LedgerCall<'_> {
-        LedgerCall { token: &self.token, company: &self.company, location: Some(&self.location) }
+        LedgerCall { token: &self.token, company: &self.company, location: Some(&self.location), gate: None }
     }
 
     async fn walk(&self, entity: Entity, after: Option<jiff::Timestamp>) -> Walk {
