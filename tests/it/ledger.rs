@@ -12,14 +12,17 @@ use std::{
 use async_trait::async_trait;
 use domain::{
     id::RecordId,
-    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
+    sync::{Changes, Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
 };
+use jiff::Timestamp;
 use tests::sample;
 
 /// Objects on a page; small, so that few objects make many pages.
 pub(crate) const PAGE: usize = 10;
 /// How long a throttled fetch is told to wait.
 pub(crate) const THROTTLE: Duration = Duration::from_secs(20);
+/// How far back the feed of changes tells.
+pub(crate) const REACH: Duration = Duration::from_hours(24 * 29);
 
 #[derive(Default)]
 pub(crate) struct InMemoryLedger {
@@ -39,6 +42,14 @@ pub(crate) struct InMemoryLedger {
     limit: Mutex<Option<usize>>,
     /// Kinds of objects whose scope nobody was granted.
     closed: Mutex<Vec<Entity>>,
+    /// What was deleted, and when.
+    deleted: Mutex<Vec<(Entity, RecordId, Timestamp)>>,
+    /// How many objects the feed of changes tells of at once; there is none without it.
+    feed: Mutex<Option<usize>>,
+    feeds: AtomicUsize,
+    counts: AtomicUsize,
+    told: Mutex<Option<Told>>,
+    whole_every: Mutex<Option<Duration>>,
 }
 
 impl InMemoryLedger {
@@ -58,6 +69,41 @@ impl InMemoryLedger {
 
     pub(crate) fn remove(&self, id: &str) {
         self.objects.lock().unwrap().retain(|object| object.id.as_str() != id);
+    }
+
+    /// Deletes an object at a time, of which the feed of changes tells.
+    pub(crate) fn delete(&self, id: &str, at: Timestamp) {
+        let objects = self.objects.lock().unwrap().clone();
+        let gone = objects.into_iter().filter(|object| object.id.as_str() == id);
+        self.deleted.lock().unwrap().extend(gone.map(|object| (object.entity, object.id, at)));
+        self.remove(id);
+    }
+
+    /// Everything in the books, by kind and id.
+    pub(crate) fn all(&self) -> Vec<Record> {
+        let mut all = self.objects.lock().unwrap().clone();
+        all.sort_by_key(|object| (object.entity, object.id.clone()));
+        all
+    }
+
+    /// From now on there is a feed of changes, which tells of so many objects at once.
+    pub(crate) fn feed(&self, room: usize) {
+        *self.feed.lock().unwrap() = Some(room);
+    }
+
+    /// From now on pages tell this much.
+    pub(crate) fn tell(&self, told: Told) {
+        *self.told.lock().unwrap() = Some(told);
+    }
+
+    /// From now on the books are to be read whole so often.
+    pub(crate) fn whole_every(&self, every: Duration) {
+        *self.whole_every.lock().unwrap() = Some(every);
+    }
+
+    /// How often the feed was asked, and how often objects were counted.
+    pub(crate) fn feeds_and_counts(&self) -> (usize, usize) {
+        (self.feeds.load(Ordering::SeqCst), self.counts.load(Ordering::SeqCst))
     }
 
     /// Makes the next call fail.
@@ -155,12 +201,50 @@ impl Ledger for InMemoryLedger {
         Ok(fetched)
     }
 
-    async fn miscounted(&self, _: LedgerCall<'_>, _: &[(Entity, u64)]) -> Result<Vec<Entity>, LedgerError> {
-        Ok(Vec::new())
+    fn changes_reach(&self) -> Option<Duration> {
+        self.feed.lock().unwrap().map(|_| REACH)
+    }
+
+    async fn changes(
+        &self,
+        _: LedgerCall<'_>,
+        entities: &[Entity],
+        since: Timestamp,
+    ) -> Result<Changes, LedgerError> {
+        self.feeds.fetch_add(1, Ordering::SeqCst);
+        self.fault()?;
+        let room = self.feed.lock().unwrap().unwrap_or_default();
+        let is_asked = |entity: &Entity, at: &Timestamp| entities.contains(entity) && *at >= since;
+        let mut records = self.objects.lock().unwrap().clone();
+        records.retain(|object| is_asked(&object.entity, &object.updated_at));
+        records.sort_by_key(|object| object.updated_at);
+        records.truncate(room);
+        let mut deleted = self.deleted.lock().unwrap().clone();
+        deleted.retain(|(entity, _, at)| is_asked(entity, at));
+        deleted.truncate(room - records.len());
+        let complete = records.len() + deleted.len() < room;
+        Ok(Changes { records, deleted, unreadable: 0, complete })
+    }
+
+    async fn miscounted(
+        &self,
+        _: LedgerCall<'_>,
+        expected: &[(Entity, u64)],
+    ) -> Result<Vec<Entity>, LedgerError> {
+        self.counts.fetch_add(1, Ordering::SeqCst);
+        self.fault()?;
+        let objects = self.objects.lock().unwrap();
+        let count = |entity| objects.iter().filter(|object| object.entity == entity).count() as u64;
+        let off = expected.iter().filter(|(entity, expected)| count(*entity) != *expected);
+        Ok(off.map(|(entity, _)| *entity).collect())
     }
 
     fn told(&self, _: Entity) -> Told {
-        Told::Changes
+        self.told.lock().unwrap().unwrap_or(Told::Changes)
+    }
+
+    fn whole_every(&self) -> Option<Duration> {
+        *self.whole_every.lock().unwrap()
     }
 
     fn word(&self, entity: Entity) -> &'static str {

@@ -10,12 +10,12 @@ use domain::{
     provider::Provider,
     refresh::policy::later,
     sync::{
-        Entity, Lane, LaneMessage, Ledger, LedgerError, RecordPlace, RecordStore as _, RunError, RunOutcome,
-        SilenceWatch, SyncJob, SyncMode, SyncRunner, WalkStore as _,
+        Entity, JobRecord, Lane, LaneMessage, Ledger, LedgerError, RecordPlace, RecordStore as _, RunError,
+        RunOutcome, SilenceWatch, SyncJob, SyncMode, SyncRunner, WalkStore as _,
     },
 };
 use tests::{
-    memory::{InMemoryRecords, InMemorySubscriptions},
+    memory::{InMemoryJobs, InMemoryLeases, InMemoryRecords, InMemorySubscriptions},
     sample,
 };
 
@@ -34,7 +34,9 @@ pub(crate) struct Books {
     pub(crate) world: World,
     pub(crate) key: ConnectionKey,
     pub(crate) ledger: Arc<InMemoryLedger>,
-    records: Arc<InMemoryRecords>,
+    pub(crate) records: Arc<InMemoryRecords>,
+    pub(crate) leases: Arc<InMemoryLeases>,
+    pub(crate) jobs: Arc<InMemoryJobs>,
     pub(crate) subscriptions: Arc<InMemorySubscriptions>,
 }
 
@@ -42,7 +44,15 @@ impl Books {
     pub(crate) async fn new() -> Self {
         let world = World::new();
         let key = world.connect(&sample::tenant(), REALM).await;
-        Self { world, key, ledger: Arc::default(), records: Arc::default(), subscriptions: Arc::default() }
+        Self {
+            world,
+            key,
+            ledger: Arc::default(),
+            records: Arc::default(),
+            leases: Arc::default(),
+            jobs: Arc::default(),
+            subscriptions: Arc::default(),
+        }
     }
 
     fn ledgers(&self) -> HashMap<Provider, Arc<dyn Ledger>> {
@@ -50,13 +60,15 @@ impl Books {
         HashMap::from([(Provider::QuickBooks, ledger)])
     }
 
-    fn runner(&self) -> SyncRunner {
+    pub(crate) fn runner(&self) -> SyncRunner {
         SyncRunner {
             access: Arc::new(self.world.access()),
             connections: self.world.connections.clone(),
             ledgers: self.ledgers(),
             records: self.records.clone(),
             walks: self.records.clone(),
+            leases: self.leases.clone(),
+            jobs: self.jobs.clone(),
             queue: self.world.sync_queue.clone(),
             silence: SilenceWatch {
                 subscriptions: self.subscriptions.clone(),
@@ -69,18 +81,20 @@ impl Books {
         }
     }
 
-    fn place(&self) -> RecordPlace {
+    pub(crate) fn place(&self) -> RecordPlace {
         let company = format!("quickbooks_{REALM}").parse().unwrap();
         RecordPlace { tenant: self.key.tenant.clone(), company }
     }
 
-    fn job(&self, mode: SyncMode) -> SyncJob {
+    pub(crate) fn job(&self, mode: SyncMode) -> SyncJob {
         let job = SyncJob::full(sample::ids().job(), self.key.clone(), self.place().company);
         SyncJob { entities: vec![Entity::Invoices], mode, ..job }
     }
 
     pub(crate) async fn run(&self, job: &SyncJob, time: Duration) -> Result<RunOutcome, RunError> {
-        self.runner().run(job, Lane::Low, later(self.world.clock.now(), time)).await
+        let now = self.world.clock.now();
+        let mut record = JobRecord::new(job.clone(), Lane::Low, now);
+        self.runner().run(&mut record, later(now, time)).await
     }
 
     /// Ids and versions of what is stored.

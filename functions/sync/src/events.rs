@@ -3,7 +3,7 @@
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{
     store::chain,
-    sync::{Consumed, Incoming, Next},
+    sync::{Consumed, Incoming},
     webhook::EventMessage,
 };
 use edge::{
@@ -12,7 +12,7 @@ use edge::{
 };
 use jiff::Timestamp;
 
-use crate::Deps;
+use crate::{Deps, handled};
 
 /// Consumes one batch of the events queue until `deadline`.
 pub(crate) async fn handle(deps: &Deps, event: &SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
@@ -38,14 +38,6 @@ fn read(message: &SqsMessage) -> Result<Incoming, String> {
     let read = EventMessage::parse(message.body.as_deref().unwrap_or_default());
     let receives = sqs::receives(message);
     read.map(|message| Incoming { message, receives }).map_err(|error| chain(&error))
-}
-
-fn handled(next: Next) -> Handled {
-    match next {
-        Next::Done => Handled::Done,
-        Next::Again { after } => Handled::Retry { after },
-        Next::Bury(reason) => Handled::DeadLetter(reason),
-    }
 }
 
 /// Tells what became of a message, under the id of the request that brought it.

@@ -13,9 +13,12 @@ use domain::{
     clock::Clock,
     refresh::policy::earlier,
     store::StoreError,
-    sync::{CatchUp, CatchUpMark, EventConsumer, Lane, SyncRunner},
+    sync::{CatchUp, CatchUpMark, EventConsumer, Lane, Next, SyncRunner},
 };
-use edge::{schedule::ScheduledEvent, sqs};
+use edge::{
+    schedule::ScheduledEvent,
+    sqs::{self, Handled},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -100,5 +103,14 @@ async fn on_batch(deps: &Deps, batch: &SqsEvent, deadline: Timestamp) -> SqsBatc
             sqs::each(batch, queue, |message| jobs::on_message(deps, message, *lane, deadline)).await
         }
         None => events::handle(deps, batch, deadline).await,
+    }
+}
+
+/// What becomes of a message, as its queue is told.
+fn handled(next: Next) -> Handled {
+    match next {
+        Next::Done => Handled::Done,
+        Next::Again { after } => Handled::Retry { after },
+        Next::Bury(reason) => Handled::DeadLetter(reason),
     }
 }

@@ -1,17 +1,21 @@
 //! Sync: a copy of the books, complete and incremental.
 
+mod begin;
 mod books;
 mod catch_up;
 mod consume;
+mod desk;
 mod job;
 mod lease;
 mod ledger;
 mod log;
+mod reconcile;
 mod record;
 mod run;
 mod silence;
 mod store;
 mod walk;
+mod walker;
 
 pub use catch_up::{CatchUp, CatchUpMark, CaughtUp};
 pub use consume::{Consumed, DEFAULT_MAX_AGE, EVENT_RECEIVES, EventConsumer, Heard, Incoming, Next};

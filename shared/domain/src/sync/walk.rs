@@ -27,28 +27,34 @@ pub struct SyncCursor {
     pub skip: u64,
     /// Records written by this job so far.
     pub records: u64,
+    /// When the walk began: what changed later may not be stored.
+    pub began_at: Option<Timestamp>,
     /// When the walk last reached its end; none while it is under way.
     pub completed_at: Option<Timestamp>,
-    /// What kind of walk it is, and how far it came beside `after`.
+    /// Where the walk stands, beside `after`.
     pub walk: Walk,
     /// When everything was last read whole and compared.
     pub whole_at: Option<Timestamp>,
+    /// When counting last led to that: what can never be counted right must not lead to it every time.
+    pub miscounted_at: Option<Timestamp>,
 }
 
-/// What kind of walk a cursor is on.
+/// Where a walk stands.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Walk {
-    /// Over what changed since a moment.
+    /// Among what changed since a moment.
     #[default]
     Changes,
-    /// Over everything, noting what is seen.
+    /// Behind what changed: the provider did not tell of deletions, and the objects are to be counted.
+    Count,
+    /// Among everything, noting what is seen.
     Whole {
         /// The job that began it: what it saw is noted under this name.
         name: JobId,
         /// How many pages it noted.
         pages: u64,
     },
-    /// Over what is stored, for what the walk over everything did not see.
+    /// Among what is stored, looking for what the walk over everything did not see.
     Sweep {
         /// The walk over everything that it follows.
         name: JobId,

@@ -113,7 +113,7 @@ impl EventConsumer {
     ) -> Result<Vec<(&'a Route, Books<'a>)>, Outcome> {
         let mut connections = Vec::new();
         for route in routes {
-            match Books::open(&self.access, &route.key, ledger, company).await {
+            match Books::open(&self.access, &route.key, ledger, (company, None)).await {
                 Ok(books) => connections.push((route, books)),
                 Err(error) if is_gone(&error) => {}
                 Err(error) => {

@@ -1,0 +1,164 @@
+//! Finding what is gone: a feed that tells of deletions, a count, and a comparison of ids.
+//!
+//! Nothing is marked deleted for being missing from a list: what a comparison misses is asked for by its id, and only what
+//! the provider itself says it does not have is gone.
+
+use std::time::Duration;
+
+use super::{
+    Changes, Entity, Fetched, LedgerError, RunError, SyncCursor, Told, Walk,
+    begin::{self, OVERLAP},
+    walker::{Stop, Track, Walker},
+};
+use crate::{
+    id::RecordId,
+    refresh::policy::{earlier, later},
+};
+
+/// Objects that are asked for at once: bounds what is done again after a stop.
+const ASKED_AT_ONCE: usize = 100;
+/// How long after what was just written the index is sure to count it.
+const SETTLE: Duration = Duration::from_secs(2);
+
+impl Walker<'_> {
+    /// Asks the provider's feed of changes, where it has one, for all kinds whose last walk it reaches back to. Where it
+    /// tells of everything those kinds are done with it.
+    pub(super) async fn read_feed(&mut self, tracks: &mut [Track]) -> Result<(), Stop> {
+        let Some(reach) = self.books.ledger.changes_reach() else { return Ok(()) };
+        let asked_at = self.now();
+        let is_reached = |track: &Track| {
+            let is_new = track.cursor.walk == Walk::Changes && track.cursor.skip == 0;
+            let known = track.known.filter(|_| is_new && track.cursor.completed_at.is_none());
+            known.map(|known| earlier(known, OVERLAP)).filter(|since| later(*since, reach) > asked_at)
+        };
+        let Some(since) = tracks.iter().filter_map(is_reached).min() else { return Ok(()) };
+        let reached: Vec<&mut Track> =
+            tracks.iter_mut().filter(|track| is_reached(track).is_some()).collect();
+        let entities: Vec<Entity> = reached.iter().map(|track| track.entity).collect();
+        self.pause().await?;
+        let changes = self.books.changes(&entities, since).await?;
+        for track in reached {
+            self.take_changes(track, &changes).await?;
+            if changes.complete {
+                let after = changes.records.iter().filter(|record| record.entity == track.entity);
+                let after = after.map(|record| record.updated_at).max().max(track.cursor.after);
+                let cursor = SyncCursor { after, began_at: Some(asked_at), ..track.cursor.clone() };
+                let cursor = begin::behind_changes(cursor, self.job, Told::All, self.now());
+                self.save(track, cursor).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what the feed told of one kind.
+    async fn take_changes(&mut self, track: &mut Track, changes: &Changes) -> Result<(), Stop> {
+        let entity = track.entity;
+        let records: Vec<_> =
+            changes.records.iter().filter(|record| record.entity == entity).cloned().collect();
+        let mut newer = self.runner.records.put_if_newer(self.place, &records, &self.write_id()).await?;
+        for (_, id, at) in changes.deleted.iter().filter(|(of, ..)| *of == entity) {
+            newer += u64::from(self.mark_deleted((entity, id), *at).await?);
+        }
+        self.wrote(track, newer);
+        Ok(())
+    }
+
+    /// Compares the number of objects with the provider's where that did not tell of deletions; a kind that has another
+    /// number is walked over whole.
+    pub(super) async fn count(&mut self, tracks: &mut [Track]) -> Result<(), Stop> {
+        let mut off: Vec<Entity> =
+            tracks.iter().filter(|track| track.is_to_count()).map(|t| t.entity).collect();
+        if off.is_empty() {
+            return Ok(());
+        }
+        off = self.miscounted(&off).await?;
+        if !off.is_empty() {
+            // What was just written may not be counted yet, and what was just made may not be written.
+            self.runner.clock.sleep(SETTLE).await;
+            off = self.miscounted(&off).await?;
+        }
+        for track in tracks.iter_mut().filter(|track| track.is_to_count()) {
+            let now = self.now();
+            let cursor = if off.contains(&track.entity) {
+                tracing::info!(entity = track.entity.as_str(), "Objects are not as many as the provider's");
+                begin::miscounted(track.cursor.clone(), now)
+            } else {
+                begin::done(track.cursor.clone(), now)
+            };
+            self.save(track, cursor).await?;
+        }
+        Ok(())
+    }
+
+    async fn miscounted(&mut self, entities: &[Entity]) -> Result<Vec<Entity>, Stop> {
+        self.pause().await?;
+        let mut expected = Vec::with_capacity(entities.len());
+        for &entity in entities {
+            expected.push((entity, self.runner.walks.count(self.place, entity).await?));
+        }
+        match self.books.miscounted(&expected).await {
+            // Whoever reads a kind may count it; what cannot be counted is left as it is.
+            Err(RunError::Ledger(error @ LedgerError::Refused { .. })) => {
+                tracing::warn!(%error, "Objects cannot be counted");
+                Ok(Vec::new())
+            }
+            off => Ok(off?),
+        }
+    }
+
+    /// Looks at a page of what is stored for objects that the walk over everything did not see.
+    pub(super) async fn sweep(&mut self, track: &mut Track) -> Result<(), Stop> {
+        let Walk::Sweep { name, pages, from } = track.cursor.walk.clone() else { return Ok(()) };
+        let walks = &self.runner.walks;
+        let seen = match track.seen.take() {
+            Some(seen) => seen,
+            None => walks.find_seen(self.place, (track.entity, &name), pages).await?,
+        };
+        let page = walks.list_ids(self.place, track.entity, from.as_ref()).await?;
+        let unseen: Vec<RecordId> = page.ids.into_iter().filter(|id| !seen.contains(id)).collect();
+        track.seen = Some(seen);
+        let at = |from| Walk::Sweep { name: name.clone(), pages, from };
+        for ids in unseen.chunks(ASKED_AT_ONCE) {
+            self.pause().await?;
+            self.ask_for(track, ids).await?;
+            let cursor = SyncCursor { walk: at(ids.last().cloned()), ..track.cursor.clone() };
+            self.save(track, cursor).await?;
+            if !track.is_ours {
+                return Ok(());
+            }
+        }
+        let cursor = match page.next {
+            Some(next) => SyncCursor { walk: at(Some(next)), ..track.cursor.clone() },
+            None => begin::done(SyncCursor { walk: at(None), ..track.cursor.clone() }, self.now()),
+        };
+        self.save(track, cursor).await
+    }
+
+    /// Asks for objects that a walk did not see: what the provider does not have is marked deleted, what it has is written.
+    async fn ask_for(&mut self, track: &mut Track, ids: &[RecordId]) -> Result<(), Stop> {
+        let entity = track.entity;
+        let word = self.books.ledger.word(entity);
+        let Fetched { records, missing, failed, stopped } = self.books.fetch(word, ids).await?;
+        let mut newer = self.runner.records.put_if_newer(self.place, &records, &self.write_id()).await?;
+        // A contact that is no vendor any more is found, and among the vendors it is gone.
+        let is_of_another = |id: &&RecordId| {
+            let mut found = records.iter().filter(|record| record.id == **id).peekable();
+            found.peek().is_some() && found.all(|record| record.entity != entity)
+        };
+        let moved: Vec<RecordId> = ids.iter().filter(is_of_another).cloned().collect();
+        let now = self.now();
+        for id in missing.iter().chain(&moved) {
+            newer += u64::from(self.mark_deleted((entity, id), now).await?);
+        }
+        self.wrote(track, newer);
+        for (id, error) in failed {
+            tracing::warn!(entity = entity.as_str(), recordId = id.as_str(), %error, "Object cannot be compared");
+        }
+        stopped.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    async fn mark_deleted(&self, record: (Entity, &RecordId), at: jiff::Timestamp) -> Result<bool, Stop> {
+        let write_id = self.write_id();
+        Ok(self.runner.records.mark_deleted(self.place, record, at, &write_id).await?)
+    }
+}
