@@ -14,6 +14,7 @@ use domain::{
     id::RecordId,
     sync::{Changes, Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
 };
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tests::sample;
 
@@ -23,6 +24,9 @@ pub(crate) const PAGE: usize = 10;
 pub(crate) const THROTTLE: Duration = Duration::from_secs(20);
 /// How far back the feed of changes tells.
 pub(crate) const REACH: Duration = Duration::from_hours(24 * 29);
+
+/// What somebody else does.
+pub(crate) type Elsewhere = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 #[derive(Default)]
 pub(crate) struct InMemoryLedger {
@@ -49,6 +53,10 @@ pub(crate) struct InMemoryLedger {
     feeds: AtomicUsize,
     counts: AtomicUsize,
     told: Mutex<Option<Told>>,
+    /// What no list has, though it is there.
+    hidden: Mutex<Vec<String>>,
+    /// What somebody else does while the next page is on its way.
+    elsewhere: Mutex<Option<Elsewhere>>,
     whole_every: Mutex<Option<Duration>>,
 }
 
@@ -77,6 +85,16 @@ impl InMemoryLedger {
         let gone = objects.into_iter().filter(|object| object.id.as_str() == id);
         self.deleted.lock().unwrap().extend(gone.map(|object| (object.entity, object.id, at)));
         self.remove(id);
+    }
+
+    /// Leaves an object out of every list from now on.
+    pub(crate) fn hide(&self, id: &str) {
+        self.hidden.lock().unwrap().push(id.to_owned());
+    }
+
+    /// Does something while the next page is on its way.
+    pub(crate) fn meanwhile(&self, act: Elsewhere) {
+        *self.elsewhere.lock().unwrap() = Some(act);
     }
 
     /// Everything in the books, by kind and id.
@@ -167,8 +185,13 @@ impl Ledger for InMemoryLedger {
             return Err(error);
         }
         self.fault()?;
+        let elsewhere = self.elsewhere.lock().unwrap().take();
+        if let Some(act) = elsewhere {
+            act().await;
+        }
         let mut found: Vec<_> = self.objects.lock().unwrap().clone();
         found.retain(|object| object.entity == query.entity);
+        found.retain(|object| !self.hidden.lock().unwrap().contains(&object.id.to_string()));
         found.retain(|object| query.after.is_none_or(|after| object.updated_at >= after));
         found.sort_by_key(|object| (object.updated_at, object.id.clone()));
         let records: Vec<_> =

@@ -10,8 +10,8 @@ use domain::{
     provider::Provider,
     refresh::policy::later,
     sync::{
-        Entity, JobRecord, Lane, LaneMessage, Ledger, LedgerError, RecordPlace, RecordStore as _, RunError,
-        RunOutcome, SilenceWatch, SyncJob, SyncMode, SyncRunner, WalkStore as _,
+        Entity, JobRecord, Lane, LaneMessage, Ledger, LedgerError, Next, RecordPlace, RecordStore as _,
+        RunError, RunOutcome, SilenceWatch, SyncJob, SyncMode, SyncRunner, WalkStore as _,
     },
 };
 use tests::{
@@ -97,6 +97,14 @@ impl Books {
         self.runner().run(&mut record, later(now, time)).await
     }
 
+    /// Works on a job that is put away, and gives the reason.
+    async fn put_away(&self, job: &SyncJob) -> String {
+        match self.runner().work(job, Lane::Low, later(self.world.clock.now(), LONG)).await {
+            (Next::Bury(reason), _) => reason,
+            (next, _) => panic!("it is put away: {next:?}"),
+        }
+    }
+
     /// Ids and versions of what is stored.
     pub(crate) async fn stored(&self) -> Vec<(String, u64)> {
         let page = self.records.list(&self.place(), Entity::Invoices, 1000, None).await.unwrap();
@@ -126,10 +134,10 @@ async fn what_the_customer_did_not_allow_is_named_and_everything_else_is_read() 
     books.world.kinds();
     let job = SyncJob { entities: vec![Entity::Customers, Entity::Invoices], ..books.job(SyncMode::Full) };
 
-    let error = books.run(&job, LONG).await.unwrap_err();
+    let reason = books.put_away(&job).await;
 
-    assert_eq!(error.to_string(), "the connection lacks the scope books.read, which reading customers takes");
-    assert_eq!(error.code().number(), 1010);
+    let expected = "1010 AUTH_PROVIDER_SCOPE_MISSING: the connection lacks the scope books.read, which reading customers takes";
+    assert_eq!(reason, expected);
     assert_eq!(books.stored().await, all(1));
     let events = books.world.bus.take();
     let failed = events.iter().find(|event| event.kind == EventKind::SyncFailed).unwrap();
@@ -194,7 +202,9 @@ async fn a_cursor_never_passes_a_page_that_was_not_read() {
     let books = Books::new().await;
     books.fill(35, i64::from);
     let job = books.job(SyncMode::Full);
-    books.ledger.fail_next(LedgerError::Unavailable("stream timeout".into()));
+    for _ in 0..3 {
+        books.ledger.fail_next(LedgerError::Unavailable("stream timeout".into()));
+    }
 
     assert!(matches!(books.run(&job, LONG).await, Err(RunError::Ledger(LedgerError::Unavailable(_)))));
     assert_eq!(books.records.find_cursor(&books.place(), Entity::Invoices).await.unwrap(), None);
@@ -270,9 +280,9 @@ async fn a_kind_that_the_provider_refuses_keeps_no_other_from_being_read() {
     drop(books.world.bus.take());
     books.ledger.fail_next(LedgerError::Refused { status: 400 });
 
-    let refused = books.run(&job, LONG).await;
+    let reason = books.put_away(&job).await;
 
-    assert!(matches!(refused, Err(RunError::Ledger(LedgerError::Refused { status: 400 }))), "{refused:?}");
+    assert!(reason.starts_with("5001 PROVIDER_API_ERROR"), "{reason}");
     assert_eq!(books.stored().await, all(1));
     assert!(books.world.bus.take().iter().any(|event| event.kind == EventKind::SyncFailed));
 }
@@ -289,7 +299,7 @@ async fn what_a_run_wrote_before_it_failed_is_announced_although_the_next_one_fi
     books.fill(u32::try_from(PAGE).unwrap() - 1, i64::from);
     let job = SyncJob { entities: vec![Entity::Invoices, Entity::Bills], ..books.job(SyncMode::Full) };
     drop(books.world.bus.take());
-    books.ledger.fail_at_page(1, LedgerError::Unavailable("stream timeout".into()));
+    books.ledger.fail_at_page(1, LedgerError::Forbidden);
 
     books.run(&job, LONG).await.unwrap_err();
     let failed = announced(&books);
