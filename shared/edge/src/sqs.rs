@@ -11,9 +11,11 @@ use domain::store::chain;
 
 /// The first wait of a message that comes again: a store or provider that stumbled stands again by then.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
-/// The longest wait, also where a provider asks for more: what is repaired meanwhile is found within this time. SQS
-/// itself would take up to 12 hours.
+/// The longest wait of a message that failed: what is repaired meanwhile is found within this time.
 const MAX_WAIT: Duration = Duration::from_hours(1);
+/// The longest wait of one that is told when to come again, as where the limits of a day are used up: SQS takes up to 12
+/// hours from its receipt.
+const LONGEST_WAIT: Duration = Duration::from_hours(11);
 /// By how much each wait exceeds the one before: with five receives a message outlasts an outage of an hour and a half
 /// before it goes to the dead-letter queue.
 const WAIT_GROWTH: u32 = 4;
@@ -30,7 +32,7 @@ pub enum Handled {
     Done,
     /// It is to come again.
     Retry {
-        /// After this time, at most [`MAX_WAIT`]; without one it waits longer each time.
+        /// After this time, at most [`LONGEST_WAIT`]; without one it waits longer each time, up to [`MAX_WAIT`].
         after: Option<Duration>,
     },
     /// It will never be understood; it goes to the dead-letter queue with this reason.
@@ -79,7 +81,7 @@ async fn close(queue: &SqsSource, message: &SqsMessage, handled: Handled) -> Opt
     let id = message.message_id.clone().unwrap_or_default();
     let wait = match handled {
         Handled::Done => return None,
-        Handled::Retry { after } => after.unwrap_or_else(|| backoff(message)),
+        Handled::Retry { after } => after.map_or_else(|| backoff(message), |after| after.min(LONGEST_WAIT)),
         Handled::DeadLetter(reason) => {
             tracing::error!(messageId = id, reason, "Message is not understood");
             match queue.bury(letter(message), &reason).await {
@@ -91,7 +93,7 @@ async fn close(queue: &SqsSource, message: &SqsMessage, handled: Handled) -> Opt
             }
         }
     };
-    postpone(queue, message, wait.min(MAX_WAIT)).await;
+    postpone(queue, message, wait).await;
     let mut failure = BatchItemFailure::default();
     failure.item_identifier = id;
     Some(failure)

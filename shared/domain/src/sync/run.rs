@@ -24,8 +24,9 @@ use crate::{
     store::StoreError,
 };
 
-/// By how much a lease on a company outlives the time that its run has: the run ends by then, or is dead.
-pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(10);
+/// How long a company is held, kept longer before each page: longer than a page may take, and little longer, since the
+/// company of a worker that died waits for its end.
+pub(super) const LEASE: Duration = Duration::from_secs(75);
 /// How long a job leaves a company alone for which one of a higher lane waits: that one looks again within this time.
 const YIELD: Duration = Duration::from_secs(10);
 /// How soon a job of the high lane looks whether its company is free again: whoever holds it yields after its page.
@@ -163,8 +164,8 @@ impl SyncRunner {
         let Some(subject) = self.subject(record).await? else { return Ok(RunOutcome::Gone) };
         let (place, lane) = (place_of(record), record.lane);
         let holder = Holder { name: Ids::new(&*self.clock, &*self.entropy).write(), lane };
-        let until = later(deadline, LEASE_MARGIN);
         let now = self.clock.now();
+        let until = later(now, LEASE);
         if let Taken::Busy { until } = self.leases.take(&place, &holder, (now, until)).await? {
             let look = later(now, if lane == Lane::High { LOOK_HIGH } else { LOOK });
             return Ok(RunOutcome::Waits { until: until.min(look), written: 0 });

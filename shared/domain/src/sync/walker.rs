@@ -9,7 +9,7 @@ use super::{
     SilenceWatch, SyncCursor, SyncJob, SyncRunner, Walk,
     begin::{self, Begin, Facts},
     books::Books,
-    run::LEASE_MARGIN,
+    run::LEASE,
 };
 use crate::{entropy, id::Ids, provider::Provider, refresh::policy::later, store::chain};
 
@@ -166,7 +166,7 @@ impl<'a> Walker<'a> {
         if later(self.now(), PAGE_TIME) > self.deadline {
             return Err(Stop::TimeUp);
         }
-        let until = later(self.deadline, LEASE_MARGIN);
+        let until = later(self.now(), LEASE);
         match self.runner.leases.keep(self.place, self.holder, until).await? {
             Kept::Mine => Ok(()),
             Kept::Wanted => Err(Stop::Wanted),
@@ -200,17 +200,18 @@ impl<'a> Walker<'a> {
     }
 
     /// Reads a page, and again where the provider stumbles and there is time.
-    async fn patiently(&mut self, query: PageQuery) -> Result<LedgerPage, RunError> {
+    async fn patiently(&mut self, query: PageQuery) -> Result<LedgerPage, Stop> {
         let mut tries = 0;
         loop {
             let page = self.books.page(query).await;
             let stumbled = matches!(page, Err(RunError::Ledger(LedgerError::Unavailable(_))));
-            if !stumbled || tries == TRIES || later(self.now(), PAGE_TIME) > self.deadline {
-                return page;
+            if !stumbled || tries == TRIES {
+                return Ok(page?);
             }
             let wait_ms = TRY_WAIT_MS << tries;
             let by_chance_ms = entropy::up_to(&*self.runner.entropy, wait_ms);
             self.runner.clock.sleep(Duration::from_millis(wait_ms + by_chance_ms)).await;
+            self.pause().await?;
             tries += 1;
         }
     }
