@@ -8,6 +8,7 @@ use std::{
 use aws::{Letter, SqsSource};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::store::chain;
+use jiff::Timestamp;
 
 /// The first wait of a message that comes again: a store or provider that stumbled stands again by then.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
@@ -21,6 +22,9 @@ const LONGEST_WAIT: Duration = Duration::from_hours(11);
 const WAIT_GROWTH: u32 = 4;
 /// The attribute in which SQS counts how often it handed a message out.
 const RECEIVE_COUNT: &str = "ApproximateReceiveCount";
+
+/// The attribute in which SQS tells when a message was sent, in milliseconds since 1970.
+const SENT_AT: &str = "SentTimestamp";
 
 /// The attribute in which SQS tells the line of a message, where its queue has lines (FIFO).
 const GROUP: &str = "MessageGroupId";
@@ -111,6 +115,13 @@ fn letter(message: &SqsMessage) -> Letter<'_> {
 #[must_use]
 pub fn receives(message: &SqsMessage) -> u32 {
     message.attributes.get(RECEIVE_COUNT).and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
+/// When the message was put into its queue, where SQS says so.
+#[must_use]
+pub fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
+    let milliseconds = message.attributes.get(SENT_AT)?.parse().ok()?;
+    Timestamp::from_millisecond(milliseconds).ok()
 }
 
 /// [`FIRST_WAIT`], grown by [`WAIT_GROWTH`] each time that the message came before.
