@@ -22,6 +22,7 @@ mod spill;
 mod stack;
 mod states;
 mod storm;
+mod sync;
 mod token_api;
 mod webhooks;
 mod workers;

@@ -1,5 +1,7 @@
 //! Books at a provider and the person who may connect them, made for one test alone.
 
+use std::collections::BTreeMap;
+
 use aws_smithy_types::base64;
 use domain::provider::Provider;
 use reqwest::Method;
@@ -49,6 +51,71 @@ impl Simulator {
         }
     }
 
+    /// Makes books of one company with that many contacts and invoices.
+    pub(crate) async fn books_of(&self, provider: Provider, (contacts, invoices): (usize, usize)) -> Books {
+        let made = json!({ "name": NAME, "location": "us", "contacts": contacts, "invoices": invoices });
+        match provider {
+            Provider::QuickBooks => Books::realm(&self.company(contacts, invoices).await),
+            Provider::Xero => {
+                let mut made = made;
+                made.as_object_mut().unwrap().remove("location");
+                let made = self.control(Method::POST, "/xero/organizations", Some(made)).await;
+                self.xero_books_of(vec![text(&made["tenantId"])]).await
+            }
+            Provider::Zoho => {
+                let made = self.control(Method::POST, "/zoho/organizations", Some(made)).await;
+                self.zoho_books_of("us", text(&made["organizationId"])).await
+            }
+        }
+    }
+
+    /// Every invoice that the provider has, by id, as its own API gives it on its lists, under a token that the company
+    /// was asked with.
+    pub(crate) async fn all_invoices(&self, books: &Books) -> BTreeMap<String, Value> {
+        let calls = self.calls(&[("company", books.company()), ("endpoint", "api")]).await;
+        let call = calls.iter().rfind(|call| call["tokenFingerprint"].is_string()).expect("it was asked");
+        let issued = self.issued().await;
+        let token = issued.iter().find(|issued| issued["fingerprint"] == call["tokenFingerprint"]).unwrap();
+        let (token, company) = (text(&token["value"]), books.company());
+        let mut all = BTreeMap::new();
+        for page in 1.. {
+            let request = match books.provider {
+                Provider::QuickBooks => {
+                    let query = format!(
+                        "SELECT * FROM Invoice STARTPOSITION {} MAXRESULTS 1000",
+                        (page - 1) * 1000 + 1
+                    );
+                    let url = format!("{}/intuit/v3/company/{company}/query", self.url);
+                    self.http.get(url).query(&[("query", query)]).bearer_auth(&token)
+                }
+                Provider::Xero => {
+                    let url = format!("{}/xero/api.xro/2.0/Invoices", self.url);
+                    let wanted = [("where", "Status!=\"DELETED\""), ("pageSize", "1000")];
+                    let request = self.http.get(url).query(&wanted).query(&[("page", page)]);
+                    request.bearer_auth(&token).header("xero-tenant-id", company)
+                }
+                Provider::Zoho => {
+                    let path = text(&call["path"]);
+                    let root = path.split("/books/v3/").next().unwrap();
+                    let url = format!("{}{root}/books/v3/invoices", self.url);
+                    let request = self.http.get(url).query(&[("organization_id", company)]);
+                    let request = request.query(&[("page", page), ("per_page", 200)]);
+                    request.header("authorization", format!("Zoho-oauthtoken {token}"))
+                }
+            };
+            let request = request.header("accept", "application/json");
+            let answer = Answer::of(request.send().await.unwrap()).await.expect(200);
+            let (list, id) = match books.provider {
+                Provider::QuickBooks => (&answer["QueryResponse"]["Invoice"], "Id"),
+                Provider::Xero => (&answer["Invoices"], "InvoiceID"),
+                Provider::Zoho => (&answer["invoices"], "invoice_id"),
+            };
+            let Some(list) = list.as_array().filter(|list| !list.is_empty()) else { break };
+            all.extend(list.iter().map(|object| (text(&object[id]), object.clone())));
+        }
+        all
+    }
+
     /// Makes that many organizations at Xero, and a user who belongs to all of them.
     pub(crate) async fn xero_books(&self, organizations: usize) -> Books {
         let mut companies = vec![];
@@ -56,6 +123,10 @@ impl Simulator {
             let made = self.control(Method::POST, "/xero/organizations", Some(json!({ "name": NAME }))).await;
             companies.push(text(&made["tenantId"]));
         }
+        self.xero_books_of(companies).await
+    }
+
+    async fn xero_books_of(&self, companies: Vec<String>) -> Books {
         let user = json!({ "userId": "", "name": "End Toend", "tenantIds": companies });
         let user = self.control(Method::POST, "/xero/users", Some(user)).await;
         Books { provider: Provider::Xero, user: text(&user["userId"]), companies }
@@ -65,7 +136,10 @@ impl Simulator {
     pub(crate) async fn zoho_books(&self, location: &str) -> Books {
         let organization = json!({ "location": location, "name": NAME });
         let made = self.control(Method::POST, "/zoho/organizations", Some(organization)).await;
-        let company = text(&made["organizationId"]);
+        self.zoho_books_of(location, text(&made["organizationId"])).await
+    }
+
+    async fn zoho_books_of(&self, location: &str, company: String) -> Books {
         let user = format!("user-{company}");
         let person = json!({ "userId": user, "location": location, "organizations": [company] });
         self.control(Method::POST, "/zoho/users", Some(person)).await;

@@ -84,13 +84,22 @@ impl FunctionCopy<'_> {
 
     /// Lets it work on what comes into a queue, as the refresh function does on its own.
     pub(crate) async fn consume(&self, queue: &str) {
+        self.consume_by(queue, (5, 1)).await;
+    }
+
+    /// Lets it work on what comes into a queue, as the sync function does on a lane of its own.
+    pub(crate) async fn consume_one_by_one(&self, queue: &str) {
+        self.consume_by(queue, (1, 0)).await;
+    }
+
+    async fn consume_by(&self, queue: &str, (batch, window_seconds): (i32, i32)) {
         let lambda = aws::clients::lambda(&self.bundle.sdk);
         let made = lambda
             .create_event_source_mapping()
             .function_name(&self.name)
             .event_source_arn(self.bundle.arn_of(queue).await)
-            .batch_size(5)
-            .maximum_batching_window_in_seconds(1)
+            .batch_size(batch)
+            .maximum_batching_window_in_seconds(window_seconds)
             .function_response_types(FunctionResponseType::ReportBatchItemFailures);
         let id = made.send().await.unwrap().uuid.unwrap();
         eventually("the queue is consumed", PATIENCE, async || {

@@ -108,6 +108,29 @@ impl Bundle {
         .await
     }
 
+    /// Waits for the next message of a queue of dead letters and leaves it there; gives its body and its reason.
+    pub(crate) async fn letter_from(&self, queue: &str) -> (String, String) {
+        let sqs = aws::clients::sqs(&self.sdk);
+        eventually("a dead letter comes", PATIENCE, async || {
+            let request = sqs.receive_message().queue_url(queue).visibility_timeout(0);
+            let received = request.message_attribute_names("All").send().await.unwrap();
+            let letter = received.messages.unwrap_or_default().pop()?;
+            let reason = letter.message_attributes?.remove("reason")?.string_value?;
+            Some((letter.body?, reason))
+        })
+        .await
+    }
+
+    /// Puts all dead letters back into the queue that they are of, as an operator does.
+    pub(crate) async fn redrive(&self, dead_letters: &str, queue: &str) {
+        let (sqs, letters) = (aws::clients::sqs(&self.sdk), self.arn_of(dead_letters).await);
+        let policy = json!({ "deadLetterTargetArn": letters, "maxReceiveCount": 1000 }).to_string();
+        let request = sqs.set_queue_attributes().queue_url(queue);
+        request.attributes(QueueAttributeName::RedrivePolicy, policy).send().await.unwrap();
+        let request = sqs.start_message_move_task().source_arn(letters);
+        request.destination_arn(self.arn_of(queue).await).send().await.unwrap();
+    }
+
     /// Makes an event bus; gives its name.
     pub(crate) async fn make_bus(&self) -> String {
         let name = Ids::new(&SystemClock, &SystemEntropy).write();
