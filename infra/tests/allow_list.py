@@ -82,6 +82,7 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:DeleteItem", "ConnectionsTable", _keys("TENANT#*"))
         | _AUDIT
         | _grants("kms:GenerateDataKey", "TokenKey", _purpose("access", "refresh"))
+        | _grants("dynamodb:PutItem PartiQLInsert", "RecordsTable", _keys("JOB#*"))
         | _grants("sqs:SendMessage", "SyncLowQueue")
         | _EVENTS
         | _PROVIDER_SECRETS
@@ -111,7 +112,8 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:Query", "ConnectionsTable/index/listing")
         | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk used", "TENANT#*") | _OF_WRITTEN_ONLY)
         | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "DeliveriesTable")
-        | _grants("dynamodb:GetItem PutItem UpdateItem", "RecordsTable")
+        | _grants("dynamodb:GetItem BatchGetItem Query PutItem UpdateItem PartiQLInsert PartiQLUpdate", "RecordsTable")
+        | _grants("dynamodb:Query", "RecordsTable/index/changed")
         | _grants("kms:Decrypt", "TokenKey", _purpose("access"))
         | _grants(_CONSUME, "EventsQueue SyncQueue SyncHighQueue SyncLowQueue")
         | _grants("sqs:SendMessage", "SyncQueue SyncHighQueue SyncLowQueue")
@@ -126,7 +128,9 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk st w was_w", "TENANT#*"))
         | _grants("dynamodb:Query", "HistoryTable HistoryTable/index/provider")
         | _AUDIT
-        | _grants("dynamodb:Query", "RecordsTable")
+        | _grants("dynamodb:Query BatchGetItem", "RecordsTable")
+        | _grants("dynamodb:Query", "RecordsTable/index/changed RecordsTable/index/jobs")
+        | _grants("dynamodb:GetItem PutItem PartiQLInsert", "RecordsTable", _keys("JOB#*"))
         | _grants("dynamodb:Query", "DeliveriesTable DeliveriesTable/index/listing")
         | _grants("dynamodb:GetItem", "DeliveriesTable")
         | _grants("dynamodb:GetItem", "ControlTable", _keys("KEY#*", "TENANT#*", "SCHEDULER"))

@@ -30,8 +30,10 @@ FOLLOWED_SECONDS = 300
 LEASES_AND_CLOCKS_SECONDS = LEASE_SECONDS + 120
 # The next batch of a company waits for the one of a killed worker, which comes again no later than this after its end.
 EVENTS_MARGIN_SECONDS = 30
-# Tried every quarter of a minute, hence so often; and events of a company for most of a day of its provider's outage.
-TRIES = {"RecoveryQueue": 1000, "EventsQueue": 20}
+LANES = ("SyncQueue", "SyncHighQueue", "SyncLowQueue")
+# Tried every quarter of a minute, hence so often; and events of a company for most of a day of its provider's outage. A job
+# counts its failures itself: its receives are mostly waits for limits, and for its turn.
+TRIES = {"RecoveryQueue": 1000, "EventsQueue": 20} | dict.fromkeys(LANES, 1000)
 # The name of a FIFO queue has a fixed end, so it cannot be CloudFormation's own.
 FIFO = {
     "EventsQueue": {"Fn::Sub": "${AWS::StackName}-events.fifo"},
@@ -270,8 +272,9 @@ def dead_letters_are_kept_for_14_days_and_longer_than_in_the_source(expanded: Ex
         kept = expanded.properties(queue).get("MessageRetentionPeriod", 0)
         # What may be the only copy of a grant is kept as long as can be; it is a dead letter within hours. Of a company's line
         # ten events at a time are tried for 15 hours, and what goes by age leaves no trace; a dead letter of a FIFO queue
-        # has its whole time before it, whenever it was sent.
-        longest = queue == "RecoveryQueue" or queue in FIFO
+        # has its whole time before it, whenever it was sent. A job may wait for days, and what fails is sent to the dead
+        # letters as a message of its own, with a date of its own.
+        longest = queue == "RecoveryQueue" or queue in FIFO or queue in LANES
         expected = kept == 14 * days if longest else 1 * days < kept < 14 * days
         if not expected:
             yield f"{queue} leaves its messages or its dead letters no time"

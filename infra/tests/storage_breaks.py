@@ -20,6 +20,9 @@ STORAGE_BREAKS = [
     Break(rules.every_index_is_the_one_of_the_architecture, "the list of deliveries carries bodies",
           add("DeliveriesTable", "Properties", "GlobalSecondaryIndexes", "listing", "Projection", "NonKeyAttributes",
               "u1")),
+    Break(rules.every_index_is_the_one_of_the_architecture, "the index of changes carries whole records",
+          put("RecordsTable", "Properties", "GlobalSecondaryIndexes", "changed", "Projection",
+              {"ProjectionType": "ALL"})),
     Break(rules.every_index_is_the_one_of_the_architecture, "there is another index",
           add(*CONNECTIONS, "GlobalSecondaryIndexes", {
               "IndexName": "more", "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],

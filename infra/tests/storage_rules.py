@@ -17,10 +17,16 @@ INDEXES = {
     "DeliveriesTable": {
         "listing": ("listing", "pk", "INCLUDE at x of p1 p2 p3 p4 p5 p6 p7 p8 p9 p10"),
     },
-    "RecordsTable": {},
+    "RecordsTable": {
+        "changed": ("pk", "updated_at", "INCLUDE deleted"),
+        "jobs": ("queue", "queued_at", "KEYS_ONLY"),
+    },
     "ControlTable": {},
 }
-TYPES = {"pk": "S", "sk": "S", "due_shard": "S", "due_at": "N", "listing": "S", "provider": "S"}
+TYPES = {
+    "pk": "S", "sk": "S", "due_shard": "S", "due_at": "N", "listing": "S", "provider": "S",
+    "updated_at": "N", "queue": "S", "queued_at": "N",
+}
 KEPT = ("ConnectionsTable", "HistoryTable", "RecordsTable", "ControlTable", "TokenKey")
 
 

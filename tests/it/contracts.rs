@@ -78,6 +78,16 @@ async fn records_in_memory_keep_the_contract() {
 }
 
 #[tokio::test]
+async fn the_log_of_jobs_in_memory_keeps_the_contract() {
+    contract::job_log_contract(&memory::InMemoryJobs::default()).await;
+}
+
+#[tokio::test]
+async fn leases_on_companies_in_memory_keep_the_contract() {
+    contract::company_leases_contract(&memory::InMemoryLeases::default()).await;
+}
+
+#[tokio::test]
 async fn data_keys_in_memory_keep_the_contract() {
     contract::data_keys_contract(&memory::InMemoryDataKeys::default()).await;
 }

@@ -9,8 +9,10 @@ use std::str::FromStr;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     connection::ConnectionKey,
+    id::RecordId,
     store::{BoxError, StoreError},
 };
+use jiff::Timestamp;
 use serde_json::json;
 
 /// What cannot be part of any id.
@@ -44,6 +46,19 @@ pub(crate) fn decode_connection(cursor: &str) -> Result<ConnectionKey, StoreErro
     })
 }
 
+/// The cursor behind a record in a list by time of change.
+pub(crate) fn encode_change(at: Timestamp, id: &RecordId) -> String {
+    encode(&format!("{}{SEPARATOR}{id}", at.as_millisecond()))
+}
+
+/// The time and record of a cursor.
+pub(crate) fn decode_change(cursor: &str) -> Result<(Timestamp, RecordId), StoreError> {
+    let text = text(cursor)?;
+    let (at, id) = text.split_once(SEPARATOR).ok_or_else(|| invalid("not of a time and an id"))?;
+    let at = Timestamp::from_millisecond(at.parse().map_err(invalid)?).map_err(invalid)?;
+    Ok((at, id.parse().map_err(invalid)?))
+}
+
 /// The cursor behind something that several texts name.
 pub(crate) fn encode_parts(parts: [&str; 3]) -> String {
     encode(&json!(parts).to_string())
@@ -70,8 +85,6 @@ fn invalid(source: impl Into<BoxError>) -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use domain::id::RecordId;
-
     use super::*;
 
     #[test]
@@ -80,12 +93,15 @@ mod tests {
 
         assert_eq!(decode_connection(&encode_connection(&key)).unwrap(), key);
         assert_eq!(decode::<RecordId>(&encode("12:3")).unwrap().as_str(), "12:3");
+        let (at, id) = (Timestamp::from_millisecond(1_763_689_000_123).unwrap(), "12:3".parse().unwrap());
+        assert_eq!(decode_change(&encode_change(at, &id)).unwrap(), (at, id));
     }
 
     #[test]
     fn a_cursor_of_another_making_is_refused() {
         for cursor in ["", "%%", "YQ", &encode("a#b#c"), &encode("#"), &URL_SAFE_NO_PAD.encode([0xff])] {
             assert!(decode_connection(cursor).is_err(), "{cursor}");
+            assert!(decode_change(cursor).is_err(), "{cursor}");
         }
     }
 }

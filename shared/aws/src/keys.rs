@@ -32,10 +32,10 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     connection::ConnectionKey,
-    id::{ApiKeyId, AttemptId, AuditId, CompanyId, DeliveryId, ProviderCompanyId, RecordId, TenantId},
+    id::{ApiKeyId, AttemptId, AuditId, CompanyId, DeliveryId, JobId, ProviderCompanyId, RecordId, TenantId},
     provider::Provider,
     store::StoreError,
-    sync::{Entity, RecordPlace},
+    sync::{Entity, JobState, RecordPlace},
     webhook::Subscription,
 };
 
@@ -106,6 +106,14 @@ pub(crate) const DUE_INDEX: &str = "due";
 pub(crate) const LISTING_INDEX: &str = "listing";
 /// The index of attempts by provider.
 pub(crate) const PROVIDER_INDEX: &str = "provider";
+/// The index of records by the time of their change.
+pub(crate) const CHANGED_INDEX: &str = "changed";
+/// The index of jobs by where they stand.
+pub(crate) const JOBS_INDEX: &str = "jobs";
+/// The partition of [`JOBS_INDEX`]: a provider and a state.
+pub(crate) const QUEUE: &str = "queue";
+/// The place in a partition of [`JOBS_INDEX`]: when the job was made, or ended.
+pub(crate) const QUEUED_AT: &str = "queued_at";
 /// The one partition of [`LISTING_INDEX`]; it is written once for each connection, so it never grows hot.
 pub(crate) const LISTED: &str = "C";
 
@@ -176,7 +184,21 @@ impl Key {
     }
 
     pub(crate) fn cursor(place: &RecordPlace, entity: Entity) -> Self {
-        Self { pk: format!("COMPANY#{}#{}", place.tenant, place.company), sk: format!("CURSOR#{entity}") }
+        Self { pk: company_partition(place), sk: format!("CURSOR#{entity}") }
+    }
+
+    /// What a walk over a kind of record saw on one of its pages.
+    pub(crate) fn seen(place: &RecordPlace, (entity, walk): (Entity, &JobId), page: u64) -> Self {
+        Self { pk: records_partition(place, entity), sk: seen_sort_key(walk, page) }
+    }
+
+    /// Which job works on a company.
+    pub(crate) fn company_lease(place: &RecordPlace) -> Self {
+        Self { pk: company_partition(place), sk: "LEASE".to_owned() }
+    }
+
+    pub(crate) fn job(id: &JobId) -> Self {
+        Self { pk: format!("JOB#{id}"), sk: "JOB".to_owned() }
     }
 
     pub(crate) fn tenant(tenant: &TenantId) -> Self {
@@ -252,6 +274,21 @@ pub(crate) fn breaker_partition(provider: Provider) -> String {
 /// The sort key of a minute's tally: ten digits, in which text sorts as the numbers do, and before the breaker.
 pub(crate) fn tally_sort_key(minute: i64) -> String {
     format!("MINUTE#{:010}", minute.max(0))
+}
+
+/// The partition of what is known of a company itself.
+fn company_partition(place: &RecordPlace) -> String {
+    format!("COMPANY#{}#{}", place.tenant, place.company)
+}
+
+/// The sort key of what a walk saw on one page: ten digits, in which text sorts as the numbers do.
+pub(crate) fn seen_sort_key(walk: &JobId, page: u64) -> String {
+    format!("SEEN#{walk}#{page:010}")
+}
+
+/// The partition of [`JOBS_INDEX`] for one provider and state.
+pub(crate) fn queue_of(provider: Provider, state: JobState) -> String {
+    format!("{provider}#{}", state.as_str())
 }
 
 /// The partition of one kind of record of a company.

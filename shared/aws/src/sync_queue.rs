@@ -11,6 +11,12 @@ use crate::failure::unavailable;
 
 /// SQS takes ten messages in one call.
 const MAX_BATCH: usize = 10;
+/// The group of catch-ups, which are no tenant's; no tenant can be called so.
+const CATCH_UP_GROUP: &str = "#catch-up";
+
+/// A message, and the group by which a standard queue shares out receives fairly among tenants (SQS developer guide, "fair
+/// queues"); it orders nothing.
+type Grouped = (String, String);
 
 /// The queue of each lane by its URL; a function has only those that it may send to.
 #[derive(Clone, Debug, Default)]
@@ -37,18 +43,15 @@ impl SqsSyncQueue {
         Self { client, urls }
     }
 
-    async fn send_all(&self, lane: Lane, bodies: &[String]) -> Result<(), StoreError> {
+    async fn send_all(&self, lane: Lane, messages: &[Grouped]) -> Result<(), StoreError> {
         let url = match lane {
             Lane::High => &self.urls.high,
             Lane::Normal => &self.urls.normal,
             Lane::Low => &self.urls.low,
         };
         let url = url.as_ref().ok_or_else(|| unavailable("send_job")("this function has no such lane"))?;
-        for bodies in bodies.chunks(MAX_BATCH) {
-            let entries = bodies.iter().enumerate().map(|(index, body)| {
-                let entry = SendMessageBatchRequestEntry::builder().id(index.to_string());
-                entry.message_body(body).build().map_err(unavailable("send_job"))
-            });
+        for messages in messages.chunks(MAX_BATCH) {
+            let entries = messages.iter().enumerate().map(|(index, message)| entry(index, message));
             let entries = entries.collect::<Result<_, _>>()?;
             let request = self.client.send_message_batch().queue_url(url).set_entries(Some(entries));
             let output = request.send().await.map_err(unavailable("send_job"))?;
@@ -63,11 +66,18 @@ impl SqsSyncQueue {
 #[async_trait]
 impl SyncQueue for SqsSyncQueue {
     async fn send(&self, lane: Lane, jobs: &[SyncJob]) -> Result<(), StoreError> {
-        let bodies = jobs.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-        self.send_all(lane, &bodies.map_err(unavailable("send_job"))?).await
+        let message = |job: &SyncJob| Ok((serde_json::to_string(job)?, job.key.tenant.to_string()));
+        let messages = jobs.iter().map(message).collect::<Result<Vec<Grouped>, serde_json::Error>>();
+        self.send_all(lane, &messages.map_err(unavailable("send_job"))?).await
     }
 
     async fn send_mark(&self, lane: Lane, mark: &CatchUpMark) -> Result<(), StoreError> {
-        self.send_all(lane, &[mark.to_message().map_err(unavailable("send_job"))?]).await
+        let body = mark.to_message().map_err(unavailable("send_job"))?;
+        self.send_all(lane, &[(body, CATCH_UP_GROUP.to_owned())]).await
     }
+}
+
+fn entry(index: usize, (body, group): &Grouped) -> Result<SendMessageBatchRequestEntry, StoreError> {
+    let entry = SendMessageBatchRequestEntry::builder().id(index.to_string());
+    entry.message_body(body).message_group_id(group).build().map_err(unavailable("send_job"))
 }

@@ -123,6 +123,14 @@ impl JobId {
         chance.copy_from_slice(&digest[..10]);
         Self(format!("job_{}", Builder::from_unix_timestamp_millis(millis, &chance).into_uuid().simple()))
     }
+
+    /// When the job was made, as its id says; none where the id was not made by [`Ids`] or [`Self::of_walk`].
+    #[must_use]
+    pub fn made_at(&self) -> Option<Timestamp> {
+        let uuid = Uuid::try_parse(self.0.strip_prefix("job_")?).ok()?;
+        let (seconds, nanos) = uuid.get_timestamp()?.to_unix();
+        Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
+    }
 }
 
 /// Where new ids come from: sortable by time (UUID version 7, RFC 9562), so that lists by id are lists by age.

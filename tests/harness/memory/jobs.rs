@@ -77,11 +77,10 @@ impl CompanyLeases for InMemoryLeases {
         (now, until): (Timestamp, Timestamp),
     ) -> Result<Taken, StoreError> {
         let mut leases = self.0.lock().unwrap();
-        if let Some(lease) = leases.get_mut(place) {
-            if lease.holder.name != holder.name && lease.until > now {
-                lease.wanted |= lease.holder.lane < holder.lane;
-                return Ok(Taken::Busy { until: lease.until });
-            }
+        let held = leases.get_mut(place);
+        if let Some(lease) = held.filter(|lease| lease.holder.name != holder.name && lease.until > now) {
+            lease.wanted |= lease.holder.lane < holder.lane;
+            return Ok(Taken::Busy { until: lease.until });
         }
         leases.insert(place.clone(), Lease { holder: holder.clone(), until, wanted: false });
         Ok(Taken::Mine)

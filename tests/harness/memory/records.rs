@@ -20,12 +20,15 @@ const MAX_RAW: usize = 398 * 1024;
 /// Ids on a page; few, so that a small test turns it.
 const IDS: u32 = 7;
 
+/// The digests of what walks saw, page by page.
+type Seen = HashMap<(RecordPlace, Entity, JobId), BTreeMap<u64, Vec<u64>>>;
+
 /// Records and cursors in memory.
 #[derive(Debug, Default)]
 pub struct InMemoryRecords {
     records: Mutex<BTreeMap<(RecordPlace, Entity, RecordId), Stored>>,
     cursors: Mutex<HashMap<(RecordPlace, Entity), SyncCursor>>,
-    seen: Mutex<HashMap<(RecordPlace, Entity, JobId), BTreeMap<u64, Vec<u64>>>>,
+    seen: Mutex<Seen>,
 }
 
 #[derive(Debug)]

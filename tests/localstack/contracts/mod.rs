@@ -7,7 +7,8 @@ mod storage;
 
 use aws::{
     DEFAULT_RETENTION, DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoConnections,
-    DynamoIdempotency, DynamoRecords, DynamoSubscriptions, DynamoTenants, KmsDataKeys, SdkConfig, clients,
+    DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords, DynamoSubscriptions, DynamoTenants,
+    KmsDataKeys, SdkConfig, clients,
 };
 use aws_config::Region;
 use aws_sdk_dynamodb::{
@@ -121,6 +122,20 @@ async fn records_in_dynamodb_keep_the_contract() {
     let records = DynamoRecords::new(client, table);
     contract::record_store_contract(&records).await;
     contract::walk_store_contract(&records).await;
+}
+
+#[tokio::test]
+async fn the_log_of_jobs_in_dynamodb_keeps_the_contract() {
+    let (client, table) = table("RECORDS_TABLE").await;
+
+    contract::job_log_contract(&DynamoJobs::new(client, table)).await;
+}
+
+#[tokio::test]
+async fn leases_on_companies_in_dynamodb_keep_the_contract() {
+    let (client, table) = table("RECORDS_TABLE").await;
+
+    contract::company_leases_contract(&DynamoLeases::new(client, table)).await;
 }
 
 #[tokio::test]
