@@ -93,13 +93,13 @@ pub(crate) fn later(from: Timestamp, seconds: u32) -> Timestamp {
 }
 
 /// Reads a time with an offset, or a date and time (or a date) of a zone.
-pub(crate) fn read(text: &str, zone: TimeZone) -> Option<Timestamp> {
+pub(crate) fn read(text: &str, zone: impl FnOnce() -> TimeZone) -> Option<Timestamp> {
     if let Ok(at) = text.parse() {
         return Some(at);
     }
     let midnight = || text.parse::<civil::Date>().map(|date| date.at(0, 0, 0, 0));
     let local = text.parse::<civil::DateTime>().or_else(|_| midnight()).ok()?;
-    local.to_zoned(zone).ok().map(|zoned| zoned.timestamp())
+    local.to_zoned(zone()).ok().map(|zoned| zoned.timestamp())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where the simulator reads real time")]

@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod apps;
+mod bulk;
 mod calls;
 mod chance;
 mod clock;
@@ -19,6 +20,7 @@ mod pkce;
 mod provider;
 mod server;
 mod signing;
+mod timeline;
 mod traffic;
 mod window;
 mod wire;

@@ -65,8 +65,8 @@ pub struct Changes {
     pub deleted: Vec<(Entity, RecordId, Timestamp)>,
     /// Objects that could not be read; they are counted and left out.
     pub unreadable: u64,
-    /// Whether that is all: a provider that tells only so much at once leaves out the rest, deletions first.
-    pub complete: bool,
+    /// The kinds of which that is all: a provider that tells only so much at once leaves out the rest, deletions first.
+    pub complete: Vec<Entity>,
 }
 
 /// How much a walk over what changed since a moment tells of a kind of object.

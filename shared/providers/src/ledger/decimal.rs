@@ -65,6 +65,46 @@ mod tests {
         }
     }
 
+    /// An amount of hundred-thousandths as it is written without an exponent.
+    fn plain(units: i64) -> String {
+        let (sign, units) = (if units < 0 { "-" } else { "" }, units.unsigned_abs());
+        let text = format!("{sign}{}.{:05}", units / 100_000, units % 100_000);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_amount_is_the_same_whatever_its_exponent(units: i64, exponent in 0_usize..25, capital: bool) {
+            let e = if capital { "E" } else { "e" };
+            let digits = units.unsigned_abs().to_string();
+            let sign = if units < 0 { "-" } else { "" };
+            // As many digits behind the point as the exponent takes back.
+            let padded = format!("{digits:0>width$}", width = exponent + 1);
+            let (whole, fraction) = padded.split_at(padded.len() - exponent);
+            let point = if fraction.is_empty() { "" } else { "." };
+            let whole = whole.trim_start_matches('0');
+            let whole = if whole.is_empty() { "0" } else { whole };
+
+            let up = decimal(&format!("{sign}{whole}{point}{fraction}{e}+{exponent}"));
+            let down = decimal(&format!("{sign}{digits}{e}-5"));
+
+            proptest::prop_assert_eq!(up, Some(format!("{sign}{digits}")));
+            let down = down.map(|down| if down.contains('.') {
+                down.trim_end_matches('0').trim_end_matches('.').to_owned()
+            } else { down });
+            proptest::prop_assert_eq!(down, Some(plain(units)));
+        }
+
+        #[test]
+        fn no_number_of_json_makes_it_panic_and_none_becomes_another(text in "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?") {
+            if let Some(amount) = decimal(&text) {
+                let same = amount.parse::<f64>() == text.parse::<f64>();
+                proptest::prop_assert!(same, "{text} became {amount}");
+                proptest::prop_assert!(!amount.contains(['e', 'E']));
+            }
+        }
+    }
+
     #[test]
     fn what_is_no_amount_is_none() {
         for json in [

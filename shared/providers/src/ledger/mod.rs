@@ -1,12 +1,14 @@
 //! What the ledgers of the three providers have in common: asking once, reading lists, sorting what came of each id.
 
 mod ask;
+mod counts;
 mod decimal;
 mod fetch;
 mod json;
 mod page;
 
 pub(crate) use ask::{Limits, Trouble, Unreadable, about_one, ask, refused, unreadable};
+pub(crate) use counts::miscounted;
 pub(crate) use decimal::decimal;
 pub(crate) use fetch::{as_far_as_it_came, each, id_in_path, in_time, left_of};
 pub(crate) use json::{Member, Members, Objects, Raw, member};

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use domain::{id::ProviderCompanyId, limits::Gate, secret::AccessToken, sync::LedgerError};
-use reqwest::{Client, StatusCode};
+use reqwest::{
+    Client, StatusCode,
+    header::{CONTENT_TYPE, HeaderValue},
+};
 use thiserror::Error;
 use url::Url;
 
@@ -58,6 +61,19 @@ impl Api {
         limits: Limits,
     ) -> Result<Result<Vec<u8>, Failure>, Trouble> {
         let answer = ledger::ask(gate, self.http.get(url).bearer_auth(token.expose()), limits).await?;
+        Ok(if answer.status.is_success() { Ok(answer.body) } else { Err(Failure::of(&answer)) })
+    }
+
+    /// Asks once, with a question in JSON.
+    pub(super) async fn post(
+        &self,
+        (token, gate): (&AccessToken, Option<&Gate>),
+        (url, question): (Url, Vec<u8>),
+        limits: Limits,
+    ) -> Result<Result<Vec<u8>, Failure>, Trouble> {
+        let request = self.http.post(url).bearer_auth(token.expose());
+        let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let answer = ledger::ask(gate, request.body(question), limits).await?;
         Ok(if answer.status.is_success() { Ok(answer.body) } else { Err(Failure::of(&answer)) })
     }
 }

@@ -15,8 +15,10 @@ pub(super) const PAGE_SIZE: u64 = 1_000;
 pub(super) struct Kind {
     /// Our word.
     pub(super) entity: Entity,
-    /// Intuit's word: as it stands in statements and answers, and in lower case in addresses and webhooks.
+    /// Intuit's word as it stands in statements and answers.
     pub(super) name: &'static str,
+    /// The same in lower case, as it stands in addresses and webhooks.
+    pub(super) word: &'static str,
     /// Whether its objects can only be made inactive, and inactive ones are left out unless asked for.
     is_list: bool,
 }
@@ -24,35 +26,30 @@ pub(super) struct Kind {
 impl Kind {
     /// The kind that an entity is.
     pub(super) fn of(entity: Entity) -> Self {
-        let (name, is_list) = match entity {
-            Entity::Accounts => ("Account", true),
-            Entity::BillPayments => ("BillPayment", false),
-            Entity::Bills => ("Bill", false),
-            Entity::CreditNotes => ("CreditMemo", false),
-            Entity::Customers => ("Customer", true),
-            Entity::Invoices => ("Invoice", false),
-            Entity::Items => ("Item", true),
-            Entity::Payments => ("Payment", false),
-            Entity::Vendors => ("Vendor", true),
+        let (name, word, is_list) = match entity {
+            Entity::Accounts => ("Account", "account", true),
+            Entity::BillPayments => ("BillPayment", "billpayment", false),
+            Entity::Bills => ("Bill", "bill", false),
+            Entity::CreditNotes => ("CreditMemo", "creditmemo", false),
+            Entity::Customers => ("Customer", "customer", true),
+            Entity::Invoices => ("Invoice", "invoice", false),
+            Entity::Items => ("Item", "item", true),
+            Entity::Payments => ("Payment", "payment", false),
+            Entity::Vendors => ("Vendor", "vendor", true),
         };
-        Self { entity, name, is_list }
+        Self { entity, name, word, is_list }
     }
 
     /// The kind that Intuit's lower-case word means.
     pub(super) fn by_word(word: &str) -> Option<Self> {
         let kinds = Entity::ALL.iter().map(|&entity| Self::of(entity));
-        kinds.into_iter().find(|kind| kind.word() == word)
+        kinds.into_iter().find(|kind| kind.word == word)
     }
 
     /// What its objects are, as a list.
     pub(super) fn entities(self) -> &'static [Entity] {
         let place = Entity::ALL.iter().position(|&entity| entity == self.entity);
         place.map_or(&[], |place| &Entity::ALL[place..=place])
-    }
-
-    /// Intuit's word in addresses and webhooks.
-    pub(super) fn word(self) -> String {
-        self.name.to_ascii_lowercase()
     }
 
     /// The statement for a page, in the order of change; not by `Id`, which Intuit stops sorting by.
@@ -77,6 +74,11 @@ impl Kind {
             filter = self.filter(Some(format!("Id IN ({})", quoted.join(", ")))),
             count = ids.len(),
         )
+    }
+
+    /// The statement that counts its objects, inactive ones too.
+    pub(super) fn statement_of_count(self) -> String {
+        format!("SELECT COUNT(*) FROM {name}{filter}", name = self.name, filter = self.filter(None))
     }
 
     fn filter(self, condition: Option<String>) -> String {
@@ -115,11 +117,18 @@ mod tests {
     }
 
     #[test]
+    fn inactive_ones_are_counted_too() {
+        insta::assert_snapshot!(Kind::of(Entity::Bills).statement_of_count(), @"SELECT COUNT(*) FROM Bill");
+        insta::assert_snapshot!(Kind::of(Entity::Vendors).statement_of_count(), @"SELECT COUNT(*) FROM Vendor WHERE Active IN (true, false)");
+    }
+
+    #[test]
     fn every_kind_is_found_again_by_its_word_in_webhooks() {
         for &entity in Entity::ALL {
-            let word = Kind::of(entity).word();
+            let Kind { name, word, .. } = Kind::of(entity);
 
-            assert_eq!(Kind::by_word(&word).map(|kind| kind.entity), Some(entity), "{word}");
+            assert_eq!(Kind::by_word(word).map(|kind| kind.entity), Some(entity), "{word}");
+            assert_eq!(name.to_ascii_lowercase(), word);
         }
         for word in ["Invoice", "invoices", "estimate", ""] {
             assert!(Kind::by_word(word).is_none(), "{word}");

@@ -6,12 +6,14 @@ use async_trait::async_trait;
 use domain::{
     id::RecordId,
     provider::Provider,
-    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
+    sync::{Changes, Entity, Fetched, Ledger, LedgerCall, LedgerError, LedgerPage, PageQuery, Record, Told},
 };
+use futures::stream::{self, StreamExt as _};
+use jiff::Timestamp;
 use reqwest::Client;
 use url::Url;
 
-use super::{api::Api, entity::Kind, parse};
+use super::{api::Api, counts, entity::Kind, feed, parse};
 use crate::{
     http::{OBJECT_BODY_MAX, PAGE_BODY_MAX},
     ledger::{self, Limits, Trouble},
@@ -22,6 +24,13 @@ use crate::{
 const PAGE_TIMEOUT: Duration = Duration::from_secs(40);
 /// How long one object may take: it is a lookup by key, and a queue of events waits behind it.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long an answer about what changed may take, and the counts of all kinds.
+const FEED_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the questions about single kinds may take together, of the minute that is left of the one about all of them and
+/// of writing what came.
+const SPLIT_TIME: Duration = Duration::from_secs(25);
+/// How far back changes are asked for: a day less than Intuit's 30, which nobody may miss by an hour.
+const CHANGES_REACH: Duration = Duration::from_hours(29 * 24);
 
 /// How many objects are asked for at once: their ids make an address of a thousand characters, which every gateway takes.
 const FETCH_CHUNK: usize = 50;
@@ -42,7 +51,7 @@ impl QuickBooksLedger {
 
     /// One object, or none where Intuit says that there is none.
     async fn object(&self, call: LedgerCall<'_>, kind: Kind, id: &RecordId) -> Result<Vec<Record>, Trouble> {
-        let url = self.api.url(call.company, &[&kind.word(), ledger::id_in_path(id)?]);
+        let url = self.api.url(call.company, &[kind.word, ledger::id_in_path(id)?]);
         let limits = Limits { timeout: FETCH_TIMEOUT, body: OBJECT_BODY_MAX };
         match self.api.get((call.token, call.gate), url, limits).await? {
             Ok(body) => Ok(parse::object(&body, kind, id)?.into_iter().collect()),
@@ -82,6 +91,48 @@ impl QuickBooksLedger {
         Ok(())
     }
 
+    /// What changed in these kinds, as much of it as one answer tells.
+    async fn feed(
+        &self,
+        call: LedgerCall<'_>,
+        kinds: &[Kind],
+        since: Timestamp,
+    ) -> Result<Changes, LedgerError> {
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+        let mut url = self.api.url(call.company, &["cdc"]);
+        url.query_pairs_mut()
+            .append_pair("entities", &names.join(","))
+            .append_pair("changedSince", &ledger::well_before(since).to_string());
+        let limits = Limits { timeout: FEED_TIMEOUT, body: PAGE_BODY_MAX };
+        let body = self.api.get((call.token, call.gate), url, limits).await??;
+        Ok(feed::changes(&body, kinds)?)
+    }
+
+    /// Asks for each kind alone, of which all together had more changes than one answer holds; those of which the answer
+    /// does not come in time stay as they are.
+    async fn split(
+        &self,
+        call: LedgerCall<'_>,
+        (kinds, since): (&[Kind], Timestamp),
+        changes: &mut Changes,
+    ) -> Result<(), LedgerError> {
+        let asked: Vec<_> = kinds.chunks(1).map(|kind| self.feed(call, kind, since)).collect();
+        let mut answers = stream::iter(kinds).zip(stream::iter(asked).buffered(SIDE_BY_SIDE));
+        let gathering = async {
+            while let Some((kind, alone)) = answers.next().await {
+                let alone = alone?;
+                changes.records.retain(|record| record.entity != kind.entity);
+                changes.deleted.retain(|(entity, ..)| *entity != kind.entity);
+                changes.records.extend(alone.records);
+                changes.deleted.extend(alone.deleted);
+                changes.unreadable += alone.unreadable;
+                changes.complete.extend(alone.complete);
+            }
+            Ok(())
+        };
+        tokio::time::timeout(SPLIT_TIME, gathering).await.unwrap_or(Ok(()))
+    }
+
     async fn query(&self, call: LedgerCall<'_>, statement: &str) -> Result<Vec<u8>, Trouble> {
         let mut url = self.api.url(call.company, &["query"]);
         url.query_pairs_mut().append_pair("query", statement);
@@ -111,16 +162,50 @@ impl Ledger for QuickBooksLedger {
         ledger::as_far_as_it_came(fetched, ended)
     }
 
-    async fn miscounted(&self, _: LedgerCall<'_>, _: &[(Entity, u64)]) -> Result<Vec<Entity>, LedgerError> {
-        Ok(Vec::new())
+    fn changes_reach(&self) -> Option<Duration> {
+        Some(CHANGES_REACH)
+    }
+
+    async fn changes(
+        &self,
+        call: LedgerCall<'_>,
+        entities: &[Entity],
+        since: Timestamp,
+    ) -> Result<Changes, LedgerError> {
+        let kinds: Vec<Kind> = entities.iter().copied().map(Kind::of).collect();
+        if kinds.is_empty() {
+            return Ok(Changes::default());
+        }
+        let mut changes = self.feed(call, &kinds, since).await?;
+        if changes.complete.is_empty() && kinds.len() > 1 {
+            // What could not be read is counted again with its kind.
+            changes.unreadable = 0;
+            self.split(call, (&kinds, since), &mut changes).await?;
+        }
+        Ok(changes)
+    }
+
+    async fn miscounted(
+        &self,
+        call: LedgerCall<'_>,
+        expected: &[(Entity, u64)],
+    ) -> Result<Vec<Entity>, LedgerError> {
+        if expected.is_empty() {
+            return Ok(Vec::new());
+        }
+        let question = counts::question(expected.iter().map(|&(entity, _)| Kind::of(entity)))?;
+        let url = self.api.url(call.company, &["batch"]);
+        let limits = Limits { timeout: FEED_TIMEOUT, body: OBJECT_BODY_MAX };
+        let body = self.api.post((call.token, call.gate), (url, question), limits).await??;
+        Ok(counts::miscounted(&body, expected)?)
     }
 
     fn told(&self, _: Entity) -> Told {
         Told::Changes
     }
 
-    fn word(&self, _: Entity) -> &'static str {
-        "invoice"
+    fn word(&self, entity: Entity) -> &'static str {
+        Kind::of(entity).word
     }
 
     fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str> {

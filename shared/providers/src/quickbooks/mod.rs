@@ -3,8 +3,10 @@
 mod api;
 mod authorize;
 mod companies;
+mod counts;
 mod entity;
 mod fault;
+mod feed;
 mod ledger;
 mod parse;
 mod revocation;

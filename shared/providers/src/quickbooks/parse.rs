@@ -19,6 +19,8 @@ use crate::ledger::{self, Member, Objects, Raw, Trouble, Unreadable, decimal, me
 
 /// Intuit's word for an object that is gone.
 const DELETED: &str = "Deleted";
+/// Intuit's word for a transaction that is void, which it puts before the note of one and nowhere else.
+const VOIDED: &str = "Voided";
 
 /// The members of an object that its record repeats.
 #[derive(Deserialize)]
@@ -42,6 +44,8 @@ struct Object<'a> {
     vendor_ref: Option<Reference<'a>>,
     #[serde(borrow, default, rename = "status")]
     status: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    private_note: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +87,7 @@ pub(super) fn page(body: &[u8], kind: Kind) -> Result<LedgerPage, Trouble> {
 pub(super) fn object(body: &[u8], kind: Kind, id: &RecordId) -> Result<Option<Record>, Trouble> {
     let raw = member(body, kind.name, Raw).map_err(|_| unreadable(Unreadable::Json))?;
     let raw = raw.ok_or_else(|| without(body))?;
-    if is_deleted(raw) {
+    if Stub::of(raw).is_some() {
         return Ok(None);
     }
     let record = record(raw, kind).ok_or_else(|| unreadable(Unreadable::Json))?;
@@ -91,7 +95,7 @@ pub(super) fn object(body: &[u8], kind: Kind, id: &RecordId) -> Result<Option<Re
 }
 
 /// The error that a success without the promised member is.
-fn without(body: &[u8]) -> Trouble {
+pub(super) fn without(body: &[u8]) -> Trouble {
     let fault = Fault::parse(body);
     if fault == Fault::default() {
         unreadable(Unreadable::Other)
@@ -101,34 +105,52 @@ fn without(body: &[u8]) -> Trouble {
 }
 
 /// The record of an object; none where it lacks an id or a time of change that can be read.
-fn record(raw: &RawValue, kind: Kind) -> Option<Record> {
+pub(super) fn record(raw: &RawValue, kind: Kind) -> Option<Record> {
     let object: Object<'_> = serde_json::from_str(raw.get()).ok()?;
     let counterparty = object.customer_ref.or(object.vendor_ref).and_then(|reference| reference.name);
+    let total = object.total_amt.and_then(|amount| decimal(amount.get()));
+    let is_void = is_void(total.as_deref(), object.private_note);
+    let status = owned(object.status).or_else(|| is_void.then(|| VOIDED.to_owned()));
     Some(Record {
         entity: kind.entity,
         id: object.id.parse().ok()?,
         // With an offset, with or without a colon.
         updated_at: object.meta_data.last_updated_time.parse::<Timestamp>().ok()?,
         version: object.sync_token.map_or(Some(0), |token| token.parse().ok())?,
-        deleted: object.status.as_deref() == Some(DELETED),
+        deleted: status.as_deref() == Some(DELETED),
         document_number: owned(object.doc_number),
-        total: object.total_amt.and_then(|amount| decimal(amount.get())),
+        total,
         currency: owned(object.currency_ref.and_then(|reference| reference.value)),
         counterparty: owned(counterparty),
-        status: owned(object.status),
+        status,
         raw: raw.get().to_owned(),
         digest: None,
     })
 }
 
-/// A deleted object is a stub, often without a time of change.
-fn is_deleted(raw: &RawValue) -> bool {
-    #[derive(Deserialize)]
-    struct Stub<'a> {
-        #[serde(borrow, default)]
-        status: Option<Cow<'a, str>>,
+/// Whether a transaction is void: it is still there, with nothing in it, and only its note says why.
+fn is_void(total: Option<&str>, note: Option<&RawValue>) -> bool {
+    let is_nothing = |total: &str| total.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'));
+    let is_noted =
+        |note: &RawValue| note.get().strip_prefix('"').is_some_and(|note| note.starts_with(VOIDED));
+    total.is_some_and(is_nothing) && note.is_some_and(is_noted)
+}
+
+/// What stays of a deleted object, often without a time of change.
+#[derive(Deserialize)]
+pub(super) struct Stub<'a> {
+    #[serde(borrow, default)]
+    status: Option<Cow<'a, str>>,
+    #[serde(rename = "Id", borrow, default)]
+    pub(super) id: Option<Cow<'a, str>>,
+}
+
+impl<'a> Stub<'a> {
+    /// Reads the stub of a deleted object; none where it is no such thing.
+    pub(super) fn of(raw: &'a RawValue) -> Option<Self> {
+        let stub: Self = serde_json::from_str(raw.get()).ok()?;
+        (stub.status.as_deref() == Some(DELETED)).then_some(stub)
     }
-    serde_json::from_str::<Stub<'_>>(raw.get()).is_ok_and(|stub| stub.status.as_deref() == Some(DELETED))
 }
 
 fn owned(text: Option<Cow<'_, str>>) -> Option<String> {

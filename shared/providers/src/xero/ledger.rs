@@ -14,7 +14,7 @@ use url::Url;
 use super::{
     fault,
     parse::{self, PAGE_SIZE},
-    resource::{Resource, filter},
+    resource::{Resource, filter, filter_of_count},
 };
 use crate::{
     http::{OBJECT_BODY_MAX, PAGE_BODY_MAX},
@@ -27,6 +27,11 @@ use crate::{
 const PAGE_TIMEOUT: Duration = Duration::from_secs(40);
 /// How long one object may take: it is a lookup by key, and a queue of events waits behind it.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a count may take: seven of them, three side by side, fit into a minute.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often everything is read whole: Xero does not touch the time of change when a balance changes, a flag of a contact,
+/// or the due date of a document that was paid in part.
+const WHOLE_EVERY: Duration = Duration::from_hours(7 * 24);
 /// How many objects are asked for at once: their ids make an address of two thousand characters, which every gateway takes.
 const FETCH_CHUNK: usize = 50;
 /// How many single objects are asked for side by side, of the five requests that Xero takes of one organization.
@@ -76,7 +81,7 @@ impl XeroLedger {
         let mut url = self.url(&[resource.name]);
         let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
         url.query_pairs_mut().append_pair("IDs", &ids.join(","));
-        paged(&mut url, 1);
+        paged(&mut url, (1, PAGE_SIZE));
         archived(&mut url, resource);
         let limits = Limits { timeout: PAGE_TIMEOUT, body: PAGE_BODY_MAX };
         let answer = self.get(call, (url, None), limits).await?;
@@ -105,6 +110,21 @@ impl XeroLedger {
         Ok(())
     }
 
+    /// Whether there are as many objects of a kind as expected, asked for with the smallest of pages.
+    async fn is_as_many(&self, call: LedgerCall<'_>, entity: Entity, expected: u64) -> Result<bool, Trouble> {
+        let resource = Resource::of(entity);
+        let mut url = self.url(&[resource.name]);
+        filtered(&mut url, filter_of_count(entity));
+        paged(&mut url, (1, 1));
+        archived(&mut url, resource);
+        let limits = Limits { timeout: COUNT_TIMEOUT, body: OBJECT_BODY_MAX };
+        let answer = self.get(call, (url, None), limits).await?;
+        if !answer.status.is_success() {
+            return Err(fault::error(&answer).into());
+        }
+        Ok(parse::count(&answer.body, resource)? == expected)
+    }
+
     fn url(&self, path: &[&str]) -> Url {
         oauth::segments_below(&self.api_base_url, &[&["api.xro", "2.0"], path].concat())
     }
@@ -131,25 +151,28 @@ impl Ledger for XeroLedger {
     async fn page(&self, call: LedgerCall<'_>, query: PageQuery) -> Result<LedgerPage, LedgerError> {
         let resource = Resource::of(query.entity);
         let mut url = self.url(&[resource.name]);
+        // What comes without pages comes whole, so that what is gone is missed.
+        let after = query.after.filter(|_| resource.is_paged);
         let mut skip = 0;
-        if let Some(filter) = filter(query.entity) {
-            url.query_pairs_mut().append_pair("where", filter);
-        }
+        filtered(&mut url, filter(query.entity));
         if resource.is_paged {
             let (page, rest) = ledger::numbered(query.skip, PAGE_SIZE);
             url.query_pairs_mut().append_pair("order", "UpdatedDateUTC ASC");
-            paged(&mut url, page);
+            paged(&mut url, (page, PAGE_SIZE));
             skip = rest;
         }
         archived(&mut url, resource);
-        let since = query.after.map(|after| ledger::well_before(after).strftime("%Y-%m-%dT%H:%M:%S"));
-        let since = since.map(|since| since.to_string());
+        let since = after.map(|after| ledger::well_before(after).strftime("%Y-%m-%dT%H:%M:%S").to_string());
         let limits = Limits { timeout: PAGE_TIMEOUT, body: PAGE_BODY_MAX };
         let answer = self.get(call, (url, since), limits).await?;
         match answer.status {
-            status if status.is_success() => Ok(parse::page(&answer.body, query.entity, skip)?),
+            status if status.is_success() => {
+                let page = parse::page(&answer.body, query.entity, skip)?;
+                // Since a moment it is not the number of all.
+                Ok(LedgerPage { total: page.total.filter(|_| after.is_none()), ..page })
+            }
             // What HTTP answers to a question since when, if there is nothing.
-            StatusCode::NOT_MODIFIED if query.after.is_some() => Ok(LedgerPage::default()),
+            StatusCode::NOT_MODIFIED if after.is_some() => Ok(LedgerPage::default()),
             _ => Err(fault::error(&answer)),
         }
     }
@@ -166,16 +189,27 @@ impl Ledger for XeroLedger {
         ledger::as_far_as_it_came(fetched, ended)
     }
 
-    async fn miscounted(&self, _: LedgerCall<'_>, _: &[(Entity, u64)]) -> Result<Vec<Entity>, LedgerError> {
-        Ok(Vec::new())
+    async fn miscounted(
+        &self,
+        call: LedgerCall<'_>,
+        expected: &[(Entity, u64)],
+    ) -> Result<Vec<Entity>, LedgerError> {
+        let is_counted = |(entity, _): &(Entity, u64)| self.told(*entity) != Told::Nothing;
+        let expected = expected.iter().copied().filter(is_counted).collect();
+        let is_as_many = |entity, count| self.is_as_many(call, entity, count);
+        ledger::miscounted((expected, SIDE_BY_SIDE), is_as_many).await
     }
 
-    fn told(&self, _: Entity) -> Told {
-        Told::Changes
+    fn told(&self, entity: Entity) -> Told {
+        if Resource::of(entity).is_paged { Told::All } else { Told::Nothing }
     }
 
-    fn word(&self, _: Entity) -> &'static str {
-        "invoice"
+    fn whole_every(&self) -> Option<Duration> {
+        Some(WHOLE_EVERY)
+    }
+
+    fn word(&self, entity: Entity) -> &'static str {
+        Resource::of(entity).word
     }
 
     fn missing_scope(&self, entity: Entity, granted: &[String]) -> Option<&'static str> {
@@ -187,10 +221,14 @@ impl Ledger for XeroLedger {
     }
 }
 
-fn paged(url: &mut Url, page: u64) {
-    url.query_pairs_mut()
-        .append_pair("page", &page.to_string())
-        .append_pair("pageSize", &PAGE_SIZE.to_string());
+fn filtered(url: &mut Url, filter: Option<String>) {
+    if let Some(filter) = filter {
+        url.query_pairs_mut().append_pair("where", &filter);
+    }
+}
+
+fn paged(url: &mut Url, (page, size): (u64, u64)) {
+    url.query_pairs_mut().append_pair("page", &page.to_string()).append_pair("pageSize", &size.to_string());
 }
 
 fn archived(url: &mut Url, resource: &Resource) {

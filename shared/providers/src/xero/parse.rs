@@ -29,9 +29,12 @@ struct Pagination {
     page: u64,
     page_size: u64,
     page_count: u64,
+    #[serde(default)]
+    item_count: Option<u64>,
 }
 
-/// Reads a list, without its first `skip` objects.
+/// Reads a list, without its first `skip` objects. What comes without pages comes whole, so that no walk needs a time from
+/// which to go on.
 pub(super) fn page(body: &[u8], entity: Entity, skip: u64) -> Result<LedgerPage, Trouble> {
     let resource = Resource::of(entity);
     let mut page = LedgerPage::default();
@@ -44,10 +47,9 @@ pub(super) fn page(body: &[u8], entity: Entity, skip: u64) -> Result<LedgerPage,
     })?;
     if resource.is_paged {
         page.newest = ledger::newest_in_order(&page.records);
-        page.more = is_followed(body, seen > skip)?;
-    } else {
-        let newest = page.records.iter().map(|record| record.updated_at).max();
-        page.newest = newest.map(ledger::to_the_second);
+        let pagination = pagination(body)?;
+        page.more = is_followed(pagination.as_ref(), seen > skip)?;
+        page.total = pagination.and_then(|pagination| pagination.item_count);
     }
     Ok(page)
 }
@@ -78,10 +80,21 @@ fn list(body: &[u8], resource: &Resource, each: &mut dyn FnMut(&RawValue)) -> Re
     seen.map_err(|_| unreadable(Unreadable::Json))?.ok_or_else(|| unreadable(Unreadable::Other))
 }
 
+/// Reads how many objects a list has in all.
+pub(super) fn count(body: &[u8], resource: &Resource) -> Result<u64, Trouble> {
+    list(body, resource, &mut |_| {})?;
+    let count = pagination(body)?.and_then(|pagination| pagination.item_count);
+    count.ok_or_else(|| unreadable(Unreadable::Other))
+}
+
+fn pagination(body: &[u8]) -> Result<Option<Pagination>, Trouble> {
+    let envelope = serde_json::from_slice::<Envelope>(body);
+    Ok(envelope.map_err(|_| unreadable(Unreadable::Json))?.pagination)
+}
+
 /// Whether another page follows; without a word about it, until one has nothing new.
-fn is_followed(body: &[u8], has_objects: bool) -> Result<bool, Trouble> {
-    let envelope: Envelope = serde_json::from_slice(body).map_err(|_| unreadable(Unreadable::Json))?;
-    let Some(Pagination { page, page_size, page_count }) = envelope.pagination else {
+fn is_followed(pagination: Option<&Pagination>, has_objects: bool) -> Result<bool, Trouble> {
+    let Some(&Pagination { page, page_size, page_count, .. }) = pagination else {
         return Ok(has_objects);
     };
     let is_followed = page < page_count;

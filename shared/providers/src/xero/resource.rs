@@ -8,7 +8,7 @@ pub(super) struct Resource {
     /// Its name in addresses and answers.
     pub(super) name: &'static str,
     /// The lower-case name of one of it, as webhooks have it.
-    word: &'static str,
+    pub(super) word: &'static str,
     /// The member with its id.
     pub(super) id: &'static str,
     /// The member with the number that people know it by.
@@ -21,6 +21,8 @@ pub(super) struct Resource {
     pub(super) takes_ids: bool,
     /// Whether lists leave out what is archived unless asked for it.
     pub(super) hides_archived: bool,
+    /// Whether what is deleted stays in its lists, with that for its status.
+    lists_deleted: bool,
     /// What its objects may be.
     pub(super) entities: &'static [Entity],
 }
@@ -34,6 +36,8 @@ const CONTACTS: Resource = Resource {
     is_paged: true,
     takes_ids: true,
     hides_archived: true,
+    // Nor can a contact be deleted.
+    lists_deleted: false,
     entities: &[Entity::Customers, Entity::Vendors],
 };
 
@@ -46,6 +50,7 @@ const INVOICES: Resource = Resource {
     is_paged: true,
     takes_ids: true,
     hides_archived: false,
+    lists_deleted: true,
     entities: &[Entity::Invoices, Entity::Bills],
 };
 
@@ -76,6 +81,7 @@ const ITEMS: Resource = Resource {
     number: Some("Code"),
     is_paged: false,
     takes_ids: false,
+    lists_deleted: false,
     entities: &[Entity::Items],
     ..INVOICES
 };
@@ -105,20 +111,43 @@ impl Resource {
 }
 
 /// The `where` that leaves only objects of this entity, where its resource has others.
-pub(super) fn filter(entity: Entity) -> Option<&'static str> {
+pub(super) fn filter(entity: Entity) -> Option<String> {
+    let kinds = kinds(entity);
+    (!kinds.is_empty()).then(|| kinds.join(" OR "))
+}
+
+/// The `where` that leaves of those only the ones that are not deleted, where deleted ones are listed.
+pub(super) fn filter_of_count(entity: Entity) -> Option<String> {
+    const LIVE: &str = r#"Status!="DELETED""#;
+    if !Resource::of(entity).lists_deleted {
+        return filter(entity);
+    }
+    // AND binds closer than OR, and parentheses would be one thing more for Xero to misread.
+    let kinds: Vec<String> = kinds(entity).iter().map(|kind| format!("{kind} AND {LIVE}")).collect();
+    Some(if kinds.is_empty() { LIVE.to_owned() } else { kinds.join(" OR ") })
+}
+
+/// The conditions of which each object of this entity meets one; none where its resource has no others.
+fn kinds(entity: Entity) -> &'static [&'static str] {
     match entity {
         // Who neither bought nor sold yet is a customer to be.
-        Entity::Customers => Some("IsCustomer==true OR IsSupplier==false"),
-        Entity::Vendors => Some("IsSupplier==true"),
-        Entity::Invoices => Some(r#"Type=="ACCREC""#),
-        Entity::Bills => Some(r#"Type=="ACCPAY""#),
-        Entity::Payments => Some(
-            r#"PaymentType=="ACCRECPAYMENT" OR PaymentType=="ARCREDITPAYMENT" OR PaymentType=="AROVERPAYMENTPAYMENT" OR PaymentType=="ARPREPAYMENTPAYMENT""#,
-        ),
-        Entity::BillPayments => Some(
-            r#"PaymentType=="ACCPAYPAYMENT" OR PaymentType=="APCREDITPAYMENT" OR PaymentType=="APOVERPAYMENTPAYMENT" OR PaymentType=="APPREPAYMENTPAYMENT""#,
-        ),
-        Entity::CreditNotes | Entity::Items | Entity::Accounts => None,
+        Entity::Customers => &["IsCustomer==true", "IsSupplier==false"],
+        Entity::Vendors => &["IsSupplier==true"],
+        Entity::Invoices => &[r#"Type=="ACCREC""#],
+        Entity::Bills => &[r#"Type=="ACCPAY""#],
+        Entity::Payments => &[
+            r#"PaymentType=="ACCRECPAYMENT""#,
+            r#"PaymentType=="ARCREDITPAYMENT""#,
+            r#"PaymentType=="AROVERPAYMENTPAYMENT""#,
+            r#"PaymentType=="ARPREPAYMENTPAYMENT""#,
+        ],
+        Entity::BillPayments => &[
+            r#"PaymentType=="ACCPAYPAYMENT""#,
+            r#"PaymentType=="APCREDITPAYMENT""#,
+            r#"PaymentType=="APOVERPAYMENTPAYMENT""#,
+            r#"PaymentType=="APPREPAYMENTPAYMENT""#,
+        ],
+        Entity::CreditNotes | Entity::Items | Entity::Accounts => &[],
     }
 }
 
@@ -138,5 +167,15 @@ mod tests {
         for word in ["Invoice", "invoices", "prepayment", "subscription", ""] {
             assert!(Resource::by_word(word).is_none(), "{word}");
         }
+    }
+
+    #[test]
+    fn what_is_deleted_is_not_counted_where_it_is_listed() {
+        let of = |entity| filter_of_count(entity).unwrap_or_default();
+
+        insta::assert_snapshot!(of(Entity::Customers), @"IsCustomer==true OR IsSupplier==false");
+        insta::assert_snapshot!(of(Entity::Bills), @r#"Type=="ACCPAY" AND Status!="DELETED""#);
+        insta::assert_snapshot!(of(Entity::CreditNotes), @r#"Status!="DELETED""#);
+        insta::assert_snapshot!(of(Entity::Payments), @r#"PaymentType=="ACCRECPAYMENT" AND Status!="DELETED" OR PaymentType=="ARCREDITPAYMENT" AND Status!="DELETED" OR PaymentType=="AROVERPAYMENTPAYMENT" AND Status!="DELETED" OR PaymentType=="ARPREPAYMENTPAYMENT" AND Status!="DELETED""#);
     }
 }

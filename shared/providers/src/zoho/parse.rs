@@ -7,6 +7,7 @@ use domain::{
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 
 use super::resource::Resource;
 use crate::ledger::{self, Members, Objects, Raw, Trouble, Unreadable, member, unreadable};
@@ -36,15 +37,11 @@ pub(super) fn page(body: &[u8], entity: Entity, skip: u64) -> Result<LedgerPage,
     let mut take = |raw: &RawValue| {
         at += 1;
         if at > skip {
-            ledger::take(&mut page, entity, record(raw, resource).map(|record| vec![record]));
+            let record = record(raw, resource, Source::List);
+            ledger::take(&mut page, entity, record.map(|record| vec![record]));
         }
     };
-    let seen = member(body, resource.path, Objects { max: PAGE_SIZE, each: &mut take });
-    // An answer without the member is not an empty list, which would end the walk.
-    let seen =
-        seen.map_err(|_| unreadable(Unreadable::Json))?.ok_or_else(|| unreadable(Unreadable::Other))?;
-    let envelope: Envelope = serde_json::from_slice(body).map_err(|_| unreadable(Unreadable::Json))?;
-    let PageContext { has_more_page, per_page } = envelope.page_context;
+    let (seen, PageContext { has_more_page, per_page }) = list(body, resource, &mut take)?;
     // Pages of another size begin elsewhere, and one without objects would follow itself forever.
     if has_more_page && (per_page.is_some_and(|size| size != PAGE_SIZE) || seen <= skip) {
         return Err(unreadable(Unreadable::Other));
@@ -53,24 +50,65 @@ pub(super) fn page(body: &[u8], entity: Entity, skip: u64) -> Result<LedgerPage,
     Ok(page)
 }
 
+/// Reads how many rows a list has, and whether more follow.
+pub(super) fn count(body: &[u8], resource: &Resource) -> Result<(u64, bool), Trouble> {
+    let (seen, context) = list(body, resource, &mut |_| {})?;
+    Ok((seen, context.has_more_page))
+}
+
+fn list(
+    body: &[u8],
+    resource: &Resource,
+    each: &mut dyn FnMut(&RawValue),
+) -> Result<(u64, PageContext), Trouble> {
+    let seen = member(body, resource.path, Objects { max: PAGE_SIZE, each });
+    // An answer without the member is not an empty list, which would end the walk.
+    let seen =
+        seen.map_err(|_| unreadable(Unreadable::Json))?.ok_or_else(|| unreadable(Unreadable::Other))?;
+    let envelope: Envelope = serde_json::from_slice(body).map_err(|_| unreadable(Unreadable::Json))?;
+    Ok((seen, envelope.page_context))
+}
+
 /// Reads the one object that was asked for.
 pub(super) fn object(body: &[u8], resource: &Resource, id: &RecordId) -> Result<Record, Trouble> {
     let raw = member(body, resource.single, Raw).map_err(|_| unreadable(Unreadable::Json))?;
     let raw = raw.ok_or_else(|| unreadable(Unreadable::Other))?;
-    let record = record(raw, resource).ok_or_else(|| unreadable(Unreadable::Json))?;
+    let record = record(raw, resource, Source::Single).ok_or_else(|| unreadable(Unreadable::Json))?;
     if record.id == *id { Ok(record) } else { Err(unreadable(Unreadable::Other)) }
 }
 
-/// The record of an object; none where it lacks an id or a time of change that can be read.
-fn record(raw: &RawValue, resource: &Resource) -> Option<Record> {
+/// What an object was read from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// A list, whose rows are alike each time and lack what only a single object has.
+    List,
+    Single,
+}
+
+/// When an object changed.
+enum Time {
+    Of(Timestamp),
+    Absent,
+    Unreadable,
+}
+
+/// The record of an object; none where it lacks an id, or a time of change although its kind is read by that.
+///
+/// The digest of a row tells of a second change within one second, and of those that leave the time of change as it is, such
+/// as the balance of a contact. A single object is not compared with rows, unless it has no time by which to be.
+fn record(raw: &RawValue, resource: &Resource, source: Source) -> Option<Record> {
     let object = Members::of(raw)?;
     let text = |names: &[&str]| names.iter().find_map(|name| object.text(name));
-    // With an offset, without a colon in it.
-    let updated_at = text(&["last_modified_time", "updated_time", "created_time"])?;
+    let (updated_at, is_compared) = match (time(&object), source) {
+        (Time::Of(at), Source::List) => (at, true),
+        (Time::Of(at), Source::Single) => (at, false),
+        (Time::Absent, _) if !resource.is_filtered_by_time => (Timestamp::UNIX_EPOCH, true),
+        (Time::Absent | Time::Unreadable, _) => return None,
+    };
     Some(Record {
         entity: entity(&object, resource),
         id: object.text(resource.id)?.parse().ok()?,
-        updated_at: updated_at.parse::<Timestamp>().ok()?,
+        updated_at,
         version: 0,
         // What Zoho deletes is in no answer any more.
         deleted: false,
@@ -80,8 +118,22 @@ fn record(raw: &RawValue, resource: &Resource) -> Option<Record> {
         counterparty: text(&["customer_name", "vendor_name"]),
         status: object.text("status"),
         raw: raw.get().to_owned(),
-        digest: None,
+        digest: is_compared.then(|| digest(raw.get())),
     })
+}
+
+fn time(object: &Members<'_>) -> Time {
+    let names = ["last_modified_time", "updated_time", "created_time"];
+    match names.iter().find_map(|name| object.text(name)) {
+        // With an offset, without a colon in it.
+        Some(text) => text.parse().map_or(Time::Unreadable, Time::Of),
+        None => Time::Absent,
+    }
+}
+
+/// Eight bytes of a hash.
+fn digest(json: &str) -> u64 {
+    Sha256::digest(json).iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 /// What an object is of all that its resource holds.

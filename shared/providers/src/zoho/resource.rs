@@ -19,8 +19,8 @@ pub(super) struct Resource {
     pub(super) is_filtered_by_time: bool,
     /// What it may be.
     pub(super) entities: &'static [Entity],
-    /// Its names in webhooks, lower-case and without underscores, which Zoho sets now and then.
-    words: &'static [&'static str],
+    /// Its names in webhooks, lower-case and without underscores, which Zoho sets now and then; the first is the usual one.
+    pub(super) words: &'static [&'static str],
 }
 
 const INVOICES: Resource = Resource {

@@ -8,7 +8,10 @@ use super::{
     entities::{self, Entity},
     time::pacific_date,
 };
-use crate::options::{CompanyOptions, IntuitOptions, Options};
+use crate::{
+    options::{CompanyOptions, IntuitOptions, Options},
+    timeline::Timeline,
+};
 
 const FIRST_NAMES: &[&str] =
     &["Amy", "Bill", "Cool", "Diego", "Dukes", "Freeman", "Geeta", "Jeff", "Kate", "Mark"];
@@ -25,12 +28,10 @@ pub(crate) fn first_books(options: &IntuitOptions, now: Timestamp) -> Books {
     books
 }
 
-/// Makes a company; its objects were last changed one every half hour, the last one half an hour ago.
+/// Makes a company.
 pub(crate) fn company(realm_id: String, options: &CompanyOptions, now: Timestamp) -> Company {
     let total = options.customers + options.invoices;
-    let half_hours =
-        |count: usize| SignedDuration::from_mins(30 * i64::try_from(count).unwrap_or(i64::MAX / 60));
-    let time_of = |index: usize| now.checked_sub(half_hours(total - index)).unwrap_or(now);
+    let time_of = |index: usize| Timeline::new(total, now).of(index);
     let mut company = Company::new(realm_id, options.name.clone(), time_of(0));
     let (Some(customers), Some(invoices)) = (entities::by_name("Customer"), entities::by_name("Invoice"))
     else {

@@ -2,13 +2,14 @@
 
 use std::cmp::Ordering;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
     answers::ApiFault,
     books::Company,
     entities::{self, Family},
-    query::{self, Condition, Operator, Query},
+    query::{self, Condition, Operator, Order, Query},
     settings::Settings,
     time,
 };
@@ -37,7 +38,8 @@ pub(crate) fn run(company: &Company, statement: &str, settings: &Settings) -> Re
     if query.counts {
         return Ok(json!({ "totalCount": rows.len() }));
     }
-    rows.sort_by(|left, right| in_order(&query, left, right));
+    // What a comparison needs is read once for each row.
+    rows.sort_by_cached_key(|body| query.order.iter().map(|order| Key::of(order, body)).collect::<Vec<_>>());
     let page: Vec<&Body> = rows.into_iter().skip(query.start_position - 1).take(query.max_results).collect();
     if page.is_empty() {
         return Ok(json!({}));
@@ -88,16 +90,45 @@ fn holds(condition: &Condition, body: &Body) -> bool {
     }
 }
 
-fn in_order(query: &Query, left: &Body, right: &Body) -> Ordering {
-    for order in &query.order {
-        let key = |body| member(body, &order.field).map(text).unwrap_or_default();
-        let ordering = compare_text(&order.field, &key(left), &key(right));
-        if ordering != Ordering::Equal {
-            return if order.descending { ordering.reverse() } else { ordering };
-        }
-    }
-    Ordering::Equal
+/// What a row is ordered by in one field.
+struct Key {
+    text: String,
+    /// Of a field that is a time.
+    at: Option<Timestamp>,
+    descending: bool,
 }
+
+impl Key {
+    fn of(order: &Order, body: &Body) -> Self {
+        let text = member(body, &order.field).map(text).unwrap_or_default();
+        let at = is_time(&order.field).then(|| time::parse(&text)).flatten();
+        Self { text, at, descending: order.descending }
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let ordering = self.at.cmp(&other.at).then_with(|| match self.at {
+            Some(_) => Ordering::Equal,
+            None => compare_plain(&self.text, &other.text),
+        });
+        if self.descending { ordering.reverse() } else { ordering }
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Key {}
 
 /// Finds a member by its dotted name; of a reference, its value.
 fn member<'a>(body: &'a Body, path: &str) -> Option<&'a Value> {
@@ -122,6 +153,10 @@ fn compare_text(field: &str, left: &str, right: &str) -> Ordering {
     if is_time(field) {
         return time::parse(left).cmp(&time::parse(right));
     }
+    compare_plain(left, right)
+}
+
+fn compare_plain(left: &str, right: &str) -> Ordering {
     match (left.parse::<f64>(), right.parse::<f64>()) {
         (Ok(left), Ok(right)) => left.total_cmp(&right),
         _ => left.cmp(right),

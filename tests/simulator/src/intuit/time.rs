@@ -1,5 +1,7 @@
 //! Intuit writes times with the offset of its home on the Pacific coast.
 
+use std::sync::LazyLock;
+
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 use crate::clock;
@@ -24,7 +26,7 @@ pub(crate) fn pacific_date(at: Timestamp) -> String {
 
 /// Reads a time with an offset, or a date and time (or a date) of the Pacific coast.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
-    clock::read(text, zone())
+    clock::read(text, zone)
 }
 
 fn zoned(at: Timestamp) -> Zoned {
@@ -32,7 +34,8 @@ fn zoned(at: Timestamp) -> Zoned {
 }
 
 fn zone() -> TimeZone {
-    TimeZone::posix(PACIFIC).unwrap_or(TimeZone::UTC)
+    static ZONE: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::posix(PACIFIC).unwrap_or(TimeZone::UTC));
+    ZONE.clone()
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ type Body = Map<String, Value>;
 /// Members that every version of an object has from its own history, not from the request.
 const OWN_MEMBERS: &[&str] = &["Id", "SyncToken", "MetaData", "domain", "sparse", "status"];
 
+/// What Intuit puts before the note of a transaction that is voided.
+pub(crate) const VOIDED: &str = "Voided";
+
 /// What a POST to an entity means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Write {
@@ -197,13 +200,18 @@ fn completed(entity: Entity, mut body: Body) -> Body {
     body
 }
 
-fn voided(mut body: Body) -> Body {
+/// Empties a transaction.
+pub(crate) fn voided(mut body: Body) -> Body {
     for amount in ["TotalAmt", "Balance"] {
         if body.contains_key(amount) {
             body.insert(amount.to_owned(), json!(0));
         }
     }
-    body.insert("PrivateNote".to_owned(), "Voided".into());
+    let note = match body.get("PrivateNote").and_then(Value::as_str) {
+        Some(note) => format!("{VOIDED} - {note}"),
+        None => VOIDED.to_owned(),
+    };
+    body.insert("PrivateNote".to_owned(), note.into());
     if let Some(lines) = body.get_mut("Line").and_then(Value::as_array_mut) {
         for line in lines {
             line["Amount"] = json!(0);
@@ -212,7 +220,8 @@ fn voided(mut body: Body) -> Body {
     body
 }
 
-fn without_own(mut body: Body) -> Body {
+/// Leaves only what a request may say.
+pub(crate) fn without_own(mut body: Body) -> Body {
     for member in OWN_MEMBERS {
         body.remove(*member);
     }

@@ -152,6 +152,14 @@ impl Books {
         &kind.records[place]
     }
 
+    /// Removes objects for good, as Xero does with items and accounts that nothing uses; nobody is told.
+    pub(crate) fn remove(&mut self, resource: Resource, ids: &[String]) {
+        let Some(kind) = self.kinds.get_mut(resource.name) else { return };
+        kind.records.retain(|record| !ids.contains(&record.id));
+        let places = kind.records.iter().enumerate();
+        kind.by_id = places.map(|(place, record)| (record.id.clone(), place)).collect();
+    }
+
     /// Keeps what was written, and returns it.
     pub(crate) fn keep(&mut self) -> Vec<Written> {
         std::mem::take(&mut self.journal)

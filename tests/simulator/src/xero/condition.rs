@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use jiff::{civil, tz::TimeZone};
+use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::Value;
 
 use super::{books::Members, time};
@@ -37,7 +37,7 @@ enum Literal {
     Flag(bool),
     Number(f64),
     Text(String),
-    Time(jiff::Timestamp),
+    Time(Timestamp),
 }
 
 const OPERATORS: &[(&str, Operator)] = &[
@@ -79,18 +79,34 @@ pub(crate) fn order(text: &str) -> Vec<(String, bool)> {
     text.split(',').filter_map(field).collect()
 }
 
-/// Compares two objects by some fields.
-pub(crate) fn compare(order: &[(String, bool)], left: &Members, right: &Members) -> Ordering {
-    for (field, descends) in order {
-        let ordering = match (member(left, field), member(right, field)) {
-            (Some(left), Some(right)) => compare_values(left, right),
+/// What an object is ordered by in one field, read once for all comparisons.
+pub(crate) struct Key<'a> {
+    value: Option<&'a Value>,
+    at: Option<Timestamp>,
+}
+
+/// What an object is ordered by.
+pub(crate) fn keys<'a>(order: &[(String, bool)], body: &'a Members) -> Vec<Key<'a>> {
+    let key = |(field, _): &(String, bool)| {
+        let value = member(body, field);
+        Key { value, at: value.and_then(Value::as_str).and_then(time::parse) }
+    };
+    order.iter().map(key).collect()
+}
+
+/// Compares two objects by what they are ordered by.
+pub(crate) fn compare(order: &[(String, bool)], left: &[Key<'_>], right: &[Key<'_>]) -> Ordering {
+    let compared = |((_, descends), (left, right)): (&(String, bool), (&Key<'_>, &Key<'_>))| {
+        let ordering = match (left.value, right.value) {
+            (Some(one), Some(other)) => match (left.at, right.at) {
+                (Some(left), Some(right)) => left.cmp(&right),
+                _ => compare_values(one, other),
+            },
             (left, right) => left.is_some().cmp(&right.is_some()),
         };
-        if ordering != Ordering::Equal {
-            return if *descends { ordering.reverse() } else { ordering };
-        }
-    }
-    Ordering::Equal
+        if *descends { ordering.reverse() } else { ordering }
+    };
+    order.iter().zip(left.iter().zip(right)).map(compared).find(|one| one.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 impl Comparison {
@@ -192,10 +208,7 @@ fn member<'a>(body: &'a Members, path: &str) -> Option<&'a Value> {
 
 fn compare_values(left: &Value, right: &Value) -> Ordering {
     match (left, right) {
-        (Value::String(left), Value::String(right)) => match (time::parse(left), time::parse(right)) {
-            (Some(left), Some(right)) => left.cmp(&right),
-            _ => left.cmp(right),
-        },
+        (Value::String(left), Value::String(right)) => left.cmp(right),
         _ => left.as_f64().unwrap_or_default().total_cmp(&right.as_f64().unwrap_or_default()),
     }
 }

@@ -41,7 +41,10 @@ pub(crate) fn list(
     match parameters.get("order") {
         Some(order) => {
             let order = condition::order(order);
-            found.sort_by(|left, right| condition::compare(&order, &left.body, &right.body));
+            let mut keyed: Vec<_> =
+                found.into_iter().map(|record| (condition::keys(&order, &record.body), record)).collect();
+            keyed.sort_by(|(left, _), (right, _)| condition::compare(&order, left, right));
+            found = keyed.into_iter().map(|(_, record)| record).collect();
         }
         None if resource.paged => {
             found.sort_by(|left, right| (left.updated_at, &left.id).cmp(&(right.updated_at, &right.id)));

@@ -10,6 +10,7 @@ use super::{
     resources::{self, Resource},
     time,
 };
+use crate::timeline::Timeline;
 
 const NAMES: &[&str] =
     &["Abby & Wells", "Bayside Club", "City Agency", "DIISR", "Hamilton Smith", "Ridgeway Bank"];
@@ -33,16 +34,14 @@ pub(crate) fn first_organizations(options: &XeroOptions, now: Timestamp) -> Orga
     organizations
 }
 
-/// Makes an organization; its contacts and invoices changed one every half hour, the last one half an hour ago.
+/// Makes an organization.
 pub(crate) fn organization(
     tenant_id: String,
     options: &XeroOrganizationOptions,
     now: Timestamp,
 ) -> Organization {
     let total = options.contacts + options.invoices;
-    let half_hours =
-        |count: usize| SignedDuration::from_mins(30 * i64::try_from(count).unwrap_or(i64::MAX / 60));
-    let time_of = |index: usize| now.checked_sub(half_hours(total - index)).unwrap_or(now);
+    let time_of = |index: usize| Timeline::new(total, now).of(index);
     let mut organization = Organization::new(tenant_id, options.name.clone(), time_of(0));
     for (index, (code, name, kind)) in ACCOUNTS.iter().enumerate() {
         let body = json!({

@@ -46,7 +46,7 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
         let digits = inner.split('+').next()?;
         return Timestamp::from_millisecond(digits.parse().ok()?).ok();
     }
-    clock::read(text, TimeZone::UTC)
+    clock::read(text, || TimeZone::UTC)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Organizations and the records in their books.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -24,6 +24,8 @@ pub(crate) struct Organization {
     pub(crate) webhooks: Vec<Webhook>,
     ids_made: u64,
     records: BTreeMap<&'static str, BTreeMap<u64, Record>>,
+    /// Who has what no two records of a kind share.
+    holders: HashMap<(&'static str, String), u64>,
 }
 
 /// One record with what its JSON does not say precisely enough.
@@ -74,6 +76,7 @@ impl Organization {
             webhooks: Vec::new(),
             ids_made: 0,
             records: BTreeMap::new(),
+            holders: HashMap::new(),
         }
     }
 
@@ -112,6 +115,16 @@ impl Organization {
         self.records.iter().map(|(path, records)| (*path, records.len())).collect()
     }
 
+    /// Returns how many records of a kind there are.
+    pub(crate) fn count(&self, resource: &Resource) -> usize {
+        self.records.get(resource.path).map_or(0, BTreeMap::len)
+    }
+
+    /// Finds the id of the record that has this value where no two have the same.
+    pub(crate) fn holder(&self, resource: &Resource, value: &Value) -> Option<String> {
+        self.holders.get(&(resource.path, value.to_string())).map(u64::to_string)
+    }
+
     pub(crate) fn find(&self, resource: &Resource, id: &str) -> Option<&Record> {
         self.records.get(resource.path)?.get(&id.parse().ok()?)
     }
@@ -147,7 +160,9 @@ impl Organization {
     /// Removes a record for good and returns what it was.
     pub(crate) fn delete(&mut self, resource: &Resource, id: &str) -> Option<Map<String, Value>> {
         let records = self.records.get_mut(resource.path)?;
-        records.remove(&id.parse().ok()?).map(|record| record.body)
+        let body = records.remove(&id.parse().ok()?)?.body;
+        self.holders.retain(|(path, _), holder| *path != resource.path || holder.to_string() != id);
+        Some(body)
     }
 
     /// Sets up a webhook.
@@ -177,7 +192,13 @@ impl Organization {
         // Clients see whole seconds, so the filter must not know more.
         let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
         let records = self.records.entry(resource.path).or_default();
-        let created_at = records.get(&id).map_or(at, |old| old.created_at);
+        let old = records.get(&id);
+        let created_at = old.map_or(at, |old| old.created_at);
+        let held = |body: &Map<String, Value>| Some((resource.path, body.get(resource.unique?)?.to_string()));
+        if let Some(held) = old.and_then(|old| held(&old.body)) {
+            self.holders.remove(&held);
+        }
+        self.holders.extend(held(&body).map(|held| (held, id)));
         records.insert(id, Record { body: body.clone(), created_at, modified_at: at });
         body
     }

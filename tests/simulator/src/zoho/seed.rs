@@ -1,6 +1,6 @@
 //! Makes organizations with records that look like a test organization's, the same ones every time.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -9,6 +9,7 @@ use super::{
     resources,
     writes::{self, Write},
 };
+use crate::timeline::Timeline;
 
 const COMPANIES: &[&str] =
     &["Acme Corp", "Bowman & Co", "Cedar Supplies", "Delta Traders", "Everest Foods", "Fern Studio"];
@@ -28,7 +29,7 @@ pub(crate) fn first_organizations(options: &[ZohoOrganizationOptions], now: Time
     all
 }
 
-/// Makes an organization; its records were made one every half hour, the last one half an hour ago.
+/// Makes an organization.
 pub(crate) fn organization(id: String, options: &ZohoOrganizationOptions, now: Timestamp) -> Organization {
     let mut records: Vec<(&str, Map<String, Value>)> = Vec::new();
     if options.contacts > 0 {
@@ -37,9 +38,7 @@ pub(crate) fn organization(id: String, options: &ZohoOrganizationOptions, now: T
     }
     records.extend((0..options.contacts).map(|index| ("contacts", contact(index))));
     let total = records.len() + options.invoices;
-    let half_hours =
-        |count: usize| SignedDuration::from_mins(30 * i64::try_from(count).unwrap_or(i64::MAX / 60));
-    let time_of = |index: usize| now.checked_sub(half_hours(total - index)).unwrap_or(now);
+    let time_of = |index: usize| Timeline::new(total, now).of(index);
     let mut organization = Organization::new(id, options, time_of(0));
     let before_invoices = records.len();
     for (index, (path, body)) in records.into_iter().enumerate() {

@@ -108,7 +108,7 @@ fn completed(
     };
     default("status", resource.first_status.into());
     if let Some(number) = resource.unique.filter(|_| !resource.number_prefix.is_empty()) {
-        let count = organization.records(resource).count() + 1;
+        let count = organization.count(resource) + 1;
         default(number, format!("{}{count:06}", resource.number_prefix).into());
     }
     if resource.path == "contacts" {
@@ -154,14 +154,15 @@ fn check(
             return Err(ApiFault::not_found(contacts.label));
         }
     }
-    let Some((unique, value)) = resource.unique.and_then(|name| Some((name, body.get(name)?))) else {
+    let Some(value) = resource.unique.and_then(|name| body.get(name)) else {
         return Ok(());
     };
-    let taken = organization.records(resource).any(|record| {
-        record.body.get(unique) == Some(value)
-            && record.body.get(resource.id_member).and_then(Value::as_str) != own_id
-    });
-    if taken { Err(ApiFault::duplicate(resource.label, value.as_str().unwrap_or_default())) } else { Ok(()) }
+    let holder = organization.holder(resource, value);
+    if holder.is_some_and(|holder| Some(&*holder) != own_id) {
+        Err(ApiFault::duplicate(resource.label, value.as_str().unwrap_or_default()))
+    } else {
+        Ok(())
+    }
 }
 
 /// Gives every line an amount and the record a total; payments have their amount already.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod batches;
+mod bulk;
 mod clock_and_log;
 mod consent;
 mod faults;

@@ -72,6 +72,7 @@ fn the_recorded_invoice_becomes_a_record_with_its_bytes_as_they_came() {
         ),
         status: None,
         raw: "",
+        digest: None,
     }
     "#);
 }
@@ -227,6 +228,26 @@ fn a_deleted_object_on_a_page_is_a_deleted_record() {
 }
 
 #[test]
+fn a_transaction_with_nothing_in_it_that_is_noted_as_voided_is_void() {
+    let status = |total: &str, note: &str| {
+        let object = with(("\"TotalAmt\":362.07", &format!("\"TotalAmt\":{total},\"PrivateNote\":{note}")));
+        page_of(&[&object]).unwrap().records.remove(0).status
+    };
+    for (total, note) in [("0", r#""Voided""#), ("0.00", r#""Voided - for Amy""#), ("-0.0", r#""Voided""#)] {
+        assert_eq!(status(total, note).as_deref(), Some("Voided"), "{total} {note}");
+    }
+    for (total, note) in [
+        ("362.07", r#""Voided""#),
+        ("0", r#""Was voided""#),
+        ("0", "null"),
+        ("null", r#""Voided""#),
+        ("0", "7"),
+    ] {
+        assert_eq!(status(total, note), None, "{total} {note}");
+    }
+}
+
+#[test]
 fn no_error_tells_what_the_books_say() {
     let body = r#"{"QueryResponse":{"Invoice":"hush"}}"#;
 
@@ -237,6 +258,23 @@ fn no_error_tells_what_the_books_say() {
 }
 
 proptest! {
+    #[test]
+    fn money_ids_and_any_writing_survive_to_the_byte(
+        total in "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,8})?", id in "[1-9][0-9]{18,25}", name in "\\PC{1,30}", space in "[ \n\t]{0,3}",
+    ) {
+        let name_json = serde_json::to_string(&name).unwrap();
+        let object = format!(
+            r#"{{"Id":{space}"{id}","SyncToken":"18446744073709551615","TotalAmt":{space}{total},"VendorRef":{{"name":{name_json}}},"Unknown":{space}{total},"MetaData":{{"LastUpdatedTime":"2026-05-05T03:13:29-07:00"}}{space}}}"#
+        );
+
+        let record = page_of(&[&object]).unwrap().records.remove(0);
+
+        prop_assert_eq!(record.raw, object);
+        prop_assert_eq!(record.total, Some(total));
+        prop_assert_eq!((record.id.as_str(), record.version), (&*id, u64::MAX));
+        prop_assert_eq!(record.counterparty, Some(name));
+    }
+
     #[test]
     fn no_body_makes_the_parser_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(page(&body, invoices()).is_err());

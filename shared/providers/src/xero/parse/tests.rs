@@ -33,7 +33,7 @@ fn an_invoice_becomes_a_record_with_its_bytes_as_they_came() {
 
     assert_eq!(page.records[0].raw, INVOICE);
     let shown = Record { raw: String::new(), ..page.records[0].clone() };
-    insta::assert_compact_debug_snapshot!(shown, @r#"Record { entity: Invoices, id: RecordId("243216c5-369e-4056-ac67-05388f86dc81"), updated_at: 2026-04-16T00:00:00.123Z, version: 0, deleted: false, document_number: Some("OIT00546"), total: Some("2025.00"), currency: Some("NZD"), counterparty: Some("City Agency – Nord"), status: Some("AUTHORISED"), raw: "" }"#);
+    insta::assert_compact_debug_snapshot!(shown, @r#"Record { entity: Invoices, id: RecordId("243216c5-369e-4056-ac67-05388f86dc81"), updated_at: 2026-04-16T00:00:00.123Z, version: 0, deleted: false, document_number: Some("OIT00546"), total: Some("2025.00"), currency: Some("NZD"), counterparty: Some("City Agency – Nord"), status: Some("AUTHORISED"), raw: "", digest: None }"#);
     assert_eq!(page.newest.unwrap().to_string(), "2026-04-16T00:00:00Z", "Xero is asked in whole seconds");
 }
 
@@ -183,6 +183,21 @@ fn another_page_follows_where_xero_says_so_and_pages_are_as_long_as_asked() {
     for odd in [follows(&said(1, 100, 2), &[INVOICE], 0), follows(&said(1, 500, 2), &[], 0)] {
         assert!(matches!(failure(odd), LedgerError::Unavailable(_)));
     }
+}
+
+#[test]
+fn a_page_and_a_count_say_how_many_there_are_in_all() {
+    let paged = r#","pagination":{"page":1,"pageSize":1,"pageCount":9,"itemCount":9}"#;
+    let resource = Resource::of(Entity::Invoices);
+    let counted = |rest: &str| count(body("Invoices", &[INVOICE], rest).as_bytes(), resource);
+
+    assert_eq!(counted(paged).unwrap(), 9);
+    for unsaid in ["", r#","pagination":null"#, r#","pagination":{"page":1,"pageSize":1,"pageCount":9}"#] {
+        assert!(matches!(failure(counted(unsaid)), LedgerError::Unavailable(_)), "{unsaid}");
+    }
+    let whole = r#","pagination":{"page":1,"pageSize":500,"pageCount":1,"itemCount":1}"#;
+    let read = |rest| page(body("Invoices", &[INVOICE], rest).as_bytes(), Entity::Invoices, 0).unwrap();
+    assert_eq!((read(whole).total, read("").total), (Some(1), None));
 }
 
 #[test]

@@ -34,8 +34,8 @@ fn the_recorded_row_becomes_a_record_with_its_bytes_as_they_came() {
     let page = read(Entity::Invoices, INVOICE);
 
     assert_eq!((page.records[0].raw.as_str(), page.more, page.newest), (INVOICE, false, None));
-    let shown = Record { raw: String::new(), ..page.records[0].clone() };
-    insta::assert_compact_debug_snapshot!(shown, @r#"Record { entity: Invoices, id: RecordId("260815000000103001"), updated_at: 2026-06-09T13:47:43Z, version: 0, deleted: false, document_number: Some("INV-000001"), total: Some("598"), currency: Some("USD"), counterparty: Some("Acme Corp"), status: Some("paid"), raw: "" }"#);
+    let shown = Record { raw: String::new(), digest: None, ..page.records[0].clone() };
+    insta::assert_compact_debug_snapshot!(shown, @r#"Record { entity: Invoices, id: RecordId("260815000000103001"), updated_at: 2026-06-09T13:47:43Z, version: 0, deleted: false, document_number: Some("INV-000001"), total: Some("598"), currency: Some("USD"), counterparty: Some("Acme Corp"), status: Some("paid"), raw: "", digest: None }"#);
 }
 
 #[test]
@@ -141,6 +141,38 @@ fn what_is_no_page_is_never_taken_for_an_empty_one() {
         let Trouble::Own(LedgerError::Unavailable(why)) = error else { panic!("{body}: {error:?}") };
         assert!(!format!("{why:?}").contains("hush"));
     }
+}
+
+#[test]
+fn a_second_change_within_one_second_is_newer_and_the_same_row_is_not() {
+    let row = |row: &str| read(Entity::Invoices, row).records.remove(0);
+    let (first, again, second) = (row(INVOICE), row(INVOICE), row(&with(("\"balance\":0", "\"balance\":1"))));
+    let single = format!(r#"{{"invoice":{}}}"#, with(("\"balance\":0", "\"balance\":2")));
+    let single = object(single.as_bytes(), Resource::of(Entity::Invoices), &first.id).unwrap();
+
+    assert!(second.is_newer_than(&first) && !again.is_newer_than(&first));
+    assert_eq!(single.digest, None, "a single object has more in it than a row and is not compared with one");
+    assert!(!single.is_newer_than(&first) && !first.is_newer_than(&single));
+}
+
+#[test]
+fn only_of_what_is_read_whole_each_time_an_object_may_lack_the_time_of_its_change() {
+    let payment = |amount: u32| {
+        let row = format!(r#"{{"payment_id":"1","amount":{amount}}}"#);
+        let listed = read(Entity::Payments, &row).records.remove(0);
+        let single = format!(r#"{{"payment":{row}}}"#);
+        assert_eq!(object(single.as_bytes(), Resource::of(Entity::Payments), &listed.id).unwrap(), listed);
+        listed
+    };
+
+    assert!(payment(2).is_newer_than(&payment(1)) && payment(1).is_newer_than(&payment(2)));
+    for row in
+        [r#"{"invoice_id":"1","total":1}"#, r#"{"invoice_id":"1","total":1,"last_modified_time":"soon"}"#]
+    {
+        assert_eq!(read(Entity::Invoices, row).unreadable, 1, "{row}");
+    }
+    let odd = r#"{"payment_id":"1","amount":1,"last_modified_time":"soon"}"#;
+    assert_eq!(read(Entity::Payments, odd).unreadable, 1);
 }
 
 #[test]

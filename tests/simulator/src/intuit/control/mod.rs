@@ -1,5 +1,6 @@
 //! Control of the Intuit side: settings, apps, companies, their books, grants and webhooks.
 
+mod bulk;
 mod companies;
 mod webhooks;
 
@@ -30,6 +31,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/companies/{realm}", axum::routing::delete(companies::remove))
         .route("/companies/{realm}/disconnect", post(companies::disconnect))
         .route("/companies/{realm}/entities/{entity}", post(companies::create))
+        .route("/companies/{realm}/entities/{entity}/bulk", post(bulk::change))
         .route("/companies/{realm}/entities/{entity}/{id}", put(companies::update).delete(companies::delete))
         .route("/companies/{realm}/entities/{entity}/{id}/{operation}", post(companies::operate))
         .route("/webhooks", post(webhooks::send))

@@ -1,5 +1,6 @@
 //! Control of the Xero side: settings, apps, users, organizations, their books, connections, grants and webhooks.
 
+mod bulk;
 mod entities;
 mod organizations;
 mod webhooks;
@@ -36,6 +37,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/organizations/{tenant}", patch(organizations::change).delete(organizations::remove))
         .route("/organizations/{tenant}/disconnect", post(organizations::disconnect))
         .route("/organizations/{tenant}/entities/{entity}", post(entities::create))
+        .route("/organizations/{tenant}/entities/{entity}/bulk", post(bulk::change))
         .route("/organizations/{tenant}/entities/{entity}/{id}", put(entities::update))
         .route("/webhooks", post(webhooks::send))
         .route("/webhooks/handshake", post(webhooks::shake_hands))

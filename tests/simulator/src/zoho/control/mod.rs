@@ -1,5 +1,6 @@
 //! Control of the Zoho side: settings, apps, users, organizations with their books, grants and webhooks.
 
+mod bulk;
 mod organizations;
 mod records;
 mod webhooks;
@@ -34,6 +35,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/organizations/{organization}/webhooks", get(webhooks::list).post(webhooks::add))
         .route("/organizations/{organization}/webhooks/{webhook}", delete(webhooks::remove))
         .route("/organizations/{organization}/records/{entity}", post(records::create))
+        .route("/organizations/{organization}/records/{entity}/bulk", post(bulk::change))
         .route(
             "/organizations/{organization}/records/{entity}/{id}",
             put(records::update).delete(records::delete),
