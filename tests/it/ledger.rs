@@ -245,7 +245,8 @@ impl Ledger for InMemoryLedger {
         let mut deleted = self.deleted.lock().unwrap().clone();
         deleted.retain(|(entity, _, at)| is_asked(entity, at));
         deleted.truncate(room - records.len());
-        let complete = records.len() + deleted.len() < room;
+        let is_all = records.len() + deleted.len() < room;
+        let complete = if is_all { entities.to_vec() } else { vec![] };
         Ok(Changes { records, deleted, unreadable: 0, complete })
     }
 

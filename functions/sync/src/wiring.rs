@@ -3,8 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use aws::{
-    DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoRecords, DynamoSubscriptions,
-    EventBridgeBus, KmsDataKeys, LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue, SyncLanes, clients,
+    DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords,
+    DynamoSubscriptions, EventBridgeBus, KmsDataKeys, LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue,
+    SyncLanes, clients,
 };
 use domain::{
     access::AccessTokens,
@@ -44,7 +45,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         (Provider::Xero, Arc::new(xero) as _),
         (Provider::Zoho, Arc::new(zoho) as _),
     ]);
-    let stored = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table));
+    let stored = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone()));
     let records: Arc<dyn RecordStore> = stored.clone();
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
@@ -58,7 +59,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             ledgers: ledgers.clone(),
             records: records.clone(),
             seen: Arc::new(DynamoIdempotency::new(dynamodb.clone(), config.deliveries_table.clone())),
-            log: Arc::new(DynamoDeliveries::new(dynamodb, config.deliveries_table)),
+            log: Arc::new(DynamoDeliveries::new(dynamodb.clone(), config.deliveries_table)),
             subscriptions: subscriptions.clone(),
             bus: bus.clone(),
             clock: clock.clone(),
@@ -72,6 +73,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             ledgers,
             records,
             walks: stored,
+            leases: Arc::new(DynamoLeases::new(dynamodb.clone(), config.records_table.clone())),
+            jobs: Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table)),
             queue: queue.clone(),
             silence: SilenceWatch { subscriptions, bus: bus.clone(), clock: clock.clone() },
             bus,

@@ -199,6 +199,11 @@ impl<'a> Reader<'a> {
         Ok(map.map(|item| Self { what: self.what, item }))
     }
 
+    /// Whether nothing is in it.
+    pub(crate) fn has_nothing(&self) -> bool {
+        self.item.is_empty()
+    }
+
     /// A map that must be there.
     pub(crate) fn map(&self, name: &'static str) -> Result<Self, StoreError> {
         self.map_if(name)?.ok_or_else(|| self.missing(name))

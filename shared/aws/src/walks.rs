@@ -23,8 +23,10 @@ const AFTER: &str = "after";
 const SKIP: &str = "skip";
 const RECORDS: &str = "records";
 const COMPLETED_AT: &str = "completed_at";
+const BEGAN_AT: &str = "began_at";
 const WHOLE_AT: &str = "whole_at";
-/// What kind of walk it is: a map of the following; absent for one over changes.
+const MISCOUNTED_AT: &str = "miscounted_at";
+/// Where the walk stands: a map of the following; absent among changes, empty where it is to be counted.
 const WALK: &str = "walk";
 const NAME: &str = "name";
 const PAGES: &str = "pages";
@@ -123,9 +125,11 @@ impl WalkStore for DynamoRecords {
             .put_if(AFTER, cursor.after.map(|after| text(after.to_string())))
             .put(SKIP, number(cursor.skip))
             .put(RECORDS, number(cursor.records))
+            .put_if(BEGAN_AT, cursor.began_at.map(instant))
             .put_if(COMPLETED_AT, cursor.completed_at.map(instant))
             .put_if(WALK, write_walk(&cursor.walk))
-            .put_if(WHOLE_AT, cursor.whole_at.map(instant));
+            .put_if(WHOLE_AT, cursor.whole_at.map(instant))
+            .put_if(MISCOUNTED_AT, cursor.miscounted_at.map(instant));
         let (condition, mine) = match &cursor.job {
             Some(job) => {
                 (format!("attribute_not_exists(#{JOB}) OR #{JOB} <= :mine"), Some(text(job.as_str())))
@@ -149,6 +153,7 @@ impl WalkStore for DynamoRecords {
 fn write_walk(walk: &Walk) -> Option<AttributeValue> {
     let (name, pages, swept) = match walk {
         Walk::Changes => return None,
+        Walk::Count => return Some(AttributeValue::M(Item::new())),
         Walk::Whole { name, pages } => (name, pages, None),
         Walk::Sweep { name, pages, from } => (name, pages, Some(from.as_ref().map_or("", RecordId::as_str))),
     };
@@ -159,6 +164,9 @@ fn write_walk(walk: &Walk) -> Option<AttributeValue> {
 
 fn read_walk(reader: &Reader<'_>) -> Result<Walk, StoreError> {
     let Some(walk) = reader.map_if(WALK)? else { return Ok(Walk::Changes) };
+    if walk.has_nothing() {
+        return Ok(Walk::Count);
+    }
     let (name, pages) = (walk.parsed(NAME)?, walk.number(PAGES)?);
     Ok(match walk.text_if(SWEPT)? {
         None => Walk::Whole { name, pages },
@@ -175,8 +183,10 @@ fn read_cursor(item: &Item) -> Result<SyncCursor, StoreError> {
         skip: reader.number(SKIP)?,
         records: reader.number(RECORDS)?,
         completed_at: reader.instant_if(COMPLETED_AT)?,
+        began_at: reader.instant_if(BEGAN_AT)?,
         walk: read_walk(&reader)?,
         whole_at: reader.instant_if(WHOLE_AT)?,
+        miscounted_at: reader.instant_if(MISCOUNTED_AT)?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{
     clock::{Clock as _, SystemClock},
     provider::Provider,
-    sync::{Entity, JobLog as _, JobRecord, JobState, Lane, SyncJob, SyncMode, SyncQueue as _},
+    sync::{Entity, JobRecord, JobState, Lane, SyncJob, SyncMode, SyncQueue as _},
 };
 use serde_json::json;
 

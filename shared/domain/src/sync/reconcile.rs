@@ -39,7 +39,7 @@ impl Walker<'_> {
         let changes = self.books.changes(&entities, since).await?;
         for track in reached {
             self.take_changes(track, &changes).await?;
-            if changes.complete {
+            if changes.complete.contains(&track.entity) {
                 let after = changes.records.iter().filter(|record| record.entity == track.entity);
                 let after = after.map(|record| record.updated_at).max().max(track.cursor.after);
                 let cursor = SyncCursor { after, began_at: Some(asked_at), ..track.cursor.clone() };
