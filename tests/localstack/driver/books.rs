@@ -90,7 +90,8 @@ impl Simulator {
                 }
                 Provider::Xero => {
                     let url = format!("{}/xero/api.xro/2.0/Invoices", self.url);
-                    let wanted = [("where", "Status!=\"DELETED\""), ("pageSize", "1000")];
+                    let wanted =
+                        [("where", "Type==\"ACCREC\" AND Status!=\"DELETED\""), ("pageSize", "1000")];
                     let request = self.http.get(url).query(&wanted).query(&[("page", page)]);
                     request.bearer_auth(&token).header("xero-tenant-id", company)
                 }

@@ -83,6 +83,15 @@ impl Bundle {
         request.send().await.unwrap().attributes.unwrap()[&QueueAttributeName::QueueArn].clone()
     }
 
+    /// How many messages wait in a queue.
+    pub(crate) async fn count_in(&self, queue: &str) -> usize {
+        let sqs = aws::clients::sqs(&self.sdk);
+        let wanted = QueueAttributeName::ApproximateNumberOfMessages;
+        let request = sqs.get_queue_attributes().queue_url(queue).attribute_names(wanted.clone());
+        let attributes = request.send().await.unwrap().attributes.unwrap();
+        attributes[&wanted].parse().unwrap()
+    }
+
     /// Makes a queue, with a time for which its messages stay invisible; gives its address.
     pub(crate) async fn make_queue(&self, invisible_for: Duration) -> String {
         let request = aws::clients::sqs(&self.sdk)

@@ -31,7 +31,9 @@ const INVISIBLE: Duration = Duration::from_mins(30);
 
 /// Large books at a provider, connected and not synced.
 async fn large(bundle: &Bundle, provider: Provider) -> Connected<'_> {
-    let books = bundle.simulator.books_of(provider, (3, INVOICES)).await;
+    // One in five of Xero's is a bill.
+    let made = if provider == Provider::Xero { INVOICES + 3_086 } else { INVOICES };
+    let books = bundle.simulator.books_of(provider, (3, made)).await;
     bundle.tenant().await.connect_to(&books, false).await
 }
 
@@ -176,6 +178,8 @@ async fn large_books_whose_workers_die_are_copied_without_gaps_and_stay_equal_to
     let job = connection.job(SyncMode::Incremental, &[Entity::Invoices]);
     finished(&lanes, &worker, &connection, &job).await;
     is_equal(&connection, &gone).await;
-    assert!(pages(&connection).await - before <= 3, "of {INVOICES} nothing changed");
+    // What changed lately is read again, and nothing else.
+    let again = pages(&connection).await - before;
+    assert!(again <= 10, "{again} pages");
     worker.remove().await;
 }

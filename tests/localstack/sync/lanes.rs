@@ -66,9 +66,9 @@ async fn ten_thousand_jobs_of_one_tenant_do_not_keep_anothers_waiting() {
         beside.push(started_within(&bundle, &lanes, &quiet).await);
     }
 
-    let waiting = bundle.waiting_in(lanes.queue(Lane::Low)).await;
+    let waiting = bundle.count_in(lanes.queue(Lane::Low)).await;
     println!("{:?} alone, {:?} beside {waiting} jobs", median(alone), median(beside));
-    assert!(waiting.parse::<usize>().unwrap() > NOISE / 2, "{waiting} still wait");
+    assert!(waiting > NOISE / 2, "{waiting} still wait");
     assert!(bundle.job(&noise[0]).await.is_some(), "the noise was worked on, too");
     worker.remove().await;
 }
@@ -92,7 +92,7 @@ async fn a_job_outlasts_a_storm_of_throttling_and_fails_not_once() {
 
     let record = ended(&bundle, &job).await;
     assert_eq!((record.state, record.failures), (JobState::Completed, 0), "{record:?}");
-    assert_eq!(connection.records("invoices", 200).await.len(), 1_250);
+    assert_eq!(connection.records("invoices", 200).await.len(), 1_000, "one in five is a bill");
     worker.remove().await;
 }
 
