@@ -132,12 +132,18 @@ async fn a_cursor_comes_back_to_the_last_digit(store: &dyn WalkStore) {
         completed_at: None,
         ..SyncCursor::default()
     };
-    let completed = SyncCursor { completed_at: Some(at(0)), whole_at: Some(at(1)), ..under_way.clone() };
+    let completed = SyncCursor {
+        began_at: Some(at(0)),
+        completed_at: Some(at(1)),
+        whole_at: Some(at(2)),
+        miscounted_at: Some(at(3)),
+        ..under_way.clone()
+    };
     let (name, pages) = (ids().job(), 12);
-    let whole = Walk::Whole { name: name.clone(), pages };
     let sweeps =
         [None, Some("a:b".parse().unwrap())].map(|from| Walk::Sweep { name: name.clone(), pages, from });
-    let walks = [whole].into_iter().chain(sweeps).map(|walk| SyncCursor { walk, ..completed.clone() });
+    let walks = [Walk::Count, Walk::Whole { name: name.clone(), pages }].into_iter().chain(sweeps);
+    let walks = walks.map(|walk| SyncCursor { walk, ..completed.clone() });
 
     for cursor in [SyncCursor::default(), under_way].into_iter().chain(walks).chain([completed.clone()]) {
         assert!(store.save_cursor(&place, INVOICES, &cursor).await.unwrap());
