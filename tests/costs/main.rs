@@ -15,6 +15,7 @@ mod refresh;
 #[path = "../localstack/stack.rs"]
 mod stack;
 mod sweep;
+mod sync;
 mod table;
 mod webhook;
 

@@ -33,6 +33,8 @@ struct Seen {
     unanswered: Mutex<usize>,
     secret: Mutex<String>,
     refusals: Mutex<VecDeque<Vec<Refusal>>>,
+    failures: Mutex<Vec<(usize, &'static str)>>,
+    left: Mutex<Vec<usize>>,
 }
 
 impl Seen {
@@ -75,6 +77,16 @@ impl AwsEndpoint {
     /// Refuses these messages of the next batch for which nothing was said yet.
     pub(crate) fn refuse(&self, refusals: &[Refusal]) {
         self.seen.refusals.lock().unwrap().push_back(refusals.to_vec());
+    }
+
+    /// Fails these statements of the next batch, each with a code.
+    pub(crate) fn fail_statements(&self, failures: &[(usize, &'static str)]) {
+        *self.seen.failures.lock().unwrap() = failures.to_vec();
+    }
+
+    /// Leaves so many keys of each of the next two reads of a batch unprocessed.
+    pub(crate) fn leave_keys(&self, keys: usize) {
+        *self.seen.left.lock().unwrap() = vec![keys; 2];
     }
 
     /// Leaves the next calls without an answer.
@@ -129,6 +141,8 @@ async fn answer(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) 
                 .collect();
             json!({"Successful": sent, "Failed": failed})
         }
+        "DynamoDB_20120810.BatchExecuteStatement" => statements(&seen, &body),
+        "DynamoDB_20120810.BatchGetItem" => keys(&seen, &body),
         "secretsmanager.GetSecretValue" => {
             json!({"Name": "providers", "SecretString": *seen.secret.lock().unwrap()})
         }
@@ -140,4 +154,25 @@ async fn answer(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) 
     }
     let status = if *seen.down.lock().unwrap() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, [("content-type", "application/x-amz-json-1.0")], reply.to_string())
+}
+
+/// A table's answer to statements.
+fn statements(seen: &Seen, body: &Value) -> Value {
+    let failures = std::mem::take(&mut *seen.failures.lock().unwrap());
+    let mut responses = vec![json!({}); body["Statements"].as_array().map_or(0, Vec::len)];
+    for (index, code) in failures {
+        responses[index] = json!({"Error": {"Code": code, "Message": "made to fail"}});
+    }
+    json!({"Responses": responses})
+}
+
+/// The answer of a table that has nothing.
+fn keys(seen: &Seen, body: &Value) -> Value {
+    let left = seen.left.lock().unwrap().pop().unwrap_or_default();
+    let mut unprocessed = json!({});
+    for (table, of_table) in body["RequestItems"].as_object().into_iter().flatten().filter(|_| left > 0) {
+        let keys = of_table["Keys"].as_array().cloned().unwrap_or_default();
+        unprocessed[table] = json!({"Keys": keys[keys.len().saturating_sub(left)..]});
+    }
+    json!({"Responses": {}, "UnprocessedKeys": unprocessed})
 }

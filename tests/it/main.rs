@@ -5,6 +5,7 @@
 mod access;
 mod api_world;
 mod aws_endpoint;
+mod batches;
 mod breakers;
 mod catch_up;
 mod clock;

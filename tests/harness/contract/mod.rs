@@ -6,7 +6,9 @@
 mod attempts;
 mod audit;
 mod authorization;
+mod batches;
 mod breakers;
+mod changes;
 mod connections;
 mod control;
 mod data_keys;
@@ -24,6 +26,7 @@ mod spill;
 mod subscriptions;
 mod sweep;
 mod transitions;
+mod walks;
 
 use domain::{
     connection::ConnectionStore,
@@ -41,9 +44,10 @@ pub use deliveries::delivery_log_contract;
 pub use idempotency::idempotency_store_contract;
 pub use jobs::job_log_contract;
 pub use leases::company_leases_contract;
-pub use records::{record_store_contract, walk_store_contract};
+pub use records::record_store_contract;
 pub use subscriptions::subscriptions_contract;
 pub use sweep::sweep_log_contract;
+pub use walks::walk_store_contract;
 
 /// How many take part in a race.
 const RACERS: usize = 10;

@@ -2,12 +2,11 @@
 
 use domain::{
     store::StoreError,
-    sync::{Entity, Record, RecordPlace, RecordStore, SyncCursor, WalkStore},
+    sync::{Entity, Record, RecordPlace, RecordStore},
 };
 use futures::future::join_all;
-use jiff::Timestamp;
 
-use super::RACERS;
+use super::{RACERS, batches, changes};
 use crate::sample::{self, at, ids, invoice};
 
 /// What a store of records keeps.
@@ -23,17 +22,13 @@ pub async fn record_store_contract(store: &dyn RecordStore) {
     tombstones_hide_nothing_behind_them(store).await;
     what_is_too_large_is_kept_without_the_providers_object(store).await;
     records_are_listed_by_id_within_their_own_list(store).await;
+    batches::contract(store).await;
+    changes::contract(store).await;
 }
 
-/// What a store of walks keeps.
-pub async fn walk_store_contract(store: &dyn WalkStore) {
-    a_cursor_comes_back_to_the_last_digit(store).await;
-    an_older_job_does_not_set_a_newer_jobs_cursor_back(store).await;
-}
+pub(super) const INVOICES: Entity = Entity::Invoices;
 
-const INVOICES: Entity = Entity::Invoices;
-
-async fn all(store: &dyn RecordStore, place: &RecordPlace) -> Vec<Record> {
+pub(super) async fn all(store: &dyn RecordStore, place: &RecordPlace) -> Vec<Record> {
     store.list(place, INVOICES, 1000, None).await.unwrap().records
 }
 
@@ -235,44 +230,4 @@ async fn records_are_listed_by_id_within_their_own_list(store: &dyn RecordStore)
     assert_eq!(found, records);
     let refused = store.list(&place, INVOICES, 3, Some("!")).await;
     assert!(matches!(refused, Err(StoreError::InvalidCursor(_))), "a cursor of another making");
-}
-
-async fn a_cursor_comes_back_to_the_last_digit(store: &dyn WalkStore) {
-    let place = sample::place();
-    assert_eq!(store.find_cursor(&place, INVOICES).await.unwrap(), None);
-    let after: Timestamp = "2025-09-10T21:31:25.179851517Z".parse().unwrap();
-    let under_way = SyncCursor {
-        job: Some(ids().job()),
-        after: Some(after),
-        skip: 7,
-        records: 9,
-        completed_at: None,
-        ..SyncCursor::default()
-    };
-    let completed = SyncCursor { completed_at: Some(at(0)), ..under_way.clone() };
-
-    for cursor in [SyncCursor::default(), under_way, completed] {
-        assert!(store.save_cursor(&place, INVOICES, &cursor).await.unwrap());
-        assert_eq!(store.find_cursor(&place, INVOICES).await.unwrap(), Some(cursor));
-    }
-    assert_eq!(store.find_cursor(&place, Entity::Customers).await.unwrap(), None);
-}
-
-async fn an_older_job_does_not_set_a_newer_jobs_cursor_back(store: &dyn WalkStore) {
-    let place = sample::place();
-    let cursor = |job: Option<&str>, skip| SyncCursor {
-        job: job.map(|job| job.parse().unwrap()),
-        skip,
-        ..SyncCursor::default()
-    };
-    let save = async |cursor: &SyncCursor| store.save_cursor(&place, INVOICES, cursor).await.unwrap();
-    let (older, newer) = (Some("job_0199a"), Some("job_0199b"));
-
-    assert!(save(&cursor(older, 1)).await);
-    assert!(save(&cursor(older, 2)).await, "a job moves its own cursor");
-    assert!(save(&cursor(newer, 0)).await, "a newer job takes over");
-    assert!(!save(&cursor(older, 3)).await, "an older job");
-    assert!(!save(&cursor(None, 4)).await, "no job at all");
-
-    assert_eq!(store.find_cursor(&place, INVOICES).await.unwrap(), Some(cursor(newer, 0)));
 }

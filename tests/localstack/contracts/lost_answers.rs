@@ -51,7 +51,7 @@ impl LossyWay {
     }
 
     /// Lets so many answers pass, and loses the next.
-    fn lose_answer_after(&self, passed: usize) {
+    pub(super) fn lose_answer_after(&self, passed: usize) {
         self.way.forget();
         self.to_lose.store(passed + 1, Ordering::SeqCst);
     }
@@ -62,7 +62,7 @@ impl LossyWay {
     }
 
     /// Whether an answer was lost and there were so many requests.
-    fn was_sent(&self, requests: usize) -> bool {
+    pub(super) fn was_sent(&self, requests: usize) -> bool {
         let (lost, passed) = (self.way.met(Fate::Lose), self.way.met(Fate::Pass));
         lost == 1 && lost + passed == requests
     }

@@ -1,6 +1,7 @@
 //! The contracts, kept by the adapters on the running stack: the same that the fakes keep.
 
 mod lost_answers;
+mod lost_of_sync;
 mod messages;
 mod shared_marks;
 mod storage;
