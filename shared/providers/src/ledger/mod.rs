@@ -6,6 +6,8 @@ mod decimal;
 mod fetch;
 mod json;
 mod page;
+#[cfg(test)]
+pub(crate) mod samples;
 
 pub(crate) use ask::{Limits, Trouble, Unreadable, about_one, ask, refused, unreadable};
 pub(crate) use counts::miscounted;

@@ -35,7 +35,7 @@ pub(super) fn changes(body: &[u8], kinds: &[Kind]) -> Result<Changes, Trouble> {
     }
     read.map_err(|_| unreadable(Unreadable::Json))?;
     // Not "nothing changed": that has the lists, with nothing in them.
-    if !feed.is_feed {
+    if !feed.has_lists {
         return Err(without(body));
     }
     Ok(feed.into_changes())
@@ -54,7 +54,7 @@ struct Feed<'k> {
     /// Deleted objects without a time of their own.
     undated: Vec<(Entity, RecordId)>,
     seen: u64,
-    is_feed: bool,
+    has_lists: bool,
     at: Option<Timestamp>,
     fault: Option<Fault>,
 }
@@ -148,7 +148,7 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
         let within = match self.place {
             Place::Responses => Place::Response,
             Place::Groups => {
-                self.feed.is_feed = true;
+                self.feed.has_lists = true;
                 Place::Group
             }
             Place::Objects(kind) => {

@@ -21,8 +21,6 @@ pub(super) struct Resource {
     pub(super) takes_ids: bool,
     /// Whether lists leave out what is archived unless asked for it.
     pub(super) hides_archived: bool,
-    /// Whether what is deleted stays in its lists, with that for its status.
-    lists_deleted: bool,
     /// What its objects may be.
     pub(super) entities: &'static [Entity],
 }
@@ -36,8 +34,6 @@ const CONTACTS: Resource = Resource {
     is_paged: true,
     takes_ids: true,
     hides_archived: true,
-    // Nor can a contact be deleted.
-    lists_deleted: false,
     entities: &[Entity::Customers, Entity::Vendors],
 };
 
@@ -50,7 +46,6 @@ const INVOICES: Resource = Resource {
     is_paged: true,
     takes_ids: true,
     hides_archived: false,
-    lists_deleted: true,
     entities: &[Entity::Invoices, Entity::Bills],
 };
 
@@ -81,7 +76,6 @@ const ITEMS: Resource = Resource {
     number: Some("Code"),
     is_paged: false,
     takes_ids: false,
-    lists_deleted: false,
     entities: &[Entity::Items],
     ..INVOICES
 };
@@ -119,7 +113,9 @@ pub(super) fn filter(entity: Entity) -> Option<String> {
 /// The `where` that leaves of those only the ones that are not deleted, where deleted ones are listed.
 pub(super) fn filter_of_count(entity: Entity) -> Option<String> {
     const LIVE: &str = r#"Status!="DELETED""#;
-    if !Resource::of(entity).lists_deleted {
+    // What can be archived cannot be deleted, and what comes without pages is gone once it is.
+    let resource = Resource::of(entity);
+    if resource.hides_archived || !resource.is_paged {
         return filter(entity);
     }
     // AND binds closer than OR, and parentheses would be one thing more for Xero to misread.

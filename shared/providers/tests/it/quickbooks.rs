@@ -41,9 +41,13 @@ impl Intuit {
     }
 
     pub(crate) async fn with_invoices(invoices: usize) -> Self {
+        Self::with_books(25, invoices).await
+    }
+
+    pub(crate) async fn with_books(customers: usize, invoices: usize) -> Self {
         let mut options = Options::local();
         options.intuit.consent = ConsentMode::Approve;
-        options.intuit.company.invoices = invoices;
+        (options.intuit.company.customers, options.intuit.company.invoices) = (customers, invoices);
         let simulator = Simulated::start("intuit", options).await;
         let http = simulator.http.clone();
         let settings = Arc::new(QuickBooksSettings {

@@ -1,15 +1,17 @@
 //! The books of each provider: walks over pages, objects by id, and what each refusal means.
 
+mod changes;
+mod counts;
 mod quickbooks;
 mod xero;
 mod zoho;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
     id::RecordId,
     store::chain,
-    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, PageQuery, Record},
+    sync::{Entity, Fetched, Ledger, LedgerCall, LedgerError, PageQuery, Record, Told},
 };
 use jiff::Timestamp;
 use providers::{
@@ -135,6 +137,28 @@ async fn an_answer_that_is_cut_endless_or_compressed_to_be_is_bounded_at_every_p
             assert!(chain(&object).contains(of_object), "{object:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn every_provider_knows_what_it_tells_and_its_own_word_for_every_kind() {
+    let server = Responder::answering(500, &[], "").await;
+    let [quickbooks, xero, zoho] = ledgers(&server);
+    let documents = [Entity::Invoices, Entity::Bills, Entity::CreditNotes];
+    for &entity in Entity::ALL {
+        let is_unpaged = matches!(entity, Entity::Items | Entity::Accounts);
+        let of_zoho = if documents.contains(&entity) { Told::Changes } else { Told::Nothing };
+
+        assert_eq!(quickbooks.told(entity), Told::Changes, "{entity}");
+        assert_eq!(xero.told(entity), if is_unpaged { Told::Nothing } else { Told::All }, "{entity}");
+        assert_eq!(zoho.told(entity), of_zoho, "{entity}");
+        for ledger in [&quickbooks, &xero, &zoho] {
+            assert!(ledger.entities(ledger.word(entity)).contains(&entity), "{entity}");
+        }
+    }
+    let days = |time: Option<Duration>| time.map(|time| time.as_secs() / 86_400);
+    let reaches = [&quickbooks, &xero, &zoho].map(|ledger| days(ledger.changes_reach()));
+    let whole = [&quickbooks, &xero, &zoho].map(|ledger| days(ledger.whole_every()));
+    assert_eq!((reaches, whole), ([Some(29), None, None], [None, Some(7), None]));
 }
 
 #[tokio::test]

@@ -25,36 +25,36 @@ use crate::{
 const ORGANIZATION: &str = Options::ZOHO_US_ORGANIZATION_ID;
 
 /// A connected organization and its books.
-struct Books {
+pub(super) struct Books {
     zoho: Zoho,
-    ledger: ZohoLedger,
+    pub(super) ledger: ZohoLedger,
     token: AccessToken,
     location: Location,
     company: ProviderCompanyId,
 }
 
 impl Books {
-    async fn with_records(contacts: usize, invoices: usize) -> Self {
+    pub(super) async fn with_records(contacts: usize, invoices: usize) -> Self {
         let zoho = Zoho::with_records(contacts, invoices).await;
         let (tokens, location) = zoho.connect().await;
         let ledger = ZohoLedger::new(zoho.simulator.http.clone(), zoho.settings.data_centres.clone());
         Self { zoho, ledger, token: tokens.access, location, company: ORGANIZATION.parse().unwrap() }
     }
 
-    fn call(&self) -> LedgerCall<'_> {
+    pub(super) fn call(&self) -> LedgerCall<'_> {
         LedgerCall { token: &self.token, company: &self.company, location: Some(&self.location), gate: None }
     }
 
-    async fn walk(&self, entity: Entity, after: Option<jiff::Timestamp>) -> Walk {
+    pub(super) async fn walk(&self, entity: Entity, after: Option<jiff::Timestamp>) -> Walk {
         walk(&self.ledger, self.call(), entity, after).await
     }
 
-    async fn control(&self, method: &str, path: &str, body: Value) -> Value {
+    pub(super) async fn control(&self, method: &str, path: &str, body: Value) -> Value {
         let path = format!("zoho/organizations/{ORGANIZATION}/records/{path}");
         self.zoho.simulator.control(method, &path, body).await
     }
 
-    async fn calls(&self) -> u64 {
+    pub(super) async fn calls(&self) -> u64 {
         self.zoho.simulator.calls("api").await
     }
 }
@@ -159,6 +159,23 @@ async fn an_incremental_walk_reads_what_changed_and_void_is_a_status() {
 }
 
 #[tokio::test]
+async fn a_change_that_leaves_the_time_of_change_as_it_is_is_newer() {
+    let books = Books::with_records(5, 3).await;
+    books.zoho.simulator.control("PUT", "clock", json!({ "frozen": true })).await;
+    let customer = books.walk(Entity::Customers, None).await.records.into_keys().next().unwrap();
+    let path = format!("contacts/{customer}");
+    let read = async || books.walk(Entity::Customers, None).await.records.remove(&customer).unwrap();
+    books.control("PUT", &path, json!({ "outstanding_receivable_amount": 1 })).await;
+    let first = read().await;
+
+    books.control("PUT", &path, json!({ "outstanding_receivable_amount": 2 })).await;
+    let second = read().await;
+
+    assert_eq!(first.updated_at, second.updated_at);
+    assert!(second.is_newer_than(&first) && !read().await.is_newer_than(&second));
+}
+
+#[tokio::test]
 async fn where_a_time_means_exactly_that_time_the_list_is_gone_through_to_its_end() {
     let books = Books::with_records(2, 450).await;
     books.zoho.simulator.patch_settings(json!({ "takesTimesExactly": true })).await;
@@ -222,7 +239,7 @@ async fn the_books_tell_a_dead_token_from_a_foreign_organization_and_a_throttle(
     assert_eq!(retry_after, Some(Duration::from_mins(1)));
 }
 
-fn ledger(zoho: &Responder) -> ZohoLedger {
+pub(super) fn ledger(zoho: &Responder) -> ZohoLedger {
     let (accounts, api) = (zoho.url("/accounts"), zoho.url("/api"));
     let table = json!({ "us": { "accountsServer": accounts.as_str(), "apiDomain": api.as_str() } });
     ZohoLedger::new(http::client().unwrap(), DataCentres::parse(&table.to_string()).unwrap())
