@@ -76,6 +76,7 @@ impl ApiWorld {
             authorizations: world.authorizations.clone(),
             connections: world.connections.clone(),
             breakers: world.breakers.clone(),
+            books_breakers: world.books_breakers.clone(),
             attempts: world.attempts.clone(),
             audit: world.audit.clone(),
             sweeps: world.sweep_log.clone(),

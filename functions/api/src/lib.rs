@@ -72,6 +72,8 @@ pub struct Deps {
     pub connections: Arc<dyn ConnectionStore>,
     /// What all workers know of each provider.
     pub breakers: Arc<dyn BreakerStore>,
+    /// The breakers of the data APIs.
+    pub books_breakers: Arc<dyn BreakerStore>,
     /// Refresh attempts.
     pub attempts: Arc<dyn AttemptLog>,
     /// The audit log.

@@ -10,6 +10,7 @@ use aws::{
 use domain::{
     clock::{Clock, SystemClock},
     entropy::SystemEntropy,
+    refresh::Endpoint,
 };
 use edge::live_secrets::{LiveSecrets, SecretSource};
 
@@ -27,7 +28,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
         keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control())),
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
         authorizations: Arc::new(DynamoAuthorizations::new(dynamodb.clone(), control())),
-        breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control())),
+        breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Token)),
+        books_breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Books)),
         sweeps: Arc::new(DynamoSweepLog::new(dynamodb.clone(), control())),
         connections: Arc::new(DynamoConnections::without_due_index(
             dynamodb.clone(),

@@ -10,4 +10,5 @@ pub mod settings;
 pub mod xero;
 pub mod zoho;
 
+pub use ledger::{heard_of, kind};
 pub use oauth::{REVOCATION_TIME, issuer_agrees};

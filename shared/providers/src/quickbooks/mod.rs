@@ -18,6 +18,7 @@ pub use ledger::QuickBooksLedger;
 pub use revocation::QuickBooksRevocation;
 pub use token_endpoint::QuickBooksTokenEndpoint;
 
+pub(crate) use api::limited;
 #[cfg(test)]
 pub(crate) use token_endpoint::DIALECT;
 

@@ -142,7 +142,7 @@ impl XeroLedger {
             Some(since) => request.header(IF_MODIFIED_SINCE, since),
             None => request,
         };
-        ledger::ask(call.gate, request, limits).await
+        ledger::ask((Some(call.gate), fault::limited), request, limits).await
     }
 }
 

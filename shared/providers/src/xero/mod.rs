@@ -22,5 +22,6 @@ use reqwest::header::HeaderName;
 /// The header with Xero's name for a request.
 const TRACE_HEADER: HeaderName = HeaderName::from_static("xero-correlation-id");
 
+pub(crate) use fault::limited;
 #[cfg(test)]
 pub(crate) use token_endpoint::DIALECT;

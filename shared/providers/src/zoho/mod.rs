@@ -36,5 +36,6 @@ fn authorization(access: &AccessToken) -> Result<HeaderValue, InvalidHeaderValue
     Ok(token)
 }
 
+pub(crate) use fault::limited;
 #[cfg(test)]
 pub(crate) use token_endpoint::DIALECT;
