@@ -3,9 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use aws::{
-    DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords,
-    DynamoSubscriptions, EventBridgeBus, KmsDataKeys, LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue,
-    SyncLanes, clients,
+    DynamoBreakers, DynamoBudgets, DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs,
+    DynamoLeases, DynamoRecords, DynamoSubscriptions, DynamoUsage, EventBridgeBus, KmsDataKeys,
+    LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{
     access::AccessTokens,
@@ -13,11 +13,19 @@ use domain::{
     connection::ConnectionStore,
     entropy::SystemEntropy,
     event::EventBus,
+    limits::{LimitPorts, Limits, Plans},
     provider::Provider,
+    refresh::{BreakerSettings, Breakers, Endpoint, OutageSettings},
     sealing::{CachedDataKeys, TokenSealer},
     sync::{CatchUp, EventConsumer, Heard, Ledger, RecordStore, SilenceWatch, SyncRunner},
 };
-use providers::{http, quickbooks::QuickBooksLedger, xero::XeroLedger, zoho::ZohoLedger};
+use providers::{
+    http,
+    quickbooks::QuickBooksLedger,
+    xero::XeroLedger,
+    zoho::{DataCentres, ZohoLedger},
+};
+use url::Url;
 
 use crate::{Config, Deps, LaneQueue};
 
@@ -36,18 +44,12 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         clock: clock.clone(),
         policy: config.policy,
     });
-    let http = http::client()?;
-    let quickbooks = QuickBooksLedger::new(http.clone(), config.quickbooks_api_base_url);
-    let xero = XeroLedger::new(http.clone(), config.xero_api_base_url);
-    let zoho = ZohoLedger::new(http, config.zoho_data_centres);
-    let ledgers: HashMap<Provider, Arc<dyn Ledger>> = HashMap::from([
-        (Provider::QuickBooks, Arc::new(quickbooks) as _),
-        (Provider::Xero, Arc::new(xero) as _),
-        (Provider::Zoho, Arc::new(zoho) as _),
-    ]);
+    let bases = (config.quickbooks_api_base_url, config.xero_api_base_url, config.zoho_data_centres);
+    let ledgers = ledgers(bases)?;
     let stored = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone()));
     let records: Arc<dyn RecordStore> = stored.clone();
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
+    let limits = limits(sdk, (config.control_table, config.breakers, config.plans), (&clock, &bus));
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
     let subscriptions = Arc::new(DynamoSubscriptions::new(dynamodb.clone(), config.deliveries_table.clone()));
     let queue = Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low }));
@@ -57,6 +59,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             access: access.clone(),
             connections: connections.clone(),
             ledgers: ledgers.clone(),
+            limits: limits.clone(),
             records: records.clone(),
             seen: Arc::new(DynamoIdempotency::new(dynamodb.clone(), config.deliveries_table.clone())),
             log: Arc::new(DynamoDeliveries::new(dynamodb.clone(), config.deliveries_table)),
@@ -71,6 +74,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             access,
             connections: connections.clone(),
             ledgers,
+            limits,
             records,
             walks: stored,
             leases: Arc::new(DynamoLeases::new(dynamodb.clone(), config.records_table.clone())),
@@ -86,4 +90,35 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         lanes: config.lanes.map(source).into(),
         clock,
     })
+}
+
+/// The books of each provider.
+fn ledgers(
+    (quickbooks, xero, zoho): (Url, Url, DataCentres),
+) -> Result<HashMap<Provider, Arc<dyn Ledger>>, http::ClientError> {
+    let http = http::client()?;
+    Ok(HashMap::from([
+        (Provider::QuickBooks, Arc::new(QuickBooksLedger::new(http.clone(), quickbooks)) as _),
+        (Provider::Xero, Arc::new(XeroLedger::new(http.clone(), xero)) as _),
+        (Provider::Zoho, Arc::new(ZohoLedger::new(http, zoho)) as _),
+    ]))
+}
+
+/// The providers' limits, shared through the control table.
+fn limits(
+    sdk: &SdkConfig,
+    (table, settings, plans): (String, (BreakerSettings, OutageSettings), Plans),
+    (clock, bus): (&Arc<dyn Clock>, &Arc<dyn EventBus>),
+) -> Arc<Limits> {
+    let dynamodb = clients::dynamodb(sdk);
+    let breakers = DynamoBreakers::new(dynamodb.clone(), table.clone(), Endpoint::Books);
+    let breakers = Breakers::new(Arc::new(breakers), clock.clone(), bus.clone(), settings);
+    let ports = LimitPorts {
+        budgets: Arc::new(DynamoBudgets::new(dynamodb.clone(), table.clone())),
+        usage: Arc::new(DynamoUsage::new(dynamodb, table)),
+        breakers: Arc::new(breakers.of(Endpoint::Books)),
+        clock: clock.clone(),
+        entropy: Arc::new(SystemEntropy),
+    };
+    Arc::new(Limits::new(ports, plans))
 }

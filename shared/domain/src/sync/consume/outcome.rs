@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Incoming;
 use crate::{
     error::ErrorCode,
@@ -86,8 +88,13 @@ impl Wait {
         Self { reason: "in_progress", after: None, held_until: None, is_object: false, is_alone: false };
 
     /// The provider does not know yet what it told of.
-    pub(super) const NOT_THERE_YET: Self =
-        Self { reason: "not_there_yet", after: Some(SOON), held_until: None, is_object: false, is_alone: false };
+    pub(super) const NOT_THERE_YET: Self = Self {
+        reason: "not_there_yet",
+        after: Some(SOON),
+        held_until: None,
+        is_object: false,
+        is_alone: false,
+    };
 
     /// For the whole company.
     pub(super) fn because(error: &RunError) -> Self {
@@ -111,7 +118,13 @@ impl Wait {
     /// What may be half done stays in progress, so that whoever has it next does and announces all of it.
     pub(super) fn half_done() -> Self {
         let after = Some(IN_PROGRESS_LIFE);
-        Self { reason: ErrorCode::StorageUnavailable.name(), after, held_until: None, is_object: false, is_alone: false }
+        Self {
+            reason: ErrorCode::StorageUnavailable.name(),
+            after,
+            held_until: None,
+            is_object: false,
+            is_alone: false,
+        }
     }
 }
 
@@ -155,7 +168,9 @@ impl Verdict {
             .map(str::to_owned);
         // Those that wait are not buried with the one that failed: it fails once more beside them.
         let next = match (waits.is_empty(), failed) {
-            (false, _) => Next::Again { after: waits.iter().filter_map(|wait| wait.until_again(*receives, now)).max() },
+            (false, _) => {
+                Next::Again { after: waits.iter().filter_map(|wait| wait.until_again(*receives, now)).max() }
+            }
             (true, Some((reason, entity))) => Next::Bury(format!("{reason}: {entity}")),
             (true, None) => Next::Done,
         };
