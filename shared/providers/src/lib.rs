@@ -4,6 +4,7 @@ mod company;
 pub mod http;
 mod ledger;
 mod oauth;
+pub mod proxy;
 pub mod quickbooks;
 pub mod scopes;
 pub mod settings;

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The version of the answers; older ones are ignored since August 2025.
-const MINOR_VERSION: &str = "75";
+pub(crate) const MINOR_VERSION: &str = "75";
 /// How long to leave a company alone that throttles without saying how long, which is what Intuit documents.
 const THROTTLE_PAUSE: Duration = Duration::from_mins(1);
 
@@ -85,7 +85,7 @@ impl Api {
 }
 
 impl Failure {
-    fn of(answer: &Answer) -> Self {
+    pub(super) fn of(answer: &Answer) -> Self {
         Self {
             status: answer.status,
             fault: Fault::parse(&answer.body),

@@ -108,7 +108,7 @@ pub(super) fn says_missing(answer: &Answer) -> bool {
     }
 }
 
-fn code(answer: &Answer) -> Option<i64> {
+pub(super) fn code(answer: &Answer) -> Option<i64> {
     answer.json::<Coded>().ok().map(|coded| coded.code)
 }
 
