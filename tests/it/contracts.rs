@@ -71,6 +71,11 @@ async fn the_guard_of_events_in_memory_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn requests_under_way_in_memory_keep_the_contract() {
+    contract::flights_contract(&memory::InMemoryFlights::default()).await;
+}
+
+#[tokio::test]
 async fn the_log_of_deliveries_in_memory_keeps_the_contract() {
     contract::delivery_log_contract(&memory::InMemoryDeliveries::default()).await;
 }

@@ -35,6 +35,7 @@ use domain::{
     id::{ApiKeyId, AttemptId, AuditId, CompanyId, DeliveryId, JobId, ProviderCompanyId, RecordId, TenantId},
     limits::BudgetPlace,
     provider::Provider,
+    proxy::FlightKey,
     refresh::Endpoint,
     store::StoreError,
     sync::{Entity, JobState, RecordPlace},
@@ -236,6 +237,16 @@ impl Key {
 
     pub(crate) fn breaker(provider: Provider, endpoint: Endpoint) -> Self {
         Self { pk: breaker_partition(provider, endpoint), sk: BREAKER_STATE.to_owned() }
+    }
+
+    /// One question to a provider that is under way.
+    pub(crate) fn flight(key: &FlightKey) -> Self {
+        Self { pk: format!("FLIGHT#{}", key.as_str()), sk: "FLIGHT".to_owned() }
+    }
+
+    /// What the flight of this name left behind.
+    pub(crate) fn landed(key: &FlightKey, name: &str) -> Self {
+        Self { pk: format!("FLIGHT#{}", key.as_str()), sk: format!("LANDED#{name}") }
     }
 
     /// What came of attempts at one endpoint within one minute since 1970.
