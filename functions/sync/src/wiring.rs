@@ -17,7 +17,7 @@ use domain::{
     provider::Provider,
     refresh::{BreakerSettings, Breakers, Endpoint, OutageSettings},
     sealing::{CachedDataKeys, TokenSealer},
-    sync::{CatchUp, EventConsumer, Heard, Ledger, RecordStore, SilenceWatch, SyncRunner},
+    sync::{CatchUp, EventConsumer, Heard, JobOrders, Ledger, RecordStore, SilenceWatch, SyncRunner},
 };
 use providers::{
     http,
@@ -53,6 +53,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
     let subscriptions = Arc::new(DynamoSubscriptions::new(dynamodb.clone(), config.deliveries_table.clone()));
     let queue = Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low }));
+    let log = Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table.clone()));
+    let jobs = JobOrders { log, queue, clock: clock.clone() };
     let source = |LaneQueue { lane, url, dlq_url }| (lane, SqsSource::new(sqs.clone(), url, dlq_url));
     Ok(Deps {
         consumer: EventConsumer {
@@ -77,15 +79,15 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             limits,
             records,
             walks: stored,
-            leases: Arc::new(DynamoLeases::new(dynamodb.clone(), config.records_table.clone())),
-            jobs: Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table)),
-            queue: queue.clone(),
+            leases: Arc::new(DynamoLeases::new(dynamodb, config.records_table)),
+            jobs: jobs.log.clone(),
+            queue: jobs.queue.clone(),
             silence: SilenceWatch { subscriptions, bus: bus.clone(), clock: clock.clone() },
             bus,
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
         },
-        catch_up: CatchUp { connections, queue, clock: clock.clone() },
+        catch_up: CatchUp { connections, jobs, clock: clock.clone() },
         events: SqsSource::new(sqs.clone(), config.events_queue_url, config.events_dlq_url),
         lanes: config.lanes.map(source).into(),
         clock,

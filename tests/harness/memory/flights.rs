@@ -43,11 +43,10 @@ impl Flights for InMemoryFlights {
         (now, until): (Timestamp, Timestamp),
     ) -> Result<Begun, StoreError> {
         let mut known = self.0.lock().unwrap();
-        if let Some(flight) = known.flights.get_mut(key) {
-            if flight.until > now && flight.name != name {
-                flight.is_wanted = true;
-                return Ok(Begun::Theirs { name: flight.name.clone() });
-            }
+        let under_way = known.flights.get_mut(key);
+        if let Some(flight) = under_way.filter(|flight| flight.until > now && flight.name != name) {
+            flight.is_wanted = true;
+            return Ok(Begun::Theirs { name: flight.name.clone() });
         }
         known.flights.insert(key.clone(), Flight { name: name.to_owned(), until, is_wanted: false });
         Ok(Begun::Mine)

@@ -1,7 +1,7 @@
 //! Webhook events: each has its effect once, whatever comes twice, late, in the wrong order or for nobody.
 
 mod crashes;
-mod desk;
+mod orders;
 mod failures;
 mod log;
 mod ports;
