@@ -128,12 +128,11 @@ fn refusal(deps: &Deps, error: ProxyError) -> Refusal {
     match error {
         ProxyError::Refused(Refused { field, message }) => ApiError::invalid(field, message),
         ProxyError::Access(error) => without_token(&error),
-        ProxyError::Held(held) => held_back(deps, held),
         ProxyError::NoTime => ApiError::new(
             ErrorCode::AuthTokenExpired,
             "the access token was not renewed in time, so nothing was sent; try again",
         ),
-        ProxyError::Upstream(error) => without_answer(&error),
+        ProxyError::Upstream(error) => without_answer(deps, &error),
     }
     .into()
 }
@@ -159,20 +158,22 @@ fn without_token(error: &AccessError) -> ApiError {
 }
 
 fn held_back(deps: &Deps, held: Held) -> ApiError {
-    let code = match held.by {
-        HeldBy::Budget | HeldBy::Throttle => ErrorCode::RateLimitExceeded,
-        HeldBy::Breaker => ErrorCode::CircuitOpen,
+    let (code, message) = match held.by {
+        HeldBy::Budget => (ErrorCode::RateLimitExceeded, "the provider's limits are used up for now"),
+        HeldBy::Throttle => (ErrorCode::RateLimitExceeded, "the provider throttles"),
+        HeldBy::Breaker => (ErrorCode::CircuitOpen, "the provider is failing"),
+        HeldBy::Store => (ErrorCode::StorageUnavailable, "the provider's limits are not known for now"),
     };
-    let mut error =
-        ApiError::new(code, format!("nothing was sent: {}", held.by).replace(": its", ": the provider's"));
+    let mut error = ApiError::new(code, format!("nothing was sent: {message}; try again after Retry-After"));
     let seconds = held.until.duration_since(deps.clock.now()).as_secs().max(1);
     error.retry_after = u64::try_from(seconds).ok();
     error
 }
 
-fn without_answer(error: &UpstreamError) -> ApiError {
+fn without_answer(deps: &Deps, error: &UpstreamError) -> ApiError {
     tracing::warn!(error = chain(error), "Provider gave no answer to pass on");
     match error {
+        UpstreamError::Held(held) => held_back(deps, *held),
         UpstreamError::Unreached(_) => {
             ApiError::new(ErrorCode::ProviderApiError, "the provider could not be reached; nothing was sent")
         }

@@ -9,7 +9,7 @@ use domain::{
     sync::LedgerError,
 };
 use reqwest::{
-    Client, RequestBuilder,
+    Client, Request, RequestBuilder,
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, IF_MODIFIED_SINCE},
 };
 use thiserror::Error;
@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::{
     http::{self, BodyError},
+    ledger,
     oauth::{self, Answer},
     quickbooks, xero,
     zoho::{self, DataCentres, UnknownLocation},
@@ -39,9 +40,6 @@ const PASSED_ON: [&str; 9] = [
     "x-rate-limit-remaining",
     "x-rate-limit-reset",
 ];
-/// Where Xero and Zoho say how many requests are left of the company's day.
-const DAY_LEFT: [&str; 2] = ["x-daylimit-remaining", "x-rate-limit-remaining"];
-
 /// An address that did not come out below its root; the checks of paths were to see to that.
 #[derive(Clone, Copy, Debug, Error)]
 #[error("the address is not below the company's root")]
@@ -78,6 +76,21 @@ impl HttpUpstream {
         Ok(url)
     }
 
+    /// Sends a request and reads its answer to the end.
+    async fn execute(&self, request: Request) -> Result<Answer, UpstreamError> {
+        let response = self.http.execute(request).await.map_err(|error| {
+            let carried_nothing = error.is_connect() || error.is_builder();
+            let error = error.without_url().into();
+            if carried_nothing { UpstreamError::Unreached(error) } else { UpstreamError::Unanswered(error) }
+        })?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = http::read_bounded(response, ANSWER_MAX).await.map_err(|error| match error {
+            BodyError::TooLong { limit } => UpstreamError::TooLarge { limit },
+            BodyError::Cut(error) => UpstreamError::Unanswered(error.without_url().into()),
+        })?;
+        Ok(Answer { status, headers, body })
+    }
+
     fn request(&self, call: UpstreamCall<'_>) -> Result<RequestBuilder, BoxError> {
         let method = call.request.method.as_str().parse::<reqwest::Method>()?;
         let request = self.http.request(method, self.address(call)?).timeout(call.time);
@@ -102,18 +115,22 @@ impl HttpUpstream {
 #[async_trait]
 impl Upstream for HttpUpstream {
     async fn send(&self, call: UpstreamCall<'_>) -> Result<Answered, UpstreamError> {
+        let provider = call.target.provider;
         let request = self.request(call).map_err(UpstreamError::Unreached)?;
-        let response = request.send().await.map_err(|error| {
-            let carried_nothing = error.is_connect() || error.is_builder();
-            let error = error.without_url().into();
-            if carried_nothing { UpstreamError::Unreached(error) } else { UpstreamError::Unanswered(error) }
-        })?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = http::read_bounded(response, ANSWER_MAX).await.map_err(|error| match error {
-            BodyError::TooLong { limit } => UpstreamError::TooLarge { limit },
-            BodyError::Cut(error) => UpstreamError::Unanswered(error.without_url().into()),
-        })?;
-        Ok(answered(call.target.provider, Answer { status, headers, body }))
+        let request = request.build().map_err(|error| UpstreamError::Unreached(error.without_url().into()))?;
+        let _pass = call.gate.pass(ledger::kind(request.method(), request.url().path())).await?;
+        let answer = self.execute(request).await;
+        call.gate.heard(heard(provider, &answer)).await;
+        Ok(answered(provider, answer?))
+    }
+}
+
+/// What the limits are told.
+fn heard(provider: Provider, answer: &Result<Answer, UpstreamError>) -> Heard {
+    match answer {
+        Ok(answer) => ledger::heard_of(provider, (answer.status, &answer.headers), &answer.body),
+        Err(UpstreamError::TooLarge { limit }) => Heard { bytes: *limit as u64, ..Heard::default() },
+        Err(_) => Heard { failed: true, ..Heard::default() },
     }
 }
 
@@ -166,22 +183,11 @@ fn answered(provider: Provider, answer: Answer) -> Answered {
         Provider::Xero => xero::meaning(&answer),
         Provider::Zoho => zoho::meaning(&answer),
     };
-    let day_left = DAY_LEFT.iter().find_map(|name| text(&answer.headers, name)?.parse().ok());
-    let heard = Heard {
-        bytes: answer.body.len() as u64,
-        failed: matches!(error, Some(LedgerError::Unavailable(_))),
-        throttled: match error {
-            Some(LedgerError::Throttled { retry_after }) => retry_after,
-            _ => None,
-        },
-        day_left,
-    };
     let headers = PASSED_ON
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), text(&answer.headers, name)?.to_owned())));
     Answered {
         token_refused: matches!(error, Some(LedgerError::Unauthorized)),
-        heard,
         answer: ProxyAnswer { status: answer.status.as_u16(), headers: headers.collect(), body: answer.body },
     }
 }

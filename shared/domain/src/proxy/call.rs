@@ -15,7 +15,7 @@ use crate::{
     connection::ConnectionKey,
     entropy::Entropy,
     id::{Ids, Location, ProviderCompanyId},
-    limits::{Caller, Gate, Heard, Held, Limits, Purpose},
+    limits::{Caller, Gate, Held, Limits, Purpose},
     provider::Provider,
     refresh::policy::later,
     secret::AccessToken,
@@ -52,26 +52,29 @@ pub struct UpstreamCall<'a> {
     pub location: Option<&'a Location>,
     /// A valid access token.
     pub token: &'a AccessToken,
+    /// The way there, which every request takes.
+    pub gate: &'a Gate,
     /// The question, as [`ProxyRequest::about`] gave it.
     pub request: &'a ProxyRequest,
-    /// From sending it to the end of the answer.
+    /// How long it may take from sending it to the end of the answer.
     pub time: Duration,
 }
 
-/// A provider's answer, and what it means for others.
+/// A provider's answer.
 #[derive(Debug)]
 pub struct Answered {
     /// The answer.
     pub answer: ProxyAnswer,
-    /// Whether it says that the token is not accepted, so that nothing was done.
+    /// Whether it says that the token is not accepted, so that nothing was done and another may be.
     pub token_refused: bool,
-    /// What the limits are to be told.
-    pub heard: Heard,
 }
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
 pub enum UpstreamError {
+    /// Nothing may be sent now.
+    #[error("nothing is sent now")]
+    Held(#[from] Held),
     /// Nothing was sent.
     #[error("the provider could not be reached")]
     Unreached(#[source] BoxError),
@@ -102,9 +105,6 @@ pub enum ProxyError {
     /// There is no token to send it with.
     #[error("there is no access token")]
     Access(#[from] AccessError),
-    /// Nothing may be sent now.
-    #[error("nothing is sent now")]
-    Held(#[from] Held),
     /// No time was left to send it, so it was not.
     #[error("no time was left for the provider")]
     NoTime,
@@ -204,66 +204,45 @@ impl Proxy {
             company: target.company.clone(),
             purpose: Purpose::Interactive,
         });
-        let answer = self.through(&gate, (target, request), access, deadline).await;
+        let Access { token, location, .. } = access;
+        let (location, time) = (location.as_ref(), Duration::ZERO);
+        let call = UpstreamCall { target, location, token: &token, gate: &gate, request, time };
+        let answer = self.with_a_good_token(call, deadline).await;
         gate.close().await;
         answer
     }
 
     /// Sends a request, and once more with another token where the one is not accepted: a provider that says so has done
     /// nothing.
-    async fn through(
+    async fn with_a_good_token(
         &self,
-        gate: &Gate,
-        (target, request): (&Target, &ProxyRequest),
-        access: Access,
+        call: UpstreamCall<'_>,
         deadline: Timestamp,
     ) -> Result<ProxyAnswer, ProxyError> {
-        let Access { token, location, .. } = access;
-        let time = Duration::ZERO;
-        let call = UpstreamCall { target, location: location.as_ref(), token: &token, request, time };
-        let answered = self.send(gate, call, deadline).await?;
+        let answered = self.send(call, deadline).await?;
         if !answered.token_refused {
             return Ok(answered.answer);
         }
-        let token = self.in_time(self.access.replacement(&target.key, &token), deadline).await?;
-        let answered = self.send(gate, UpstreamCall { token: &token, ..call }, deadline).await?;
+        let token = self.in_time(self.access.replacement(&call.target.key, call.token), deadline).await?;
+        let answered = self.send(UpstreamCall { token: &token, ..call }, deadline).await?;
         Ok(answered.answer)
     }
 
     /// Sends a request; once more where that is known to have no second effect.
-    async fn send(
-        &self,
-        gate: &Gate,
-        call: UpstreamCall<'_>,
-        deadline: Timestamp,
-    ) -> Result<Answered, ProxyError> {
-        let failure = match self.try_once(gate, call, deadline).await {
-            Err(ProxyError::Upstream(failure)) => failure,
-            answered => return answered,
+    async fn send(&self, call: UpstreamCall<'_>, deadline: Timestamp) -> Result<Answered, ProxyError> {
+        let time = self.left(deadline).ok_or(ProxyError::NoTime)?;
+        let failure = match self.upstream.send(UpstreamCall { time, ..call }).await {
+            Ok(answered) => return Ok(answered),
+            Err(failure) => failure,
         };
         let may_be_repeated = match failure {
             UpstreamError::Unreached(_) => true,
             UpstreamError::Unanswered(_) => call.request.is_repeatable(call.target.provider),
-            UpstreamError::TooLarge { .. } => false,
+            UpstreamError::Held(_) | UpstreamError::TooLarge { .. } => false,
         };
-        if !may_be_repeated || self.left(deadline).is_none() {
-            return Err(failure.into());
-        }
+        let Some(time) = self.left(deadline).filter(|_| may_be_repeated) else { return Err(failure.into()) };
         tracing::warn!(error = chain(&failure), "Request is sent once more");
-        self.try_once(gate, call, deadline).await
-    }
-
-    async fn try_once(
-        &self,
-        gate: &Gate,
-        call: UpstreamCall<'_>,
-        deadline: Timestamp,
-    ) -> Result<Answered, ProxyError> {
-        gate.pass().await?;
-        let time = self.left(deadline).ok_or(ProxyError::NoTime)?;
-        let answered = self.upstream.send(UpstreamCall { time, ..call }).await;
-        gate.heard(heard(&answered)).await;
-        Ok(answered?)
+        Ok(self.upstream.send(UpstreamCall { time, ..call }).await?)
     }
 
     /// The time that is left, where it is enough to send something.
@@ -281,16 +260,5 @@ impl Proxy {
         let left = self.left(deadline).ok_or(ProxyError::NoTime)?.saturating_sub(LEAST);
         let token = tokio::time::timeout(left, token).await.map_err(|_| ProxyError::NoTime)?;
         Ok(token?)
-    }
-}
-
-/// What the limits are told of an answer.
-fn heard(answered: &Result<Answered, UpstreamError>) -> Heard {
-    match answered {
-        Ok(answered) => answered.heard,
-        Err(UpstreamError::TooLarge { limit }) => Heard { bytes: *limit as u64, ..Heard::default() },
-        Err(UpstreamError::Unreached(_) | UpstreamError::Unanswered(_)) => {
-            Heard { failed: true, ..Heard::default() }
-        }
     }
 }
