@@ -38,7 +38,7 @@ use tests::{
     memory::{
         InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBreakers, InMemoryBus,
         InMemoryConnections, InMemoryDataKeys, InMemoryFlights, InMemoryJobs, InMemoryRecoveryQueue,
-        InMemoryRefreshQueue, InMemorySweepLog, InMemorySyncQueue, InProcessRefresh,
+        InMemoryRefreshQueue, InMemorySweepLog, InMemorySyncQueue, InProcessRefresh, limits,
     },
     sample,
 };
@@ -250,7 +250,7 @@ impl World {
 
     /// The providers' limits.
     pub(crate) fn limits(&self) -> Arc<Limits> {
-        aws::limits(self.clock.clone())
+        limits(&(self.clock.clone() as _))
     }
 
     /// A connect link for `tenant` that lets nobody choose and asks for nothing special.

@@ -4,20 +4,24 @@ use std::sync::Arc;
 
 use aws::{
     DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoConnections,
-    DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoRecords, DynamoSweepLog, DynamoTenants, KmsDataKeys,
-    LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
+    DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoRecords, DynamoSweepLog, DynamoTenants,
+    EventBridgeBus, KmsDataKeys, LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
 };
 use domain::{
     access::AccessTokens,
     clock::{Clock, SystemClock},
     connection::ConnectionStore,
     entropy::SystemEntropy,
+    event::EventBus,
     proxy::Proxy,
     refresh::{Endpoint, RefreshInvoker},
     sealing::{CachedDataKeys, TokenSealer},
     sync::JobOrders,
 };
-use edge::live_secrets::{LiveSecrets, SecretSource};
+use edge::{
+    live_secrets::{LiveSecrets, SecretSource},
+    shared_limits,
+};
 use providers::{http, proxy::HttpUpstream};
 
 use crate::{Config, Deps, webhook_addresses};
@@ -77,7 +81,7 @@ fn proxy(
     (connections, refresh): (&Arc<dyn ConnectionStore>, &Arc<dyn RefreshInvoker>),
 ) -> Result<Proxy, http::ClientError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id.clone()));
+    let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.proxy.token_key_id.clone()));
     let keys = Arc::new(CachedDataKeys::new(keys, clock.clone()));
     let access = AccessTokens {
         connections: connections.clone(),
@@ -88,13 +92,16 @@ fn proxy(
     };
     let upstream = HttpUpstream {
         http: http::client()?,
-        quickbooks_api_base_url: config.quickbooks_api_base_url.clone(),
-        xero_api_base_url: config.xero_api_base_url.clone(),
-        zoho_data_centres: config.zoho_data_centres.clone(),
+        quickbooks_api_base_url: config.proxy.quickbooks_api_base_url.clone(),
+        xero_api_base_url: config.proxy.xero_api_base_url.clone(),
+        zoho_data_centres: config.proxy.zoho_data_centres.clone(),
     };
+    let bus: Arc<dyn EventBus> =
+        Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.proxy.event_bus.clone()));
+    let budgets = (config.control_table.clone(), config.proxy.breakers, config.proxy.plans.clone());
     Ok(Proxy {
         access: Arc::new(access),
-        limits: limits(),
+        limits: shared_limits(sdk, budgets, (&clock, &bus)),
         upstream: Arc::new(upstream),
         flights: Arc::new(DynamoFlights::new(clients::dynamodb(sdk), config.control_table.clone())),
         clock,

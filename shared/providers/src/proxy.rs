@@ -117,7 +117,8 @@ impl Upstream for HttpUpstream {
     async fn send(&self, call: UpstreamCall<'_>) -> Result<Answered, UpstreamError> {
         let provider = call.target.provider;
         let request = self.request(call).map_err(UpstreamError::Unreached)?;
-        let request = request.build().map_err(|error| UpstreamError::Unreached(error.without_url().into()))?;
+        let request =
+            request.build().map_err(|error| UpstreamError::Unreached(error.without_url().into()))?;
         let _pass = call.gate.pass(ledger::kind(request.method(), request.url().path())).await?;
         let answer = self.execute(request).await;
         call.gate.heard(heard(provider, &answer)).await;

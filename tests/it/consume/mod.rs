@@ -1,7 +1,7 @@
 //! Webhook events: each has its effect once, whatever comes twice, late, in the wrong order or for nobody.
 
 mod crashes;
-mod orders;
+mod desk;
 mod failures;
 mod log;
 mod ports;

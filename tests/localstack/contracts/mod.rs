@@ -7,8 +7,8 @@ mod storage;
 
 use aws::{
     DEFAULT_RETENTION, DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoConnections,
-    DynamoFlights, DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords, DynamoSubscriptions, DynamoTenants,
-    KmsDataKeys, SdkConfig, clients,
+    DynamoFlights, DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords, DynamoSubscriptions,
+    DynamoTenants, KmsDataKeys, SdkConfig, clients,
 };
 use aws_config::Region;
 use aws_sdk_dynamodb::{

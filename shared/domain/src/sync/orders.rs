@@ -61,7 +61,11 @@ impl JobOrders {
 
     async fn give_up(&self, record: &JobRecord) -> Result<(), StoreError> {
         let known = self.log.find(&record.job.job_id).await?;
-        let Some(waiting) = known.filter(|known| known.state == JobState::Waiting && known.started_at.is_none()) else { return Ok(()) };
+        let Some(waiting) =
+            known.filter(|known| known.state == JobState::Waiting && known.started_at.is_none())
+        else {
+            return Ok(());
+        };
         let code = ErrorCode::StorageUnavailable;
         let failed = JobRecord {
             state: JobState::Failed,
