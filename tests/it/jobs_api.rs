@@ -122,8 +122,12 @@ async fn a_tenant_with_several_companies_names_one() {
     let (status, body) = post(&api, job.clone()).await;
 
     assert_eq!((status, code(&body)), (StatusCode::CONFLICT, "CONNECTION_AMBIGUOUS"), "{body}");
-    let mut companies: Vec<_> =
-        body["error"]["details"]["companyIds"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let mut companies: Vec<_> = body["error"]["details"]["companyIds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_str().unwrap())
+        .collect();
     companies.sort_unstable();
     assert_eq!(companies, [format!("quickbooks_{REALM}"), format!("quickbooks_{OTHER_REALM}")]);
     let mut job = job;
@@ -200,7 +204,10 @@ async fn a_job_tells_how_far_it_came_and_why_it_waits() {
 
     assert_eq!(status, StatusCode::OK, "{body}");
     assert_eq!((&body["state"], &body["attempts"]), (&json!("delayed"), &json!(1)));
-    assert_eq!((&body["startedAt"], &body["resumesAt"]), (&json!("2100-01-01T00:00:01Z"), &json!("2100-01-01T00:01:00Z")));
+    assert_eq!(
+        (&body["startedAt"], &body["resumesAt"]),
+        (&json!("2100-01-01T00:00:01Z"), &json!("2100-01-01T00:01:00Z"))
+    );
     assert_eq!(
         body["progress"],
         json!({
@@ -274,7 +281,8 @@ async fn records_are_polled_by_their_time_of_change() {
     let api = ApiWorld::of(deps, api_key);
     let company = CompanyId::of(Provider::QuickBooks, &REALM.parse().unwrap());
     let place = RecordPlace { tenant, company };
-    let all = [sample::invoice("1", at(3), 1), sample::invoice("2", at(1), 1), sample::invoice("3", at(2), 1)];
+    let all =
+        [sample::invoice("1", at(3), 1), sample::invoice("2", at(1), 1), sample::invoice("3", at(2), 1)];
     records.put_if_newer(&place, &all, "w").await.unwrap();
     let list = async |query: &str| {
         let path = format!("/api/records/invoices?companyId={REALM}&{query}");

@@ -31,7 +31,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let dynamodb = clients::dynamodb(sdk);
     let control = || config.control_table.clone();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let source = config.secrets_id.map(|id| (SecretSource { sdk: sdk.clone(), id }, webhook_addresses as _));
+    let source =
+        config.secrets_id.clone().map(|id| (SecretSource { sdk: sdk.clone(), id }, webhook_addresses as _));
     let connections: Arc<dyn ConnectionStore> =
         Arc::new(DynamoConnections::without_due_index(dynamodb.clone(), config.connections_table.clone()));
     let refresh: Arc<dyn RefreshInvoker> =

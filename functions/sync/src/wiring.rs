@@ -3,9 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use aws::{
-    DynamoBreakers, DynamoBudgets, DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs,
-    DynamoLeases, DynamoRecords, DynamoSubscriptions, DynamoUsage, EventBridgeBus, KmsDataKeys,
-    LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue, SyncLanes, clients,
+    DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords,
+    DynamoSubscriptions, EventBridgeBus, KmsDataKeys, LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue,
+    SyncLanes, clients,
 };
 use domain::{
     access::AccessTokens,
@@ -13,12 +13,11 @@ use domain::{
     connection::ConnectionStore,
     entropy::SystemEntropy,
     event::EventBus,
-    limits::{LimitPorts, Limits, Plans},
     provider::Provider,
-    refresh::{BreakerSettings, Breakers, Endpoint, OutageSettings},
     sealing::{CachedDataKeys, TokenSealer},
-    sync::{CatchUp, EventConsumer, Heard, JobOrders, Ledger, RecordStore, SilenceWatch, SyncRunner},
+    sync::{CatchUp, EventConsumer, Heard, JobOrders, Ledger, SilenceWatch, SyncRunner},
 };
+use edge::shared_limits;
 use providers::{
     http,
     quickbooks::QuickBooksLedger,
@@ -47,9 +46,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let bases = (config.quickbooks_api_base_url, config.xero_api_base_url, config.zoho_data_centres);
     let ledgers = ledgers(bases)?;
     let stored = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone()));
-    let records: Arc<dyn RecordStore> = stored.clone();
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
-    let limits = limits(sdk, (config.control_table, config.breakers, config.plans), (&clock, &bus));
+    let limits = shared_limits(sdk, (config.control_table, config.breakers, config.plans), (&clock, &bus));
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
     let subscriptions = Arc::new(DynamoSubscriptions::new(dynamodb.clone(), config.deliveries_table.clone()));
     let queue = Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low }));
@@ -62,7 +60,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             connections: connections.clone(),
             ledgers: ledgers.clone(),
             limits: limits.clone(),
-            records: records.clone(),
+            records: stored.clone(),
             seen: Arc::new(DynamoIdempotency::new(dynamodb.clone(), config.deliveries_table.clone())),
             log: Arc::new(DynamoDeliveries::new(dynamodb.clone(), config.deliveries_table)),
             subscriptions: subscriptions.clone(),
@@ -77,7 +75,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             connections: connections.clone(),
             ledgers,
             limits,
-            records,
+            records: stored.clone(),
             walks: stored,
             leases: Arc::new(DynamoLeases::new(dynamodb, config.records_table)),
             jobs: jobs.log.clone(),
@@ -104,23 +102,4 @@ fn ledgers(
         (Provider::Xero, Arc::new(XeroLedger::new(http.clone(), xero)) as _),
         (Provider::Zoho, Arc::new(ZohoLedger::new(http, zoho)) as _),
     ]))
-}
-
-/// The providers' limits, shared through the control table.
-fn limits(
-    sdk: &SdkConfig,
-    (table, settings, plans): (String, (BreakerSettings, OutageSettings), Plans),
-    (clock, bus): (&Arc<dyn Clock>, &Arc<dyn EventBus>),
-) -> Arc<Limits> {
-    let dynamodb = clients::dynamodb(sdk);
-    let breakers = DynamoBreakers::new(dynamodb.clone(), table.clone(), Endpoint::Books);
-    let breakers = Breakers::new(Arc::new(breakers), clock.clone(), bus.clone(), settings);
-    let ports = LimitPorts {
-        budgets: Arc::new(DynamoBudgets::new(dynamodb.clone(), table.clone())),
-        usage: Arc::new(DynamoUsage::new(dynamodb, table)),
-        breakers: Arc::new(breakers.of(Endpoint::Books)),
-        clock: clock.clone(),
-        entropy: Arc::new(SystemEntropy),
-    };
-    Arc::new(Limits::new(ports, plans))
 }
