@@ -114,6 +114,9 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "DeliveriesTable")
         | _grants("dynamodb:GetItem BatchGetItem Query PutItem UpdateItem PartiQLInsert PartiQLUpdate", "RecordsTable")
         | _grants("dynamodb:Query", "RecordsTable/index/changed")
+        | _grants("dynamodb:GetItem PutItem", "ControlTable", _keys("BUDGET#*"))
+        | _grants("dynamodb:Query PutItem", "ControlTable", _keys("BREAKER#*#books"))
+        | _grants("dynamodb:UpdateItem", "ControlTable", _keys("USAGE#*"))
         | _grants("kms:Decrypt", "TokenKey", _purpose("access"))
         | _grants(_CONSUME, "EventsQueue SyncQueue SyncHighQueue SyncLowQueue")
         | _grants("sqs:SendMessage", "SyncQueue SyncHighQueue SyncLowQueue")
@@ -126,6 +129,7 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:GetItem BatchGetItem Query", "ConnectionsTable")
         | _grants("dynamodb:Query", "ConnectionsTable/index/listing")
         | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk st w was_w", "TENANT#*"))
+        | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk used", "TENANT#*") | _OF_WRITTEN_ONLY)
         | _grants("dynamodb:Query", "HistoryTable HistoryTable/index/provider")
         | _AUDIT
         | _grants("dynamodb:Query BatchGetItem", "RecordsTable")
@@ -137,7 +141,9 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:Query", "ControlTable", _keys("BREAKER#*"))
         | _grants("dynamodb:PutItem", "ControlTable", _keys("TENANT#*", "SESSION#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("LIMIT#*"))
-        | _grants("sqs:SendMessage", "SyncLowQueue")
+        | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "ControlTable", _keys("FLIGHT#*"))
+        | _grants("kms:Decrypt", "TokenKey", _purpose("access"))
+        | _grants("sqs:SendMessage", "SyncQueue SyncHighQueue SyncLowQueue")
         | _grants("lambda:InvokeFunction", "RefreshFunction")
         | _PROVIDER_SECRETS
     ),

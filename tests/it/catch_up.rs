@@ -24,11 +24,8 @@ fn mark(started_at: Timestamp) -> CatchUpMark {
 }
 
 async fn walk(world: &World, mark: CatchUpMark, time: Duration) -> CaughtUp {
-    let catch_up = CatchUp {
-        connections: world.connections.clone(),
-        queue: world.sync_queue.clone(),
-        clock: world.clock.clone(),
-    };
+    let catch_up =
+        CatchUp { connections: world.connections.clone(), jobs: world.orders(), clock: world.clock.clone() };
     catch_up.run(mark, later(world.clock.now(), time)).await.unwrap()
 }
 

@@ -51,6 +51,16 @@ async fn breakers_in_memory_keep_the_contract() {
 }
 
 #[tokio::test]
+async fn budgets_in_memory_keep_the_contract() {
+    contract::budget_store_contract(&memory::InMemoryBudgets::default()).await;
+}
+
+#[tokio::test]
+async fn usage_in_memory_keeps_the_contract() {
+    contract::usage_store_contract(&memory::InMemoryUsage::default()).await;
+}
+
+#[tokio::test]
 async fn the_sweeps_marks_in_memory_keep_the_contract() {
     contract::sweep_log_contract(&memory::InMemorySweepLog::default()).await;
 }
@@ -58,6 +68,11 @@ async fn the_sweeps_marks_in_memory_keep_the_contract() {
 #[tokio::test]
 async fn the_guard_of_events_in_memory_keeps_the_contract() {
     contract::idempotency_store_contract(&memory::InMemoryIdempotency::default()).await;
+}
+
+#[tokio::test]
+async fn requests_under_way_in_memory_keep_the_contract() {
+    contract::flights_contract(&memory::InMemoryFlights::default()).await;
 }
 
 #[tokio::test]

@@ -119,16 +119,20 @@ async fn an_open_breaker_is_seen_wherever_somebody_looks() {
     world.refresher.breakers.flush().await;
     let (status, _, shown) = api.send(events::request("api-breakers.json")).await;
     assert_eq!(status, StatusCode::OK);
-    let [quickbooks, xero, _] = &shown["breakers"].as_array().unwrap()[..] else { panic!("{shown}") };
+    let [quickbooks, xero, _, of_books, ..] = &shown["breakers"].as_array().unwrap()[..] else {
+        panic!("{shown}")
+    };
     assert_eq!((&quickbooks["provider"], &quickbooks["state"]), (&json!("quickbooks"), &json!("open")));
     assert_eq!((&quickbooks["failures"], &quickbooks["failed"]), (&json!(3), &json!(3)));
     assert_eq!((&quickbooks["failingConnections"], &quickbooks["outage"]), (&json!(3), &json!(false)));
     assert_eq!(quickbooks["until"], told["breaker"]["until"]);
     assert_eq!(
         *xero,
-        json!({"provider": "xero", "state": "closed", "failures": 0, "attempts": 0, "failed": 0,
+        json!({"provider": "xero", "endpoint": "token", "state": "closed", "failures": 0, "attempts": 0, "failed": 0,
                "failingConnections": 0, "outage": false})
     );
+    assert_eq!((&of_books["provider"], &of_books["endpoint"]), (&json!("quickbooks"), &json!("books")));
+    assert_eq!(of_books["state"], "closed", "the data API has a breaker of its own");
 
     world.sweep_log.note(world.clock.now()).await.unwrap();
     let (status, health) = api.call("GET", "/api/tokens/health", None).await;

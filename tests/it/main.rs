@@ -22,6 +22,7 @@ mod explain;
 mod functions;
 mod history;
 mod job_desk;
+mod jobs_api;
 mod ledger;
 mod oauth;
 mod outage;

@@ -15,7 +15,7 @@ use domain::{
     },
 };
 use tests::{
-    memory::{InMemoryJobs, InMemoryLeases, InMemoryRecords, InMemorySubscriptions},
+    memory::{InMemoryJobs, InMemoryLeases, InMemoryRecords, InMemorySubscriptions, limits},
     sample,
 };
 
@@ -65,6 +65,7 @@ impl Books {
             access: Arc::new(self.world.access()),
             connections: self.world.connections.clone(),
             ledgers: self.ledgers(),
+            limits: limits(&(self.world.clock.clone() as _)),
             records: self.records.clone(),
             walks: self.records.clone(),
             leases: self.leases.clone(),

@@ -17,7 +17,9 @@ use domain::{
     entropy::Entropy,
     event::EventKind,
     id::{CompanyId, ProviderCompanyId, TenantId},
+    limits::Limits,
     provider::Provider,
+    proxy::Proxy,
     refresh::{
         BreakerSettings, Breakers, DEFAULT_FAILURES, DEFAULT_MINIMUM, DEFAULT_RESET, DEFAULT_SHARE,
         DEFAULT_WINDOW, DisconnectAnswer, DisconnectMessage, FailureClass, MESSAGE_VERSION, OutageSettings,
@@ -26,18 +28,21 @@ use domain::{
     },
     sealing::{CachedDataKeys, TokenSealer},
     secret::{AuthorizationCode, OneTimeValue},
+    sync::JobOrders,
     token::{Refusal, Revocation, TokenEndpoint, TokenEndpointError},
 };
 use jiff::Timestamp;
+use providers::{http, proxy::HttpUpstream, zoho::DataCentres};
 use tests::{
     FaultyRefreshStore, ManualClock, Revoked, ScriptedRevocation, ScriptedTokenEndpoint, SeededEntropy,
     memory::{
         InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBreakers, InMemoryBus,
-        InMemoryConnections, InMemoryDataKeys, InMemoryRecoveryQueue, InMemoryRefreshQueue, InMemorySweepLog,
-        InMemorySyncQueue, InProcessRefresh,
+        InMemoryConnections, InMemoryDataKeys, InMemoryFlights, InMemoryJobs, InMemoryRecoveryQueue,
+        InMemoryRefreshQueue, InMemorySweepLog, InMemorySyncQueue, InProcessRefresh, limits,
     },
     sample,
 };
+use url::Url;
 
 /// Where providers send the browser back to.
 pub(crate) const REDIRECT_URI: &str = "https://example.com/callback";
@@ -64,9 +69,11 @@ pub(crate) struct World {
     pub(crate) revocation: Arc<ScriptedRevocation>,
     pub(crate) authorizations: Arc<InMemoryAuthorizations>,
     pub(crate) sync_queue: Arc<InMemorySyncQueue>,
+    pub(crate) job_log: Arc<InMemoryJobs>,
     pub(crate) refresh_queue: Arc<InMemoryRefreshQueue>,
     pub(crate) recovery_queue: Arc<InMemoryRecoveryQueue>,
     pub(crate) breakers: Arc<InMemoryBreakers>,
+    pub(crate) books_breakers: Arc<InMemoryBreakers>,
     pub(crate) sweep_log: Arc<InMemorySweepLog>,
     pub(crate) refresher: Arc<Refresher>,
     entropy: Arc<dyn Entropy>,
@@ -154,9 +161,11 @@ impl World {
             revocation,
             authorizations: Arc::default(),
             sync_queue: Arc::default(),
+            job_log: Arc::default(),
             refresh_queue,
             recovery_queue,
             breakers,
+            books_breakers: Arc::default(),
             sweep_log: Arc::default(),
             refresher,
             entropy,
@@ -174,7 +183,7 @@ impl World {
             connections: self.connections.clone(),
             servers: Provider::ALL.map(server).into(),
             sealer: TokenSealer::new("test".to_owned(), self.keys.clone(), self.entropy.clone()),
-            queue: self.sync_queue.clone(),
+            jobs: self.orders(),
             bus: self.bus.clone(),
             audit: self.audit.clone(),
             clock: self.clock.clone(),
@@ -182,6 +191,12 @@ impl World {
             policy: RefreshPolicy::default(),
             shared_companies: false,
         }
+    }
+
+    /// Where jobs are made.
+    pub(crate) fn orders(&self) -> JobOrders {
+        let (log, queue) = (self.job_log.clone(), self.sync_queue.clone());
+        JobOrders { log, queue, clock: self.clock.clone() }
     }
 
     /// A sweep of its own process.
@@ -212,6 +227,30 @@ impl World {
             clock: self.clock.clone(),
             policy: RefreshPolicy::default(),
         }
+    }
+
+    /// Calls of providers for others, over the network; nothing listens there until a test says where.
+    pub(crate) fn proxy(&self) -> Proxy {
+        let nowhere: Url = "http://127.0.0.1:1".parse().unwrap();
+        let upstream = HttpUpstream {
+            http: http::client().unwrap(),
+            quickbooks_api_base_url: nowhere.clone(),
+            xero_api_base_url: nowhere,
+            zoho_data_centres: DataCentres::default(),
+        };
+        Proxy {
+            access: Arc::new(self.access()),
+            limits: self.limits(),
+            upstream: Arc::new(upstream),
+            flights: Arc::new(InMemoryFlights::default()),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        }
+    }
+
+    /// The providers' limits.
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        limits(&(self.clock.clone() as _))
     }
 
     /// A connect link for `tenant` that lets nobody choose and asks for nothing special.

@@ -30,11 +30,13 @@ impl<'a> World<'a> {
         Self { room, worker, api, key }
     }
 
-    /// `GET /api/breakers`, of one provider.
+    /// `GET /api/breakers`, of one provider's token endpoint.
     async fn breaker(&self, provider: Provider) -> Value {
         let all = self.api.ask(("GET", "/api/breakers"), &self.key, None).await.expect(200);
         let mut all = all["breakers"].as_array().unwrap().iter();
-        all.find(|breaker| breaker["provider"] == provider.as_str()).unwrap().clone()
+        all.find(|breaker| breaker["provider"] == provider.as_str() && breaker["endpoint"] == "token")
+            .unwrap()
+            .clone()
     }
 
     /// `POST /api/tokens/refresh/{provider}`

@@ -6,7 +6,7 @@ use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
     provider::Provider,
-    refresh::{BreakerSeen, OutageSettings, ProviderHealth},
+    refresh::{BreakerSeen, Endpoint, OutageSettings, ProviderHealth},
     store::StoreError,
 };
 use jiff::Timestamp;
@@ -26,6 +26,8 @@ struct BreakersBody {
 #[serde(rename_all = "camelCase")]
 struct BreakerBody {
     provider: Provider,
+    /// What of it: `token` or `books`.
+    endpoint: &'static str,
     #[serde(flatten)]
     breaker: BreakerSeen,
     /// Failures of the provider in a row.
@@ -43,12 +45,19 @@ struct BreakerBody {
 pub(crate) async fn list(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
     call.caller.require(Scope::OperationsRead)?;
     call.require_all_tenants("breakers")?;
-    let healths = load(&deps, deps.clock.now()).await?;
-    let breakers = healths.iter().map(|(provider, health)| body(*provider, health, &deps.outage)).collect();
+    let now = deps.clock.now();
+    let mut breakers = Vec::new();
+    for (provider, health) in load(&deps, now).await? {
+        breakers.push(body((provider, Endpoint::Token), &health, &deps.outage));
+    }
+    for provider in Provider::ALL {
+        let health = deps.books_breakers.load(provider, deps.outage.first_minute(now)).await?;
+        breakers.push(body((provider, Endpoint::Books), &health, &deps.outage));
+    }
     Ok(call.json(StatusCode::OK, &BreakersBody { breakers }))
 }
 
-/// What the table knows of each provider.
+/// What the table knows of each provider's token endpoint.
 pub(crate) async fn load(deps: &Deps, now: Timestamp) -> Result<Vec<(Provider, ProviderHealth)>, StoreError> {
     let mut healths = Vec::with_capacity(Provider::ALL.len());
     for provider in Provider::ALL {
@@ -57,10 +66,15 @@ pub(crate) async fn load(deps: &Deps, now: Timestamp) -> Result<Vec<(Provider, P
     Ok(healths)
 }
 
-fn body(provider: Provider, health: &ProviderHealth, settings: &OutageSettings) -> BreakerBody {
+fn body(
+    (provider, endpoint): (Provider, Endpoint),
+    health: &ProviderHealth,
+    settings: &OutageSettings,
+) -> BreakerBody {
     let ProviderHealth { breaker, tally } = health;
     BreakerBody {
         provider,
+        endpoint: endpoint.as_str(),
         breaker: breaker.state.into(),
         failures: breaker.failures,
         changed_at: breaker.changed_at,

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use aws::SyncLanes;
 use domain::{
-    refresh::{OutageSettings, RefreshPolicy},
+    limits::Plans,
+    refresh::{BreakerSettings, OutageSettings, RefreshPolicy},
     webhook::AddressKeys,
 };
 use edge::config::{ConfigError, Lookup, ScopeLists, Variables};
+use providers::zoho::DataCentres;
+use url::Url;
 
 /// A busy day of one customer's people is a handful of links a minute; more is a loop or an attack.
 const DEFAULT_CONNECT_SESSIONS: u64 = 60;
@@ -41,14 +45,54 @@ pub struct Config {
     pub secrets_id: Option<String>,
     /// `CONNECT_SESSIONS_PER_MINUTE` (60): how many connect links one tenant may have made in a minute.
     pub connect_sessions_per_minute: u64,
-    /// `SYNC_QUEUE_LOW_URL`.
-    pub sync_queue_low_url: String,
+    /// `SYNC_QUEUE_HIGH_URL`, `SYNC_QUEUE_URL` and `SYNC_QUEUE_LOW_URL`.
+    pub sync_lanes: SyncLanes,
     /// `REFRESH_LEAD_SECONDS` and its siblings.
     pub policy: RefreshPolicy,
     /// `HISTORY_DAYS` (400): how long acts are kept.
     pub history_retention: Duration,
     /// `OUTAGE_SHARE` and its siblings.
     pub outage: OutageSettings,
+    /// What calling providers takes.
+    pub proxy: ProxyConfig,
+}
+
+/// What calling providers for others takes.
+#[derive(Debug)]
+pub struct ProxyConfig {
+    /// `TOKEN_KEY_ID`: the KMS key that wraps data keys.
+    pub token_key_id: String,
+    /// `EVENT_BUS`.
+    pub event_bus: String,
+    /// `BREAKER_FAILURES` and its siblings.
+    pub breakers: (BreakerSettings, OutageSettings),
+    /// `QUICKBOOKS_MONTHLY_READS` and its siblings: what providers allow.
+    pub plans: Plans,
+    /// `QUICKBOOKS_API_BASE_URL`.
+    pub quickbooks_api_base_url: Url,
+    /// `XERO_API_BASE_URL`.
+    pub xero_api_base_url: Url,
+    /// `ZOHO_DATA_CENTRES` and `ZOHO_LOCATION`.
+    pub zoho_data_centres: DataCentres,
+}
+
+impl ProxyConfig {
+    fn read(variables: &mut Variables<'_>, policy: &RefreshPolicy) -> Option<Self> {
+        let (token_key_id, event_bus) = (variables.required("TOKEN_KEY_ID"), variables.required("EVENT_BUS"));
+        let (breakers, plans) = (variables.breakers(policy), variables.plans());
+        let quickbooks_api_base_url = variables.quickbooks_api_base_url();
+        let xero_api_base_url = variables.xero_api_base_url();
+        let zoho_data_centres = variables.zoho_data_centres();
+        Some(Self {
+            token_key_id,
+            event_bus,
+            breakers,
+            plans,
+            quickbooks_api_base_url: quickbooks_api_base_url?,
+            xero_api_base_url: xero_api_base_url?,
+            zoho_data_centres: zoho_data_centres?,
+        })
+    }
 }
 
 impl Config {
@@ -56,31 +100,47 @@ impl Config {
     pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let mut variables = Variables::new(lookup);
         let policy = variables.refresh_policy();
-        let (_, outage) = variables.breakers(&policy);
-        let config = Self {
-            environment: variables.environment_name(),
-            connections_table: variables.required("CONNECTIONS_TABLE"),
-            history_table: variables.required("HISTORY_TABLE"),
-            records_table: variables.required("RECORDS_TABLE"),
-            deliveries_table: variables.required("DELIVERIES_TABLE"),
-            control_table: variables.required("CONTROL_TABLE"),
-            refresh_function: variables.required("REFRESH_FUNCTION"),
-            public_url: variables.public_url(),
-            return_urls: variables.urls("RETURN_URLS"),
-            scopes: variables.scope_lists(),
-            webhook_addresses: address_keys(&mut variables),
-            secrets_id: variables.optional("PROVIDER_SECRETS_ID"),
-            connect_sessions_per_minute: variables.parsed(
-                "CONNECT_SESSIONS_PER_MINUTE",
-                DEFAULT_CONNECT_SESSIONS,
-                "a whole number",
-            ),
-            sync_queue_low_url: variables.required("SYNC_QUEUE_LOW_URL"),
-            history_retention: variables.history_retention(),
-            policy,
-            outage,
+        let proxy = ProxyConfig::read(&mut variables, &policy);
+        let sync_lanes = SyncLanes {
+            high: Some(variables.required("SYNC_QUEUE_HIGH_URL")),
+            normal: Some(variables.required("SYNC_QUEUE_URL")),
+            low: Some(variables.required("SYNC_QUEUE_LOW_URL")),
         };
-        variables.finish(Some(config))
+        let environment = variables.environment_name();
+        let connections_table = variables.required("CONNECTIONS_TABLE");
+        let history_table = variables.required("HISTORY_TABLE");
+        let records_table = variables.required("RECORDS_TABLE");
+        let deliveries_table = variables.required("DELIVERIES_TABLE");
+        let control_table = variables.required("CONTROL_TABLE");
+        let refresh_function = variables.required("REFRESH_FUNCTION");
+        let public_url = variables.public_url();
+        let return_urls = variables.urls("RETURN_URLS");
+        let scopes = variables.scope_lists();
+        let webhook_addresses = address_keys(&mut variables);
+        let secrets_id = variables.optional("PROVIDER_SECRETS_ID");
+        let connect_sessions_per_minute =
+            variables.parsed("CONNECT_SESSIONS_PER_MINUTE", DEFAULT_CONNECT_SESSIONS, "a whole number");
+        let history_retention = variables.history_retention();
+        variables.finish(proxy.map(|proxy| Self {
+            environment,
+            connections_table,
+            history_table,
+            records_table,
+            deliveries_table,
+            control_table,
+            refresh_function,
+            public_url,
+            return_urls,
+            scopes,
+            webhook_addresses,
+            secrets_id,
+            connect_sessions_per_minute,
+            sync_lanes,
+            policy,
+            history_retention,
+            outage: proxy.breakers.1,
+            proxy,
+        }))
     }
 }
 

@@ -9,7 +9,6 @@ use domain::{
     connection::{ConfirmOutcome, ConnectionState},
     error::ErrorCode,
     id::{Ids, TenantId},
-    sync,
 };
 use edge::http::ApiError;
 use serde::Deserialize;
@@ -55,7 +54,7 @@ pub(crate) async fn confirm(
         audit::record(&*deps.audit, &entry).await;
         if wanted.sync.unwrap_or(true) {
             let of = (&connection.key, companies.as_slice());
-            sync::start_first(&*deps.sync_queue, ids, of, &call.correlation).await;
+            deps.jobs.start_first(ids, of, &call.correlation).await;
         }
     }
     let confirmed = deps.connections.find(&connection.key).await?.ok_or_else(missing)?;

@@ -2,6 +2,7 @@
 
 mod breakers;
 mod call;
+mod companies;
 mod config;
 mod confirm;
 mod connect_sessions;
@@ -9,9 +10,13 @@ mod connection_history;
 mod connections;
 mod deliveries;
 mod disconnect;
+mod exact;
 mod explain;
 mod health;
 mod history;
+mod jobs;
+mod proxy;
+mod queues;
 mod records;
 mod tenants;
 mod token_refresh;
@@ -26,7 +31,7 @@ use axum::{
     http::Uri,
     middleware,
     response::Response,
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use domain::{
     api_key::ApiKeyStore,
@@ -35,8 +40,9 @@ use domain::{
     clock::Clock,
     connection::ConnectionStore,
     entropy::Entropy,
+    proxy::Proxy,
     refresh::{AttemptLog, BreakerStore, OutageSettings, RefreshInvoker, RefreshPolicy, SweepLog},
-    sync::{RecordStore, SyncQueue},
+    sync::{JobOrders, RecordStore},
     tenant::TenantStore,
     webhook::{AddressKeys, DeliveryLog},
 };
@@ -45,6 +51,7 @@ use lambda_http::RequestExt as _;
 use tower::ServiceExt as _;
 
 pub use config::{Config, webhook_addresses};
+pub use exact::Outgoing;
 pub use wiring::wire;
 
 /// Bodies of this API are a few fields; nothing larger is read.
@@ -72,6 +79,8 @@ pub struct Deps {
     pub connections: Arc<dyn ConnectionStore>,
     /// What all workers know of each provider.
     pub breakers: Arc<dyn BreakerStore>,
+    /// The breakers of the data APIs.
+    pub books_breakers: Arc<dyn BreakerStore>,
     /// Refresh attempts.
     pub attempts: Arc<dyn AttemptLog>,
     /// The audit log.
@@ -86,8 +95,10 @@ pub struct Deps {
     pub webhook_addresses: LiveSecrets<AddressKeys>,
     /// The one function that may refresh and revoke.
     pub refresh: Arc<dyn RefreshInvoker>,
-    /// Where the first sync of a confirmed connection is asked for.
-    pub sync_queue: Arc<dyn SyncQueue>,
+    /// Where jobs are made.
+    pub jobs: JobOrders,
+    /// Calls providers for others.
+    pub proxy: Proxy,
     /// When a token is due.
     pub policy: RefreshPolicy,
     /// When a provider counts as out.
@@ -102,15 +113,24 @@ pub struct Deps {
 ///
 /// The gateway puts its stage in front of the path; routes do not know it.
 pub async fn handle(router: &Router, mut request: lambda_http::Request) -> Response {
+    let path = address(request.raw_http_path());
     let path_and_query = match request.uri().query() {
-        Some(query) => format!("{}?{query}", request.raw_http_path()),
-        None => request.raw_http_path().to_owned(),
+        Some(query) => format!("{path}?{query}"),
+        None => path,
     };
     if let Ok(uri) = Uri::try_from(path_and_query) {
         *request.uri_mut() = uri;
     }
     let Ok(response) = router.clone().oneshot(request).await;
     response
+}
+
+/// A path as an address has it, whether or not the gateway undid its encoding: what could not stand in one, or would end
+/// it, is encoded again.
+fn address(path: &str) -> String {
+    let stands = |byte: u8| byte.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&byte);
+    let written = |byte: u8| if stands(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    path.bytes().map(written).collect()
 }
 
 /// Every route, behind the key check.
@@ -125,6 +145,13 @@ pub fn router(deps: Arc<Deps>) -> Router {
         .route("/api/connections/{connection}/explain", get(explain::show))
         .route("/api/connections/{connection}/history", get(connection_history::show))
         .route("/api/connections/{connection}/history/verification", get(connection_history::verify))
+        .route("/api/jobs", post(jobs::create))
+        .route("/api/jobs/{job}", get(jobs::show))
+        .route(
+            "/api/proxy/{connection}/{*path}",
+            any(proxy::call).layer(DefaultBodyLimit::max(proxy::MAX_BODY)),
+        )
+        .route("/api/queues", get(queues::show))
         .route("/api/records/{entity}", get(records::list))
         .route("/api/tokens/status", get(tokens::status))
         .route("/api/tokens/refresh/{provider}", post(token_refresh::refresh))

@@ -5,25 +5,26 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
-    connection::Route,
     error::ErrorCode,
-    id::{CompanyId, ProviderCompanyId, RecordId, TenantId},
-    provider::Provider,
+    id::{CompanyId, RecordId},
     sync::{Entity, Record, RecordPlace},
 };
-use edge::http::ApiError;
+use edge::{http::ApiError, query::Query};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
     Deps,
-    call::{Call, Name, Outcome, Parameters, Refusal},
+    call::{Call, Name, Outcome, Parameters},
+    companies,
 };
 
 /// Records of one answer; a hundred invoices are a few hundred kilobytes.
 const MAX_LIMIT: u32 = 200;
 const DEFAULT_LIMIT: u32 = 100;
+/// What the cursors of lists by time of change begin with: no cursor of a list by id has a dot.
+const CHANGED_CURSOR: &str = "changed.";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,7 +51,8 @@ struct RecordBody {
     raw: Option<Box<RawValue>>,
 }
 
-/// `GET /api/records/{entity}?companyId=&tenantId=&limit=&cursor=`
+/// `GET /api/records/{entity}?companyId=&tenantId=&updatedSince=&limit=&cursor=`: by id, or what changed since a moment
+/// in the order of change.
 pub(crate) async fn list(
     State(deps): State<Arc<Deps>>,
     Name(entity): Name,
@@ -66,40 +68,38 @@ pub(crate) async fn list(
     let company =
         query.get("companyId").ok_or_else(|| ApiError::invalid("companyId", "companyId is missing"))?;
     let tenant = call.caller.tenant(query.parsed("tenantId")?)?;
-    let place = place(&deps, tenant.as_ref(), company).await?;
-    let page = deps.records.list(&place, entity, limit, query.get("cursor")).await?;
+    let (since, from) = place_in_list(instant(&query, "updatedSince")?, query.get("cursor"))?;
+    let meant = companies::with_id(&deps, (tenant.as_ref(), None), company).await?;
+    let place = RecordPlace { tenant: meant.key.tenant, company: meant.company };
+    let page = match since {
+        Some(since) => deps.records.list_changed(&place, (entity, since), limit, from).await?,
+        None => deps.records.list(&place, entity, limit, from).await?,
+    };
+    let mark = if since.is_some() { CHANGED_CURSOR } else { "" };
+    let next_cursor = page.next.map(|next| format!("{mark}{next}"));
     let records = page.records.into_iter().map(|record| body(&place.company, record)).collect();
-    Ok(call.json(StatusCode::OK, &RecordsBody { records, next_cursor: page.next }))
+    Ok(call.json(StatusCode::OK, &RecordsBody { records, next_cursor }))
 }
 
-/// Whose books a company id means: ours or the provider's is understood, and the tenant must be named only where several
-/// share the company.
-async fn place(deps: &Deps, tenant: Option<&TenantId>, company: &str) -> Result<RecordPlace, Refusal> {
-    let ours = company.parse::<CompanyId>().ok().and_then(|id| id.parts());
-    let candidates: Vec<(Provider, ProviderCompanyId)> = match (ours, company.parse()) {
-        (Some(parts), _) => vec![parts],
-        (None, Ok(id)) => {
-            Provider::ALL.into_iter().map(|provider| (provider, ProviderCompanyId::clone(&id))).collect()
-        }
-        (None, Err(error)) => return Err(ApiError::invalid("companyId", error.to_string()).into()),
-    };
-    for (provider, id) in candidates {
-        let mut routes = deps.connections.find_routes(provider, &id).await?;
-        routes.retain(|route| tenant.is_none_or(|tenant| route.key.tenant == *tenant));
-        match (routes.pop(), routes.is_empty()) {
-            (None, _) => {}
-            (Some(Route { key, company, .. }), true) => {
-                return Ok(RecordPlace { tenant: key.tenant, company });
-            }
-            (Some(_), false) => {
-                let message = "several tenants are connected to this company; name one as tenantId";
-                return Err(ApiError::new(ErrorCode::ConnectionAmbiguous, message).into());
-            }
-        }
+/// A moment as RFC 3339 has it.
+fn instant(query: &Query, name: &str) -> Result<Option<Timestamp>, ApiError> {
+    let form = "must be a time such as 2026-01-31T08:00:00Z, with a + sent as %2B";
+    let parsed = query.get(name).map(str::parse).transpose();
+    parsed.map_err(|_: jiff::Error| ApiError::invalid(name, format!("{name} {form}")))
+}
+
+/// Which list of a company's records is read, and where it goes on: a cursor of the one is none of the other.
+fn place_in_list(
+    since: Option<Timestamp>,
+    cursor: Option<&str>,
+) -> Result<(Option<Timestamp>, Option<&str>), ApiError> {
+    let foreign = || ApiError::invalid("cursor", "send a cursor as nextCursor of the same list gave it");
+    let of_changes = cursor.and_then(|cursor| cursor.strip_prefix(CHANGED_CURSOR));
+    match (since, cursor, of_changes) {
+        (Some(_), Some(_), None) | (None, _, Some(_)) => Err(foreign()),
+        (Some(_), _, from) => Ok((since, from)),
+        (None, from, None) => Ok((None, from)),
     }
-    Err(ApiError::new(ErrorCode::ConnectionNotFound, "there is no such company")
-        .with("field", "companyId")
-        .into())
 }
 
 fn body(company: &CompanyId, record: Record) -> RecordBody {

@@ -4,35 +4,53 @@ use std::sync::Arc;
 
 use aws::{
     DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoConnections,
-    DynamoDeliveries, DynamoRecords, DynamoSweepLog, DynamoTenants, LambdaRefresh, SdkConfig, SqsSyncQueue,
-    SyncLanes, clients,
+    DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoRecords, DynamoSweepLog, DynamoTenants,
+    EventBridgeBus, KmsDataKeys, LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
 };
 use domain::{
+    access::AccessTokens,
     clock::{Clock, SystemClock},
+    connection::ConnectionStore,
     entropy::SystemEntropy,
+    event::EventBus,
+    proxy::Proxy,
+    refresh::{Endpoint, RefreshInvoker},
+    sealing::{CachedDataKeys, TokenSealer},
+    sync::JobOrders,
 };
-use edge::live_secrets::{LiveSecrets, SecretSource};
+use edge::{
+    live_secrets::{LiveSecrets, SecretSource},
+    shared_limits,
+};
+use providers::{http, proxy::HttpUpstream};
 
 use crate::{Config, Deps, webhook_addresses};
 
 /// Builds everything the function works with, once per process; nothing is called yet.
-#[must_use]
-pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
+pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> {
     let dynamodb = clients::dynamodb(sdk);
-    let lanes = SyncLanes { low: Some(config.sync_queue_low_url), ..SyncLanes::default() };
     let control = || config.control_table.clone();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let source = config.secrets_id.map(|id| (SecretSource { sdk: sdk.clone(), id }, webhook_addresses as _));
-    Deps {
+    let source =
+        config.secrets_id.clone().map(|id| (SecretSource { sdk: sdk.clone(), id }, webhook_addresses as _));
+    let connections: Arc<dyn ConnectionStore> =
+        Arc::new(DynamoConnections::without_due_index(dynamodb.clone(), config.connections_table.clone()));
+    let refresh: Arc<dyn RefreshInvoker> =
+        Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function.clone()));
+    let jobs = JobOrders {
+        log: Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table.clone())),
+        queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), config.sync_lanes.clone())),
+        clock: clock.clone(),
+    };
+    let proxy = proxy(&config, sdk, (&connections, &refresh))?;
+    Ok(Deps {
         keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control())),
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
         authorizations: Arc::new(DynamoAuthorizations::new(dynamodb.clone(), control())),
-        breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control())),
+        breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Token)),
+        books_breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Books)),
         sweeps: Arc::new(DynamoSweepLog::new(dynamodb.clone(), control())),
-        connections: Arc::new(DynamoConnections::without_due_index(
-            dynamodb.clone(),
-            config.connections_table,
-        )),
+        connections,
         attempts: Arc::new(DynamoAttempts::new(
             dynamodb.clone(),
             config.history_table.clone(),
@@ -42,8 +60,9 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
         records: Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table)),
         deliveries: Arc::new(DynamoDeliveries::new(dynamodb, config.deliveries_table)),
         webhook_addresses: LiveSecrets::new(config.webhook_addresses, source, clock.clone()),
-        refresh: Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function)),
-        sync_queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), lanes)),
+        refresh,
+        jobs,
+        proxy,
         environment: config.environment,
         public_url: config.public_url,
         return_urls: config.return_urls,
@@ -53,5 +72,40 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Deps {
         outage: config.outage,
         clock,
         entropy: Arc::new(SystemEntropy),
-    }
+    })
+}
+
+/// Calls of providers with the tokens of connections.
+fn proxy(
+    config: &Config,
+    sdk: &SdkConfig,
+    (connections, refresh): (&Arc<dyn ConnectionStore>, &Arc<dyn RefreshInvoker>),
+) -> Result<Proxy, http::ClientError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.proxy.token_key_id.clone()));
+    let keys = Arc::new(CachedDataKeys::new(keys, clock.clone()));
+    let access = AccessTokens {
+        connections: connections.clone(),
+        sealer: TokenSealer::new(config.environment.clone(), keys, Arc::new(SystemEntropy)),
+        refresh: refresh.clone(),
+        clock: clock.clone(),
+        policy: config.policy,
+    };
+    let upstream = HttpUpstream {
+        http: http::client()?,
+        quickbooks_api_base_url: config.proxy.quickbooks_api_base_url.clone(),
+        xero_api_base_url: config.proxy.xero_api_base_url.clone(),
+        zoho_data_centres: config.proxy.zoho_data_centres.clone(),
+    };
+    let bus: Arc<dyn EventBus> =
+        Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.proxy.event_bus.clone()));
+    let budgets = (config.control_table.clone(), config.proxy.breakers, config.proxy.plans.clone());
+    Ok(Proxy {
+        access: Arc::new(access),
+        limits: shared_limits(sdk, budgets, (&clock, &bus)),
+        upstream: Arc::new(upstream),
+        flights: Arc::new(DynamoFlights::new(clients::dynamodb(sdk), config.control_table.clone())),
+        clock,
+        entropy: Arc::new(SystemEntropy),
+    })
 }

@@ -16,6 +16,8 @@ pub struct Config {
     pub control_table: String,
     /// `HISTORY_TABLE`, which holds the audit log.
     pub history_table: String,
+    /// `RECORDS_TABLE`, which holds the log of jobs.
+    pub records_table: String,
     /// `SYNC_QUEUE_LOW_URL`.
     pub sync_queue_low_url: String,
     /// `EVENT_BUS`.
@@ -47,6 +49,7 @@ impl Config {
         let connections_table = variables.required("CONNECTIONS_TABLE");
         let control_table = variables.required("CONTROL_TABLE");
         let history_table = variables.required("HISTORY_TABLE");
+        let records_table = variables.required("RECORDS_TABLE");
         let sync_queue_low_url = variables.required("SYNC_QUEUE_LOW_URL");
         let event_bus = variables.required("EVENT_BUS");
         let token_key_id = variables.required("TOKEN_KEY_ID");
@@ -58,6 +61,7 @@ impl Config {
             connections_table,
             control_table,
             history_table,
+            records_table,
             sync_queue_low_url,
             event_bus,
             token_key_id,

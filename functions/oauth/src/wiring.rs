@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use aws::{
-    DynamoAudit, DynamoAuthorizations, DynamoConnections, DynamoTenants, EventBridgeBus, KmsDataKeys,
-    SdkConfig, SqsSyncQueue, SyncLanes, clients,
+    DynamoAudit, DynamoAuthorizations, DynamoConnections, DynamoJobs, DynamoTenants, EventBridgeBus,
+    KmsDataKeys, SdkConfig, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{
     authorization::{AuthorizationServer, Companies, Connector},
@@ -12,6 +12,7 @@ use domain::{
     entropy::{Entropy, SystemEntropy},
     provider::Provider,
     sealing::TokenSealer,
+    sync::JobOrders,
 };
 use edge::{config::ProviderSettings, token_endpoints};
 use providers::{http, quickbooks::QuickBooksCompanies, xero::XeroCompanies, zoho::ZohoCompanies};
@@ -27,13 +28,18 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let requests = Arc::new(DynamoAuthorizations::new(dynamodb.clone(), config.control_table.clone()));
     let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));
     let lanes = SyncLanes { low: Some(config.sync_queue_low_url), ..SyncLanes::default() };
+    let jobs = JobOrders {
+        log: Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table)),
+        queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), lanes)),
+        clock: clock.clone(),
+    };
     Ok(Deps {
         connector: Connector {
             requests: requests.clone(),
             connections: Arc::new(connections),
             servers: servers(&config.providers, &http::client()?, &clock),
             sealer: TokenSealer::new(config.environment, keys, entropy.clone()),
-            queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), lanes)),
+            jobs,
             bus: Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus)),
             audit: Arc::new(DynamoAudit::new(
                 dynamodb.clone(),

@@ -12,7 +12,7 @@ use domain::{
     event::EventBus,
     id::Ids,
     provider::Provider,
-    refresh::{Breakers, RefreshQueue, Refresher, Sweep},
+    refresh::{Breakers, Endpoint, RefreshQueue, Refresher, Sweep},
     sealing::TokenSealer,
     token::Revocation,
 };
@@ -33,7 +33,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         Arc::new(DynamoConnections::new(dynamodb.clone(), config.connections_table, config.due_shards));
     let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
-    let health = Arc::new(DynamoBreakers::new(dynamodb.clone(), config.control_table.clone()));
+    let health =
+        Arc::new(DynamoBreakers::new(dynamodb.clone(), config.control_table.clone(), Endpoint::Token));
     let queue: Arc<dyn RefreshQueue> =
         Arc::new(SqsRefreshQueue::new(sqs.clone(), config.refresh_queue_url.clone()));
     let (history, retention) = (config.history_table, config.history_retention);

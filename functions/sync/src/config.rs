@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    refresh::RefreshPolicy,
+    limits::Plans,
+    refresh::{BreakerSettings, OutageSettings, RefreshPolicy},
     sync::{DEFAULT_MAX_AGE, Lane},
 };
 use edge::config::{ConfigError, Lookup, Variables};
@@ -35,6 +36,8 @@ pub struct Config {
     pub connections_table: String,
     /// `DELIVERIES_TABLE`.
     pub deliveries_table: String,
+    /// `CONTROL_TABLE`: budgets, usage and breakers.
+    pub control_table: String,
     /// `RECORDS_TABLE`.
     pub records_table: String,
     /// `EVENTS_QUEUE_URL`.
@@ -52,6 +55,10 @@ pub struct Config {
     pub refresh_function: String,
     /// `REFRESH_LEAD_SECONDS` and its siblings.
     pub policy: RefreshPolicy,
+    /// `BREAKER_FAILURES` and its siblings.
+    pub breakers: (BreakerSettings, OutageSettings),
+    /// `QUICKBOOKS_MONTHLY_READS` and its siblings: what providers allow.
+    pub plans: Plans,
     /// `WEBHOOK_MAX_AGE_DAYS`: events that are older when they come are not applied.
     pub webhook_max_age: Duration,
     /// `QUICKBOOKS_API_BASE_URL`.
@@ -72,6 +79,7 @@ impl Config {
         let environment = variables.environment_name();
         let connections_table = variables.required("CONNECTIONS_TABLE");
         let deliveries_table = variables.required("DELIVERIES_TABLE");
+        let control_table = variables.required("CONTROL_TABLE");
         let records_table = variables.required("RECORDS_TABLE");
         let events_queue_url = variables.required("EVENTS_QUEUE_URL");
         let events_dlq_url = variables.required("EVENTS_DLQ_URL");
@@ -89,6 +97,8 @@ impl Config {
         let token_key_id = variables.required("TOKEN_KEY_ID");
         let refresh_function = variables.required("REFRESH_FUNCTION");
         let policy = variables.refresh_policy();
+        let breakers = variables.breakers(&policy);
+        let plans = variables.plans();
         let default_days = DEFAULT_MAX_AGE.as_secs() / DAY.as_secs();
         let max_age_days = variables.within("WEBHOOK_MAX_AGE_DAYS", default_days, 1..=MAX_AGE_DAYS);
         let webhook_max_age = Duration::from_secs(max_age_days * DAY.as_secs());
@@ -98,6 +108,7 @@ impl Config {
                 environment,
                 connections_table,
                 deliveries_table,
+                control_table,
                 records_table,
                 events_queue_url,
                 events_dlq_url,
@@ -106,6 +117,8 @@ impl Config {
                 token_key_id,
                 refresh_function,
                 policy,
+                breakers,
+                plans,
                 webhook_max_age,
                 quickbooks_api_base_url,
                 xero_api_base_url,

@@ -15,9 +15,16 @@ use domain::{
     event::EventBus,
     provider::Provider,
     sealing::{CachedDataKeys, TokenSealer},
-    sync::{CatchUp, EventConsumer, Heard, Ledger, RecordStore, SilenceWatch, SyncRunner},
+    sync::{CatchUp, EventConsumer, Heard, JobOrders, Ledger, SilenceWatch, SyncRunner},
 };
-use providers::{http, quickbooks::QuickBooksLedger, xero::XeroLedger, zoho::ZohoLedger};
+use edge::shared_limits;
+use providers::{
+    http,
+    quickbooks::QuickBooksLedger,
+    xero::XeroLedger,
+    zoho::{DataCentres, ZohoLedger},
+};
+use url::Url;
 
 use crate::{Config, Deps, LaneQueue};
 
@@ -36,28 +43,24 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         clock: clock.clone(),
         policy: config.policy,
     });
-    let http = http::client()?;
-    let quickbooks = QuickBooksLedger::new(http.clone(), config.quickbooks_api_base_url);
-    let xero = XeroLedger::new(http.clone(), config.xero_api_base_url);
-    let zoho = ZohoLedger::new(http, config.zoho_data_centres);
-    let ledgers: HashMap<Provider, Arc<dyn Ledger>> = HashMap::from([
-        (Provider::QuickBooks, Arc::new(quickbooks) as _),
-        (Provider::Xero, Arc::new(xero) as _),
-        (Provider::Zoho, Arc::new(zoho) as _),
-    ]);
+    let bases = (config.quickbooks_api_base_url, config.xero_api_base_url, config.zoho_data_centres);
+    let ledgers = ledgers(bases)?;
     let stored = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone()));
-    let records: Arc<dyn RecordStore> = stored.clone();
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
+    let limits = shared_limits(sdk, (config.control_table, config.breakers, config.plans), (&clock, &bus));
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
     let subscriptions = Arc::new(DynamoSubscriptions::new(dynamodb.clone(), config.deliveries_table.clone()));
     let queue = Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low }));
+    let log = Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table.clone()));
+    let jobs = JobOrders { log, queue, clock: clock.clone() };
     let source = |LaneQueue { lane, url, dlq_url }| (lane, SqsSource::new(sqs.clone(), url, dlq_url));
     Ok(Deps {
         consumer: EventConsumer {
             access: access.clone(),
             connections: connections.clone(),
             ledgers: ledgers.clone(),
-            records: records.clone(),
+            limits: limits.clone(),
+            records: stored.clone(),
             seen: Arc::new(DynamoIdempotency::new(dynamodb.clone(), config.deliveries_table.clone())),
             log: Arc::new(DynamoDeliveries::new(dynamodb.clone(), config.deliveries_table)),
             subscriptions: subscriptions.clone(),
@@ -71,19 +74,32 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             access,
             connections: connections.clone(),
             ledgers,
-            records,
+            limits,
+            records: stored.clone(),
             walks: stored,
-            leases: Arc::new(DynamoLeases::new(dynamodb.clone(), config.records_table.clone())),
-            jobs: Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table)),
-            queue: queue.clone(),
+            leases: Arc::new(DynamoLeases::new(dynamodb, config.records_table)),
+            jobs: jobs.log.clone(),
+            queue: jobs.queue.clone(),
             silence: SilenceWatch { subscriptions, bus: bus.clone(), clock: clock.clone() },
             bus,
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
         },
-        catch_up: CatchUp { connections, queue, clock: clock.clone() },
+        catch_up: CatchUp { connections, jobs, clock: clock.clone() },
         events: SqsSource::new(sqs.clone(), config.events_queue_url, config.events_dlq_url),
         lanes: config.lanes.map(source).into(),
         clock,
     })
+}
+
+/// The books of each provider.
+fn ledgers(
+    (quickbooks, xero, zoho): (Url, Url, DataCentres),
+) -> Result<HashMap<Provider, Arc<dyn Ledger>>, http::ClientError> {
+    let http = http::client()?;
+    Ok(HashMap::from([
+        (Provider::QuickBooks, Arc::new(QuickBooksLedger::new(http.clone(), quickbooks)) as _),
+        (Provider::Xero, Arc::new(XeroLedger::new(http.clone(), xero)) as _),
+        (Provider::Zoho, Arc::new(ZohoLedger::new(http, zoho)) as _),
+    ]))
 }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
 };
 use domain::{
     provider::Provider,
-    refresh::{Breaker, BreakerState, BreakerStore, ProviderHealth, Tally},
+    refresh::{Breaker, BreakerState, BreakerStore, Endpoint, ProviderHealth, Tally},
     store::StoreError,
 };
 
@@ -23,6 +23,7 @@ use crate::{
 const STATE: &str = "state";
 const UNTIL: &str = "until";
 const FAILURES: &str = "failures";
+const FAILED_FOR: &str = "failed_for";
 const CHANGED_AT: &str = "changed";
 const VERSION: &str = "version";
 const ATTEMPTS: &str = "attempts";
@@ -36,18 +37,19 @@ const TALLY_KEPT: i64 = 60 * MINUTE;
 /// outage (`OUTAGE_MINIMUM`): a thousand workers may add theirs to one item while it lasts, and each pays for all of it.
 const FAILING_KEPT: u32 = 500;
 
-/// The table that holds breakers.
+/// The table that holds breakers, as that of one endpoint.
 #[derive(Clone, Debug)]
 pub struct DynamoBreakers {
     client: Client,
     table: String,
+    endpoint: Endpoint,
 }
 
 impl DynamoBreakers {
-    /// Uses `table`.
+    /// The breakers of `endpoint` in `table`.
     #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: Client, table: String, endpoint: Endpoint) -> Self {
+        Self { client, table, endpoint }
     }
 
     /// Adds a tally to that of a minute; false when it names connections and there are enough of them.
@@ -72,7 +74,7 @@ impl DynamoBreakers {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(Key::tally(provider, minute).into_item()))
+            .set_key(Some(Key::tally(provider, self.endpoint, minute).into_item()))
             .set_expression_attribute_names(Some(names([&update, condition.as_deref().unwrap_or_default()])))
             .set_expression_attribute_values(Some(
                 values.map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -96,7 +98,7 @@ impl BreakerStore for DynamoBreakers {
             .consistent_read(true)
             .set_expression_attribute_names(Some(names([&condition])))
             .key_condition_expression(condition)
-            .expression_attribute_values(":provider", text(breaker_partition(provider)))
+            .expression_attribute_values(":provider", text(breaker_partition(provider, self.endpoint)))
             .expression_attribute_values(":first", text(tally_sort_key(minute)))
             .expression_attribute_values(":breaker", text(BREAKER_STATE))
             // The breaker first, and the newest minute: the page could only ever lack the oldest ones.
@@ -125,7 +127,7 @@ impl BreakerStore for DynamoBreakers {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(write(provider, next)))
+            .set_item(Some(write(Key::breaker(provider, self.endpoint), next)))
             .set_expression_attribute_names(Some(names([&condition])))
             .set_expression_attribute_values(values)
             .condition_expression(condition);
@@ -146,12 +148,12 @@ impl BreakerStore for DynamoBreakers {
     }
 }
 
-fn write(provider: Provider, breaker: &Breaker) -> Item {
-    Key::breaker(provider)
-        .into_item()
+fn write(key: Key, breaker: &Breaker) -> Item {
+    key.into_item()
         .put(STATE, text(breaker.state.as_str()))
         .put_if(UNTIL, breaker.state.until().map(instant))
         .put(FAILURES, number(breaker.failures))
+        .put_if(FAILED_FOR, breaker.failed_for.map(number))
         .put_if(CHANGED_AT, breaker.changed_at.map(instant))
         .put(VERSION, number(breaker.version))
 }
@@ -166,6 +168,7 @@ fn read(reader: &Reader<'_>) -> Result<Breaker, StoreError> {
     Ok(Breaker {
         state,
         failures: reader.number(FAILURES)?,
+        failed_for: reader.number_if(FAILED_FOR)?,
         changed_at: reader.instant_if(CHANGED_AT)?,
         version: reader.number(VERSION)?,
     })

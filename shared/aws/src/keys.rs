@@ -33,11 +33,15 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     connection::ConnectionKey,
     id::{ApiKeyId, AttemptId, AuditId, CompanyId, DeliveryId, JobId, ProviderCompanyId, RecordId, TenantId},
+    limits::BudgetPlace,
     provider::Provider,
+    proxy::FlightKey,
+    refresh::Endpoint,
     store::StoreError,
     sync::{Entity, JobState, RecordPlace},
     webhook::Subscription,
 };
+use jiff::civil::Date;
 
 use crate::item::{Item, Reader};
 
@@ -231,13 +235,37 @@ impl Key {
         Self { pk: "SCHEDULER".to_owned(), sk: format!("WALK#{provider}") }
     }
 
-    pub(crate) fn breaker(provider: Provider) -> Self {
-        Self { pk: breaker_partition(provider), sk: BREAKER_STATE.to_owned() }
+    pub(crate) fn breaker(provider: Provider, endpoint: Endpoint) -> Self {
+        Self { pk: breaker_partition(provider, endpoint), sk: BREAKER_STATE.to_owned() }
     }
 
-    /// What came of attempts at one provider within one minute since 1970.
-    pub(crate) fn tally(provider: Provider, minute: i64) -> Self {
-        Self { pk: breaker_partition(provider), sk: tally_sort_key(minute) }
+    /// One question to a provider that is under way.
+    pub(crate) fn flight(key: &FlightKey) -> Self {
+        Self { pk: format!("FLIGHT#{}", key.as_str()), sk: "FLIGHT".to_owned() }
+    }
+
+    /// What the flight of this name left behind.
+    pub(crate) fn landed(key: &FlightKey, name: &str) -> Self {
+        Self { pk: format!("FLIGHT#{}", key.as_str()), sk: format!("LANDED#{name}") }
+    }
+
+    /// What came of attempts at one endpoint within one minute since 1970.
+    pub(crate) fn tally(provider: Provider, endpoint: Endpoint, minute: i64) -> Self {
+        Self { pk: breaker_partition(provider, endpoint), sk: tally_sort_key(minute) }
+    }
+
+    /// What was asked lately of a provider, about one company or in all.
+    pub(crate) fn budget(place: &BudgetPlace) -> Self {
+        let (pk, sk) = match place {
+            BudgetPlace::Company(provider, company) => (format!("BUDGET#{provider}#{company}"), "COMPANY"),
+            BudgetPlace::App(provider) => (format!("BUDGET#{provider}"), "APP"),
+        };
+        Self { pk, sk: sk.to_owned() }
+    }
+
+    /// What a tenant used of a provider on a day.
+    pub(crate) fn usage(tenant: &TenantId, day: Date, provider: Provider) -> Self {
+        Self { pk: usage_partition(tenant), sk: format!("{day}#{provider}") }
     }
 
     /// The key as an item of its own, to which a write adds its attributes.
@@ -266,9 +294,17 @@ pub(crate) fn refused_partition(provider: Provider) -> String {
     format!("REFUSED#{provider}")
 }
 
-/// The partition of a provider's breaker and tallies.
-pub(crate) fn breaker_partition(provider: Provider) -> String {
-    format!("BREAKER#{provider}")
+/// The partition of an endpoint's breaker and tallies; that of the token endpoint has the provider's name alone.
+pub(crate) fn breaker_partition(provider: Provider, endpoint: Endpoint) -> String {
+    match endpoint {
+        Endpoint::Token => format!("BREAKER#{provider}"),
+        Endpoint::Books => format!("BREAKER#{provider}#{}", endpoint.as_str()),
+    }
+}
+
+/// The partition of a tenant's usage.
+pub(crate) fn usage_partition(tenant: &TenantId) -> String {
+    format!("USAGE#{tenant}")
 }
 
 /// The sort key of a minute's tally: ten digits, in which text sorts as the numbers do, and before the breaker.

@@ -45,6 +45,8 @@ pub enum Scope {
     KeysWrite,
     /// Read how the bundle itself fares, for all tenants.
     OperationsRead,
+    /// Call providers' APIs with the tokens of connections.
+    ProxyUse,
     /// Read jobs and records.
     SyncRead,
     /// Start jobs.
@@ -63,11 +65,12 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ConnectionsRead,
         Self::ConnectionsWrite,
         Self::KeysWrite,
         Self::OperationsRead,
+        Self::ProxyUse,
         Self::SyncRead,
         Self::SyncWrite,
         Self::TenantsRead,
@@ -85,6 +88,7 @@ impl Scope {
             Self::ConnectionsWrite => "connections:write",
             Self::KeysWrite => "keys:write",
             Self::OperationsRead => "operations:read",
+            Self::ProxyUse => "proxy:use",
             Self::SyncRead => "sync:read",
             Self::SyncWrite => "sync:write",
             Self::TenantsRead => "tenants:read",

@@ -98,6 +98,10 @@ error_codes! {
     ProviderAuthError = 5002, "PROVIDER_AUTH_ERROR", 502;
     /// The provider throttles.
     ProviderRateLimit = 5003, "PROVIDER_RATE_LIMIT", 503;
+    /// The provider did not answer: whether it did what was asked for is not known.
+    ProviderOutcomeUnknown = 5004, "PROVIDER_OUTCOME_UNKNOWN", 504;
+    /// The provider's answer is larger than can be passed on.
+    ProviderAnswerTooLarge = 5005, "PROVIDER_ANSWER_TOO_LARGE", 502;
     /// The webhook's signature is missing or wrong.
     WebhookSignatureInvalid = 6001, "WEBHOOK_SIGNATURE_INVALID", 401;
     /// There is no secret to verify the provider's webhooks with, or none that is recent enough.

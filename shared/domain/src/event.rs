@@ -49,6 +49,9 @@ pub struct Event {
     /// How many records were written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
+    /// What of the provider: `token` or `books`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<&'static str>,
 }
 
 impl Event {
@@ -74,6 +77,7 @@ impl Event {
             company_id: None,
             heard_at: None,
             records: None,
+            endpoint: None,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod event;
 pub mod id;
 pub mod limits;
 pub mod provider;
+pub mod proxy;
 pub mod refresh;
 pub mod scope;
 pub mod sealing;

@@ -1,5 +1,6 @@
 //! Configuration: read once, typed, with every problem listed at once and no value ever shown.
 
+mod limits;
 mod providers;
 mod refreshing;
 mod webhooks;

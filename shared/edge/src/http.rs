@@ -1,11 +1,13 @@
 //! HTTP answers: one shape for errors, one set of headers, the correlation id in and out.
 
+use std::str::FromStr as _;
+
 use domain::{
     error::ErrorCode,
     id::{CorrelationId, Ids},
     store::chain,
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -111,6 +113,32 @@ pub fn empty(status: StatusCode) -> Response<String> {
     let mut response = Response::new(String::new());
     *response.status_mut() = status;
     security_headers(response.headers_mut());
+    response
+}
+
+/// The header that tells a provider's answer from one of ours.
+pub const SOURCE_HEADER: &str = "x-ledgerbridge-source";
+
+/// An answer of a provider, with those of its headers that are passed on.
+#[must_use]
+pub fn passed_on(
+    (status, passed): (u16, &[(String, String)]),
+    body: Vec<u8>,
+    correlation: &CorrelationId,
+) -> Response<Vec<u8>> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let headers = response.headers_mut();
+    for (name, value) in passed {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_str(name), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
+    if let Ok(correlation) = HeaderValue::from_str(correlation.as_str()) {
+        headers.insert(CORRELATION_HEADER, correlation);
+    }
+    headers.insert(SOURCE_HEADER, HeaderValue::from_static("provider"));
+    security_headers(headers);
     response
 }
 

@@ -6,6 +6,7 @@ pub mod config;
 mod endpoints;
 pub mod http;
 pub mod invocation;
+mod limits;
 pub mod live_secrets;
 pub mod query;
 pub mod schedule;
@@ -15,3 +16,4 @@ pub mod telemetry;
 
 pub use address::public_url;
 pub use endpoints::token_endpoints;
+pub use limits::shared_limits;

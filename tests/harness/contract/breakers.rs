@@ -40,7 +40,8 @@ async fn a_breaker_reads_back_as_it_was_stored_and_only_its_successor_follows(st
     ];
     for (version, (state, failures, changed_at)) in (1..).zip(states) {
         let before = breaker(store, provider).await;
-        let next = Breaker { state, failures, changed_at, version };
+        let failed_for = changed_at.map(|_| u32::MAX);
+        let next = Breaker { state, failures, failed_for, changed_at, version };
         let skips = Breaker { version: version + 1, ..next };
         assert!(!store.replace(provider, &skips).await.unwrap());
         assert_eq!(breaker(store, provider).await, before);

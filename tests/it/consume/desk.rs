@@ -16,7 +16,7 @@ use domain::{
     },
     webhook::{Begin, EVENTS_VERSION, EventMessage, IdempotencyStore as _, Operation, WebhookEvent},
 };
-use tests::sample;
+use tests::{memory::limits, sample};
 
 use super::ports::Ports;
 use crate::{
@@ -46,6 +46,7 @@ impl Desk {
             access: Arc::new(world.access()),
             connections: world.connections.clone(),
             ledgers: [Provider::QuickBooks, Provider::Zoho].map(books).into(),
+            limits: limits(&(world.clock.clone() as _)),
             records: ports.clone(),
             seen: ports.clone(),
             log: ports.clone(),

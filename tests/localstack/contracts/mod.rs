@@ -8,8 +8,8 @@ mod storage;
 
 use aws::{
     DEFAULT_RETENTION, DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoConnections,
-    DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords, DynamoSubscriptions, DynamoTenants,
-    KmsDataKeys, SdkConfig, clients,
+    DynamoFlights, DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords, DynamoSubscriptions,
+    DynamoTenants, KmsDataKeys, SdkConfig, clients,
 };
 use aws_config::Region;
 use aws_sdk_dynamodb::{
@@ -107,6 +107,13 @@ async fn the_guard_of_events_in_dynamodb_keeps_the_contract() {
     let (client, table) = table("DELIVERIES_TABLE").await;
 
     contract::idempotency_store_contract(&DynamoIdempotency::new(client, table)).await;
+}
+
+#[tokio::test]
+async fn requests_under_way_in_dynamodb_keep_the_contract() {
+    let (client, table) = table("CONTROL_TABLE").await;
+
+    contract::flights_contract(&DynamoFlights::new(client, table)).await;
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! Breakers, the sweep's claims and the log of deliveries: on a table of each test's own, since the functions of the stack
 //! live by theirs.
 
-use aws::{DynamoBreakers, DynamoDeliveries, DynamoSubscriptions, DynamoSweepLog};
+use aws::{
+    DynamoBreakers, DynamoBudgets, DynamoDeliveries, DynamoSubscriptions, DynamoSweepLog, DynamoUsage,
+};
 use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexDescription},
 };
 use domain::{
+    limits::{Budget, BudgetPlace, BudgetStore as _},
     provider::Provider,
-    refresh::{Breaker, BreakerState, BreakerStore, ClaimOutcome, SweepLog, SweepProgress, Tally},
+    refresh::{Breaker, BreakerState, BreakerStore, ClaimOutcome, Endpoint, SweepLog, SweepProgress, Tally},
     store::StoreError,
     webhook::{Subscription, Subscriptions as _},
 };
@@ -56,7 +59,36 @@ async fn the_log_of_deliveries_in_dynamodb_keeps_the_contract() {
 async fn breakers_in_dynamodb_keep_the_contract() {
     let (client, table) = own_table().await;
 
-    contract::breaker_store_contract(&DynamoBreakers::new(client, table)).await;
+    for endpoint in [Endpoint::Token, Endpoint::Books] {
+        let store = DynamoBreakers::new(client.clone(), table.clone(), endpoint);
+        contract::breaker_store_contract(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn budgets_and_usage_in_dynamodb_keep_their_contracts() {
+    let (client, table) = own_table().await;
+
+    contract::budget_store_contract(&DynamoBudgets::new(client.clone(), table.clone())).await;
+    contract::usage_store_contract(&DynamoUsage::new(client, table)).await;
+}
+
+#[tokio::test]
+async fn a_budget_whose_answer_is_lost_is_known_again_and_forgotten_when_it_ends() {
+    let (plain, table) = own_table().await;
+    let (way, client) = lossy_client().await;
+    let store = DynamoBudgets::new(client, table.clone());
+    let place = BudgetPlace::App(Provider::Xero);
+    let next = Budget { version: 3, throttled_until: Some(at(60)), ..Budget::default() };
+    way.lose_next_answer();
+
+    assert_eq!(store.replace(&place, 0, &next).await.unwrap(), None);
+
+    assert!(way.was_sent_twice());
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let request = plain.get_item().table_name(table).key("pk", text("BUDGET#xero"));
+    let item = request.key("sk", text("APP")).send().await.unwrap().item.unwrap();
+    assert_eq!(item["ttl"].as_n().unwrap(), &(at(61).as_second()).to_string());
 }
 
 #[tokio::test]
@@ -72,7 +104,7 @@ const MINUTE: i64 = 29_000_000;
 #[tokio::test]
 async fn a_tally_is_forgotten_an_hour_after_its_minute_and_stays_small() {
     let (client, table) = own_table().await;
-    let store = DynamoBreakers::new(client.clone(), table.clone());
+    let store = DynamoBreakers::new(client.clone(), table.clone(), Endpoint::Token);
     for _ in 0..50 {
         let failing = (0..40).map(|_| ids().connection()).collect();
         store.count(Provider::Xero, MINUTE, &Tally { attempts: 40, failed: 40, failing }).await.unwrap();
@@ -95,7 +127,7 @@ async fn a_tally_is_forgotten_an_hour_after_its_minute_and_stays_small() {
 async fn a_breaker_whose_answer_is_lost_is_stored_and_nobody_takes_another_s_for_theirs() {
     let (_, table) = own_table().await;
     let (way, client) = lossy_client().await;
-    let store = DynamoBreakers::new(client, table);
+    let store = DynamoBreakers::new(client, table, Endpoint::Token);
     let next = Breaker { state: BreakerState::HalfOpen { until: at(105) }, version: 1, ..Breaker::default() };
     way.lose_next_answer();
 

@@ -20,7 +20,7 @@ use crate::{
     sealing::{SealTokensError, TokenSealer},
     secret::{AuthorizationCode, OneTimeValue},
     store::StoreError,
-    sync::{self, SyncQueue},
+    sync::JobOrders,
     token::{CodeGrant, TokenEndpoint, TokenEndpointError, TokenSet},
 };
 
@@ -145,7 +145,7 @@ pub struct Connector {
     /// Seals the new token set.
     pub sealer: TokenSealer,
     /// Where the first sync is asked for.
-    pub queue: Arc<dyn SyncQueue>,
+    pub jobs: JobOrders,
     /// The bus.
     pub bus: Arc<dyn EventBus>,
     /// The audit log.
@@ -230,7 +230,7 @@ impl Connector {
         let provider = request.provider;
         if request.session.sync && placed.state.is_usable() {
             let ids = Ids::new(&*self.clock, &*self.entropy);
-            sync::start_first(&*self.queue, ids, (&placed.key, &placed.companies), correlation).await;
+            self.jobs.start_first(ids, (&placed.key, &placed.companies), correlation).await;
         }
         for company in &placed.companies {
             let mut event = Event::new(EventKind::ConnectionCreated, &placed.key, provider, self.clock.now());

@@ -5,6 +5,9 @@ use jiff::civil::Date;
 
 use crate::{id::TenantId, provider::Provider, store::StoreError};
 
+/// How long usage is kept, in days: a year and the month in which it is looked back on.
+pub const USAGE_KEPT_DAYS: u32 = 400;
+
 /// Requests to a provider for a tenant.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Usage {

@@ -1,10 +1,30 @@
-//! The circuit breaker of one provider: pure transitions. Sharing it among workers is the business of `breakers`.
+//! The circuit breaker of one endpoint of a provider: pure transitions. Sharing it among workers is the business of `breakers`.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::policy::later;
+
+/// What of a provider fails by itself, and has a breaker by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Endpoint {
+    /// Where tokens are refreshed.
+    Token,
+    /// The data API.
+    Books,
+}
+
+impl Endpoint {
+    /// The name in answers, events and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Books => "books",
+        }
+    }
+}
 
 /// When a breaker opens, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -60,13 +80,15 @@ impl BreakerState {
     }
 }
 
-/// The breaker of one provider.
+/// The breaker of one endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Breaker {
     /// Whether calls may pass.
     pub state: BreakerState,
     /// Failures of the provider in a row.
     pub failures: u32,
+    /// Whose request failed last, as a digest, where requests are about somebody.
+    pub failed_for: Option<u32>,
     /// When it last opened or closed.
     pub changed_at: Option<Timestamp>,
     /// Rises with each change, so that of two workers that change it at once one notices.
@@ -75,7 +97,7 @@ pub struct Breaker {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { state: BreakerState::Closed, failures: 0, changed_at: None, version: 0 }
+        Self { state: BreakerState::Closed, failures: 0, failed_for: None, changed_at: None, version: 0 }
     }
 }
 
@@ -122,16 +144,31 @@ impl Breaker {
         Self { state, failures, changed_at: Some(now), ..self }.next()
     }
 
+    /// The breaker after the provider failed over one company's books.
+    ///
+    /// One company may be offline by itself, as one of Xero's organizations is: of several failures in a row over the same
+    /// one only the first counts, and it takes a second one to open the breaker.
+    #[must_use]
+    pub fn after_failure_for(self, whom: u32, settings: &BreakerSettings, now: Timestamp) -> Self {
+        if self.state == BreakerState::Closed && self.failed_for == Some(whom) {
+            return self;
+        }
+        let settings = BreakerSettings { failures: settings.failures.max(2), ..*settings };
+        let next = self.after_failure(&settings, now);
+        if next == self { self } else { Self { failed_for: Some(whom), ..next } }
+    }
+
     /// The breaker after the provider answered, whatever it said.
     #[must_use]
     pub fn after_answer(self, now: Timestamp) -> Self {
         match self.state {
             BreakerState::Closed if self.failures == 0 => self,
-            BreakerState::Closed => Self { failures: 0, ..self }.next(),
+            BreakerState::Closed => Self { failures: 0, failed_for: None, ..self }.next(),
             // A call from before it opened, which is no proof that the provider is back.
             BreakerState::Open { .. } => self,
             BreakerState::HalfOpen { .. } => {
-                Self { state: BreakerState::Closed, failures: 0, changed_at: Some(now), ..self }.next()
+                let state = BreakerState::Closed;
+                Self { state, failures: 0, failed_for: None, changed_at: Some(now), ..self }.next()
             }
         }
     }
@@ -182,6 +219,26 @@ mod tests {
 
         assert_eq!(trying.after_answer(at(61)).admit(&SETTINGS, at(61)), Admission::Pass);
         assert_eq!(trying.after_failure(&SETTINGS, at(70)).state, BreakerState::Open { until: at(130) });
+    }
+
+    #[test]
+    fn one_company_that_fails_by_itself_opens_nothing_and_a_second_one_does() {
+        let fail = |breaker: Breaker, whom: u32| breaker.after_failure_for(whom, &SETTINGS, at(0));
+        let over = |companies: &[u32]| companies.iter().copied().fold(Breaker::default(), fail);
+
+        assert_eq!(over(&[1; 50]).state, BreakerState::Closed);
+        assert_eq!(over(&[1, 1, 2, 2]).state, BreakerState::Closed);
+        assert_eq!(over(&[1, 1, 2, 2, 1]).state, BreakerState::Open { until: at(60) });
+        assert_eq!(over(&[1, 2, 3]).state, BreakerState::Open { until: at(60) });
+        let answered = over(&[1, 2]).after_answer(at(0));
+        assert_eq!(fail(answered, 1).state, BreakerState::Closed, "the row was broken");
+        let soon = BreakerSettings { failures: 1, ..SETTINGS };
+        assert_eq!(Breaker::default().after_failure_for(1, &soon, at(0)).state, BreakerState::Closed);
+        let Admission::Probe(trying) = over(&[1, 2, 3]).admit(&SETTINGS, at(60)) else {
+            panic!("one may try")
+        };
+        let failed_again = trying.after_failure_for(3, &SETTINGS, at(61));
+        assert_eq!(failed_again.state, BreakerState::Open { until: at(121) }, "whoever tries decides");
     }
 
     #[test]

@@ -13,10 +13,11 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::{
-    Admission, Breaker, BreakerSettings, OutageSettings, Tally,
+    Admission, Breaker, BreakerSettings, Endpoint, OutageSettings, Tally,
     outage::{self, REMEMBERED},
     policy::later,
 };
@@ -49,7 +50,7 @@ pub struct ProviderHealth {
     pub tally: Tally,
 }
 
-/// Where breakers are shared.
+/// Where the breakers of one endpoint are shared.
 #[async_trait]
 pub trait BreakerStore: Send + Sync {
     /// Reads a provider's breaker, and the tallies of the minutes (since 1970) from `minute` on, strongly consistent.
@@ -64,8 +65,9 @@ pub trait BreakerStore: Send + Sync {
     async fn count(&self, provider: Provider, minute: i64, tally: &Tally) -> Result<(), StoreError>;
 }
 
-/// The breakers of all providers, as one process sees them.
+/// The breakers of one endpoint of all providers, as one process sees them.
 pub struct Breakers {
+    endpoint: Endpoint,
     store: Arc<dyn BreakerStore>,
     clock: Arc<dyn Clock>,
     bus: Arc<dyn EventBus>,
@@ -111,10 +113,12 @@ pub(super) enum Heard {
     Answer,
     /// It failed.
     Failure,
+    /// It failed over a company, by its digest.
+    FailureFor(u32),
 }
 
 impl Breakers {
-    /// Breakers in `store`.
+    /// Breakers of the token endpoints in `store`.
     #[must_use]
     pub fn new(
         store: Arc<dyn BreakerStore>,
@@ -125,7 +129,13 @@ impl Breakers {
         let places = || Semaphore::new(AT_ONCE);
         let seen = || Seen { health: Mutex::default(), places: places(), judging: AtomicUsize::new(0) };
         let seen = Provider::ALL.into_iter().map(|provider| (provider, seen())).collect();
-        Self { store, clock, bus, settings, seen }
+        Self { endpoint: Endpoint::Token, store, clock, bus, settings, seen }
+    }
+
+    /// The same of another endpoint, whose `store` this must be.
+    #[must_use]
+    pub fn of(self, endpoint: Endpoint) -> Self {
+        Self { endpoint, ..self }
     }
 
     /// One of the places for calls to a provider, free again when it is dropped.
@@ -143,8 +153,14 @@ impl Breakers {
         health
     }
 
+    /// Until when nobody may pass; none where a call may, be it as the one that tries.
+    pub(crate) async fn open_until(&self, provider: Provider) -> Option<Timestamp> {
+        let until = self.health(provider).await.breaker.state.until();
+        until.filter(|until| *until > self.clock.now())
+    }
+
     /// Until when a call must wait; none when it may pass, which makes it the one that tries where the breaker was open.
-    pub(super) async fn held_back(&self, provider: Provider) -> Option<Timestamp> {
+    pub(crate) async fn held_back(&self, provider: Provider) -> Option<Timestamp> {
         let seen = self.seen.get(&provider)?;
         let mut known = seen.health.lock().await;
         for _ in 0..TRIES {
@@ -159,6 +175,17 @@ impl Breakers {
         Some(later(self.clock.now(), self.settings.0.reset))
     }
 
+    /// Takes to the breaker that a call was answered.
+    pub(crate) async fn answered(&self, provider: Provider) {
+        self.heard(provider, Heard::Answer).await;
+    }
+
+    /// Takes to the breaker that a call over a company's books failed.
+    pub(crate) async fn failed(&self, provider: Provider, company: &str) {
+        let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(company));
+        self.heard(provider, Heard::FailureFor(u32::from_be_bytes([a, b, c, d]))).await;
+    }
+
     /// Takes to the breaker what a call told.
     pub(super) async fn heard(&self, provider: Provider, heard: Heard) {
         let Some(seen) = self.seen.get(&provider) else { return };
@@ -169,6 +196,7 @@ impl Breakers {
             let next = match heard {
                 Heard::Answer => breaker.after_answer(now),
                 Heard::Failure => breaker.after_failure(&self.settings.0, now),
+                Heard::FailureFor(whom) => breaker.after_failure_for(whom, &self.settings.0, now),
             };
             if next == breaker || self.store(provider, &mut known, next).await {
                 return;
@@ -263,9 +291,11 @@ impl Breakers {
             (Some(_), None) => EventKind::CircuitBreakerClosed,
             _ => return true,
         };
-        tracing::warn!(provider = provider.as_str(), state = next.state.as_str(), "Breaker changed");
+        let (name, endpoint) = (provider.as_str(), self.endpoint.as_str());
+        tracing::warn!(provider = name, endpoint, state = next.state.as_str(), "Breaker changed");
         let mut event = Event::of_provider(kind, provider, self.clock.now());
         event.retry_at = next.state.until();
+        event.endpoint = Some(endpoint);
         announce(&*self.bus, &event).await;
         true
     }

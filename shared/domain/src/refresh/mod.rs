@@ -30,7 +30,9 @@ mod tell;
 mod verdict;
 
 pub use attempt::{AttemptFailure, FailureClass, RefreshAttempt, Trigger};
-pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState, DEFAULT_FAILURES, DEFAULT_RESET};
+pub use breaker::{
+    Admission, Breaker, BreakerSettings, BreakerState, DEFAULT_FAILURES, DEFAULT_RESET, Endpoint,
+};
 pub use breakers::{BreakerStore, Breakers, ProviderHealth};
 pub use budget::Budget;
 pub use chain::{ChainLink, ChainReport};

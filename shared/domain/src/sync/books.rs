@@ -16,7 +16,7 @@ pub(super) struct Books<'a> {
     tokens: &'a AccessTokens,
     key: &'a ConnectionKey,
     company: &'a ProviderCompanyId,
-    gate: Option<&'a Gate>,
+    gate: &'a Gate,
     access: Access,
 }
 
@@ -34,12 +34,12 @@ macro_rules! asked {
 }
 
 impl<'a> Books<'a> {
-    /// Gets a token for the books of `company`.
+    /// Gets a token for the books of `company`, to which `gate` is the way.
     pub(super) async fn open(
         tokens: &'a AccessTokens,
         key: &'a ConnectionKey,
         ledger: &'a dyn Ledger,
-        (company, gate): (&'a ProviderCompanyId, Option<&'a Gate>),
+        (company, gate): (&'a ProviderCompanyId, &'a Gate),
     ) -> Result<Self, RunError> {
         let access = tokens.access_token(key).await.map_err(RunError::Access)?;
         Ok(Self { ledger, tokens, key, company, gate, access })

@@ -10,7 +10,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{JOB_VERSION, JobOrigin, Lane, SyncJob, SyncMode, SyncQueue};
+use super::{JOB_VERSION, JobOrders, JobOrigin, Lane, SyncJob, SyncMode};
 use crate::{
     clock::Clock,
     connection::{Company, Connection, ConnectionStore},
@@ -31,8 +31,8 @@ const PAGE_TIME: Duration = Duration::from_secs(30);
 pub struct CatchUp {
     /// Connections and their companies.
     pub connections: Arc<dyn ConnectionStore>,
-    /// Where jobs go.
-    pub queue: Arc<dyn SyncQueue>,
+    /// Where jobs are made.
+    pub jobs: JobOrders,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -64,12 +64,12 @@ impl CatchUp {
         let mut jobs = 0;
         loop {
             if later(self.clock.now(), PAGE_TIME) > deadline {
-                self.queue.send_mark(Lane::Low, &CatchUpMark { started_at, from }).await?;
+                self.jobs.queue.send_mark(Lane::Low, &CatchUpMark { started_at, from }).await?;
                 return Ok(CaughtUp { jobs, done: false });
             }
             let page = self.connections.list(None, PAGE, from.as_deref()).await?;
             let found = self.jobs_of(page.connections, started_at).await?;
-            self.queue.send(Lane::Low, &found).await?;
+            self.jobs.enqueue(Lane::Low, &found).await?;
             jobs += found.len();
             match page.next {
                 Some(next) => from = Some(next),

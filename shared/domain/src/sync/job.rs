@@ -6,9 +6,9 @@ use thiserror::Error;
 
 use super::{CatchUpMark, Entity};
 use crate::{
-    connection::{Company, ConnectionKey},
-    id::{CompanyId, CorrelationId, Ids, JobId},
-    store::{StoreError, chain},
+    connection::ConnectionKey,
+    id::{CompanyId, CorrelationId, JobId},
+    store::StoreError,
 };
 
 /// The version of the message written here.
@@ -88,25 +88,6 @@ pub enum LaneMessage {
     Job(SyncJob),
     /// A catch-up that is to go on.
     CatchUp(CatchUpMark),
-}
-
-/// Asks for the first sync of each of these companies of a connection, which stands whatever becomes of that: a failure is
-/// logged and no more.
-pub async fn start_first(
-    queue: &dyn SyncQueue,
-    ids: Ids<'_>,
-    (key, companies): (&ConnectionKey, &[Company]),
-    correlation: &CorrelationId,
-) {
-    for company in companies {
-        let job = SyncJob {
-            correlation_id: Some(correlation.clone()),
-            ..SyncJob::full(ids.job(), key.clone(), company.id.clone())
-        };
-        if let Err(error) = queue.send(Lane::Low, &[job]).await {
-            tracing::error!(error = chain(&error), "First sync is not queued");
-        }
-    }
 }
 
 /// Why a message is not understood; it goes to the dead-letter queue with these words.

@@ -23,8 +23,8 @@ pub struct LedgerCall<'a> {
     pub company: &'a ProviderCompanyId,
     /// The data center that holds the grant, where the provider has several.
     pub location: Option<&'a Location>,
-    /// The way there, which every request takes; none where nobody counts.
-    pub gate: Option<&'a Gate>,
+    /// The way there, which every request takes.
+    pub gate: &'a Gate,
 }
 
 /// Which page.

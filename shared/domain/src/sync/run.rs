@@ -19,6 +19,7 @@ use crate::{
     error::ErrorCode,
     event::{Event, EventBus, EventKind, announce},
     id::{Ids, ProviderCompanyId},
+    limits::{Caller, Limits, Purpose},
     provider::Provider,
     refresh::policy::later,
     store::StoreError,
@@ -42,6 +43,8 @@ pub struct SyncRunner {
     pub connections: Arc<dyn ConnectionStore>,
     /// The books of each provider that is configured.
     pub ledgers: HashMap<Provider, Arc<dyn Ledger>>,
+    /// The providers' limits.
+    pub limits: Arc<Limits>,
     /// Records.
     pub records: Arc<dyn RecordStore>,
     /// How far walks came.
@@ -185,7 +188,13 @@ impl SyncRunner {
         (place, holder, deadline): (&RecordPlace, &Holder, Timestamp),
     ) -> Result<RunOutcome, RunError> {
         let job = record.job.clone();
-        let opened = Books::open(&self.access, &job.key, subject.ledger, (&subject.company, None)).await;
+        let gate = self.limits.gate(Caller {
+            tenant: job.key.tenant.clone(),
+            provider: subject.provider,
+            company: subject.company.clone(),
+            purpose: Purpose::Background,
+        });
+        let opened = Books::open(&self.access, &job.key, subject.ledger, (&subject.company, &gate)).await;
         let books = match opened {
             Ok(books) => books,
             Err(RunError::Access(AccessError::Missing | AccessError::NotUsable(_))) => {
@@ -196,6 +205,7 @@ impl SyncRunner {
         let mut walker =
             Walker::new(self, (record, &job), (subject.provider, books), (place, holder, deadline));
         let ended = walker.walk().await;
+        gate.close().await;
         let done = walker.walked;
         self.conclude(record, subject, done, ended).await
     }

@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use domain::{limits::Gate, sync::LedgerError};
+use domain::{
+    limits::{Gate, Heard},
+    store::BoxError,
+    sync::LedgerError,
+};
 use reqwest::{
-    RequestBuilder, StatusCode,
+    Client, Request, RequestBuilder, StatusCode,
     header::{ACCEPT, HeaderName, HeaderValue},
 };
 use thiserror::Error;
 
+use super::heard::{Limited, heard, kind};
 use crate::{
     http::{self, BodyError, ERROR_BODY_MAX},
     oauth::Answer,
@@ -60,28 +65,47 @@ impl From<Trouble> for LedgerError {
     }
 }
 
-/// Asks once for JSON; the body of an error that is cut or too long is empty, for its status says what matters.
+/// Asks once for JSON, if the limits allow it, and tells those who keep them what came of it; the body of an error that is
+/// cut or too long is empty, for its status says what matters.
 pub(crate) async fn ask(
-    _gate: Option<&Gate>,
+    (gate, limited): (Option<&Gate>, fn(&Answer) -> Limited),
     request: RequestBuilder,
     limits: Limits,
 ) -> Result<Answer, Trouble> {
     let request =
         request.header(ACCEPT, HeaderValue::from_static("application/json")).timeout(limits.timeout);
-    let sent = request.send().await;
-    let response =
-        sent.map_err(|error| Trouble::Common(LedgerError::Unavailable(error.without_url().into())))?;
+    let (client, request) = request.build_split();
+    let request = request.map_err(|error| unavailable(error.without_url().into()))?;
+    let Some(gate) = gate else { return send((&client, request), limits).await };
+    let pass = gate.pass(kind(request.method(), request.url().path())).await;
+    let _pass = pass.map_err(|held| Trouble::Common(held.into()))?;
+    let answered = send((&client, request), limits).await;
+    gate.heard(match &answered {
+        Ok(answer) => heard(limited, answer, answer.body.len() as u64),
+        Err(_) => Heard { failed: true, ..Heard::default() },
+    })
+    .await;
+    answered
+}
+
+async fn send((client, request): (&Client, Request), limits: Limits) -> Result<Answer, Trouble> {
+    let sent = client.execute(request).await;
+    let response = sent.map_err(|error| unavailable(error.without_url().into()))?;
     let (status, headers) = (response.status(), response.headers().clone());
     let body = if status.is_success() {
         http::read_bounded(response, limits.body).await.map_err(|error| match error {
             // The connection failed, and would have for another object.
-            BodyError::Cut(_) => Trouble::Common(LedgerError::Unavailable(error.into())),
+            BodyError::Cut(_) => unavailable(error.into()),
             BodyError::TooLong { .. } => Trouble::Own(LedgerError::Unavailable(error.into())),
         })?
     } else {
         http::read_bounded(response, ERROR_BODY_MAX).await.unwrap_or_default()
     };
     Ok(Answer { status, headers, body })
+}
+
+fn unavailable(source: BoxError) -> Trouble {
+    Trouble::Common(LedgerError::Unavailable(source))
 }
 
 /// What an error means that answers a question for one object, by its status: over a single object a provider stumbles with

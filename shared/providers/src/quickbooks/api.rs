@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use domain::{id::ProviderCompanyId, limits::Gate, secret::AccessToken, sync::LedgerError};
+use domain::{
+    id::ProviderCompanyId,
+    limits::{Gate, Throttle, Throttled},
+    secret::AccessToken,
+    sync::LedgerError,
+};
 use reqwest::{
     Client, StatusCode,
     header::{CONTENT_TYPE, HeaderValue},
@@ -13,12 +18,12 @@ use url::Url;
 use super::{TRACE_HEADER, fault::Fault};
 use crate::{
     http,
-    ledger::{self, Limits, Trouble},
+    ledger::{self, Limited, Limits, Trouble},
     oauth::{self, Answer},
 };
 
 /// The version of the answers; older ones are ignored since August 2025.
-const MINOR_VERSION: &str = "75";
+pub(crate) const MINOR_VERSION: &str = "75";
 /// How long to leave a company alone that throttles without saying how long, which is what Intuit documents.
 const THROTTLE_PAUSE: Duration = Duration::from_mins(1);
 
@@ -60,7 +65,8 @@ impl Api {
         url: Url,
         limits: Limits,
     ) -> Result<Result<Vec<u8>, Failure>, Trouble> {
-        let answer = ledger::ask(gate, self.http.get(url).bearer_auth(token.expose()), limits).await?;
+        let request = self.http.get(url).bearer_auth(token.expose());
+        let answer = ledger::ask((gate, limited), request, limits).await?;
         Ok(if answer.status.is_success() { Ok(answer.body) } else { Err(Failure::of(&answer)) })
     }
 
@@ -73,13 +79,13 @@ impl Api {
     ) -> Result<Result<Vec<u8>, Failure>, Trouble> {
         let request = self.http.post(url).bearer_auth(token.expose());
         let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let answer = ledger::ask(gate, request.body(question), limits).await?;
+        let answer = ledger::ask((gate, limited), request.body(question), limits).await?;
         Ok(if answer.status.is_success() { Ok(answer.body) } else { Err(Failure::of(&answer)) })
     }
 }
 
 impl Failure {
-    fn of(answer: &Answer) -> Self {
+    pub(super) fn of(answer: &Answer) -> Self {
         Self {
             status: answer.status,
             fault: Fault::parse(&answer.body),
@@ -98,6 +104,14 @@ impl Failure {
         ledger::about_one(self.status, self.into())
     }
 
+    /// How long it asks to wait, where it throttles.
+    fn throttle(&self) -> Option<Duration> {
+        let by_code = self.fault.code.as_deref() == Some(Fault::THROTTLED) && !self.fault.timed_out;
+        let by_code = by_code && (self.status == StatusCode::BAD_REQUEST || self.status.is_success());
+        let throttles = self.status == StatusCode::TOO_MANY_REQUESTS || by_code;
+        throttles.then(|| self.retry_after.unwrap_or(THROTTLE_PAUSE))
+    }
+
     /// Whether it says, in Intuit's own words, that there is no such object.
     ///
     /// A bare 404 does not: a wrong address answers it too, and would have every record that changes marked deleted.
@@ -109,16 +123,15 @@ impl Failure {
 
 impl From<Failure> for LedgerError {
     fn from(failure: Failure) -> Self {
-        let throttled =
-            || Self::Throttled { retry_after: Some(failure.retry_after.unwrap_or(THROTTLE_PAUSE)) };
+        if let Some(wait) = failure.throttle() {
+            return Self::Throttled { retry_after: Some(wait) };
+        }
         match (failure.status, failure.fault.code.as_deref()) {
             (StatusCode::UNAUTHORIZED, _) => Self::Unauthorized,
             (StatusCode::FORBIDDEN, _) => Self::Forbidden,
-            (StatusCode::TOO_MANY_REQUESTS, _) => throttled(),
             // Also as the gateway's plain text under other statuses.
             (_, _) if failure.fault.timed_out => Self::Unavailable(failure.into()),
             (status, code) if status == StatusCode::BAD_REQUEST || status.is_success() => match code {
-                Some(Fault::THROTTLED) => throttled(),
                 Some(Fault::UNAUTHORIZED) => Self::Unauthorized,
                 Some(Fault::FORBIDDEN) => Self::Forbidden,
                 _ if status.is_success() => Self::Unavailable(failure.into()),
@@ -129,6 +142,15 @@ impl From<Failure> for LedgerError {
             _ => Self::Unavailable(failure.into()),
         }
     }
+}
+
+/// What an answer says of Intuit's limits: that one of them is met, not which, nor how much of any is left.
+pub(crate) fn limited(answer: &Answer) -> Limited {
+    if answer.status.is_success() {
+        return Limited::default();
+    }
+    let throttle = Failure::of(answer).throttle();
+    Limited { throttled: throttle.map(|wait| Throttled { wait, whom: Throttle::Company }), day: None }
 }
 
 /// A refusal carries only its status, so what Intuit's support would ask for is said here.

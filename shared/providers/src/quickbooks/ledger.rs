@@ -53,7 +53,7 @@ impl QuickBooksLedger {
     async fn object(&self, call: LedgerCall<'_>, kind: Kind, id: &RecordId) -> Result<Vec<Record>, Trouble> {
         let url = self.api.url(call.company, &[kind.word, ledger::id_in_path(id)?]);
         let limits = Limits { timeout: FETCH_TIMEOUT, body: OBJECT_BODY_MAX };
-        match self.api.get((call.token, call.gate), url, limits).await? {
+        match self.api.get((call.token, Some(call.gate)), url, limits).await? {
             Ok(body) => Ok(parse::object(&body, kind, id)?.into_iter().collect()),
             Err(failure) if failure.says_missing() => Ok(Vec::new()),
             Err(failure) => Err(failure.about_one()),
@@ -104,7 +104,7 @@ impl QuickBooksLedger {
             .append_pair("entities", &names.join(","))
             .append_pair("changedSince", &ledger::well_before(since).to_string());
         let limits = Limits { timeout: FEED_TIMEOUT, body: PAGE_BODY_MAX };
-        let body = self.api.get((call.token, call.gate), url, limits).await??;
+        let body = self.api.get((call.token, Some(call.gate)), url, limits).await??;
         Ok(feed::changes(&body, kinds)?)
     }
 
@@ -137,7 +137,7 @@ impl QuickBooksLedger {
         let mut url = self.api.url(call.company, &["query"]);
         url.query_pairs_mut().append_pair("query", statement);
         let limits = Limits { timeout: PAGE_TIMEOUT, body: PAGE_BODY_MAX };
-        let answer = self.api.get((call.token, call.gate), url, limits).await?;
+        let answer = self.api.get((call.token, Some(call.gate)), url, limits).await?;
         answer.map_err(|failure| LedgerError::from(failure).into())
     }
 }
@@ -196,7 +196,7 @@ impl Ledger for QuickBooksLedger {
         let question = counts::question(expected.iter().map(|&(entity, _)| Kind::of(entity)))?;
         let url = self.api.url(call.company, &["batch"]);
         let limits = Limits { timeout: FEED_TIMEOUT, body: OBJECT_BODY_MAX };
-        let body = self.api.post((call.token, call.gate), (url, question), limits).await??;
+        let body = self.api.post((call.token, Some(call.gate)), (url, question), limits).await??;
         Ok(counts::miscounted(&body, expected)?)
     }
 

@@ -2,14 +2,23 @@
 
 use std::time::Duration;
 
-use domain::sync::LedgerError;
+use domain::{
+    limits::{DayTold, Throttle, Throttled},
+    sync::LedgerError,
+};
 use reqwest::{StatusCode, header::HeaderName};
 
 use super::TRACE_HEADER;
-use crate::{http, ledger, oauth::Answer};
+use crate::{
+    http,
+    ledger::{self, Limited},
+    oauth::Answer,
+};
 
 /// The header that names the limit that was met.
 const PROBLEM_HEADER: HeaderName = HeaderName::from_static("x-rate-limit-problem");
+/// The header with what is left of the organization's day.
+const DAY_LEFT_HEADER: HeaderName = HeaderName::from_static("x-daylimit-remaining");
 /// How long to wait where as many requests as are allowed are under way: they are answered in seconds.
 const CONCURRENT_PAUSE: Duration = Duration::from_secs(5);
 /// How long to wait where the limit of a minute is met and Xero does not say for how long.
@@ -33,6 +42,21 @@ pub(super) fn error(answer: &Answer) -> LedgerError {
     }
 }
 
+/// What an answer says of Xero's limits.
+pub(crate) fn limited(answer: &Answer) -> Limited {
+    let left = ledger::number(&answer.headers, &DAY_LEFT_HEADER);
+    let day = left.map(|left| DayTold { limit: None, left, ends_in: None });
+    let throttled = (answer.status == StatusCode::TOO_MANY_REQUESTS).then(|| match problem(answer) {
+        Problem::App => Throttled { wait: pause(answer), whom: Throttle::App },
+        Problem::Day => {
+            let wait = ledger::wait_for_day(&answer.headers).unwrap_or_else(|| pause(answer));
+            Throttled { wait, whom: Throttle::Day }
+        }
+        Problem::Concurrent | Problem::Minute => Throttled { wait: pause(answer), whom: Throttle::Company },
+    });
+    Limited { throttled, day }
+}
+
 /// Whether Xero itself says that there is no such object, and not somebody at a wrong address, who would have every record
 /// that changes marked deleted.
 pub(super) fn says_missing(answer: &Answer) -> bool {
@@ -40,13 +64,34 @@ pub(super) fn says_missing(answer: &Answer) -> bool {
         && (answer.headers.contains_key(TRACE_HEADER) || says(answer, NOT_FOUND))
 }
 
-fn pause(answer: &Answer) -> Duration {
+/// Which limit is met.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Problem {
+    /// That of a minute over all organizations.
+    App,
+    /// How many may be under way.
+    Concurrent,
+    /// That of a day.
+    Day,
+    /// That of a minute, and one that is not known.
+    Minute,
+}
+
+fn problem(answer: &Answer) -> Problem {
     let problem = answer.headers.get(PROBLEM_HEADER).and_then(|problem| problem.to_str().ok());
-    let problem = problem.unwrap_or_default().to_ascii_lowercase();
-    http::wait_asked(&answer.headers).unwrap_or(match problem {
-        problem if problem.contains("concurrent") => CONCURRENT_PAUSE,
-        problem if problem.contains("day") || problem.contains("daily") => http::RETRY_AFTER_MAX,
-        _ => MINUTE_PAUSE,
+    match problem.unwrap_or_default().to_ascii_lowercase() {
+        problem if problem.contains("app") => Problem::App,
+        problem if problem.contains("concurrent") => Problem::Concurrent,
+        problem if problem.contains("day") || problem.contains("daily") => Problem::Day,
+        _ => Problem::Minute,
+    }
+}
+
+fn pause(answer: &Answer) -> Duration {
+    http::wait_asked(&answer.headers).unwrap_or(match problem(answer) {
+        Problem::Concurrent => CONCURRENT_PAUSE,
+        Problem::Day => http::RETRY_AFTER_MAX,
+        Problem::App | Problem::Minute => MINUTE_PAUSE,
     })
 }
 

@@ -37,7 +37,7 @@ const FETCH_CHUNK: usize = 50;
 /// How many single objects are asked for side by side, of the five requests that Xero takes of one organization.
 const SIDE_BY_SIDE: usize = 3;
 /// The header that names the organization.
-const TENANT_HEADER: &str = "xero-tenant-id";
+pub(crate) const TENANT_HEADER: &str = "xero-tenant-id";
 
 /// Xero's books over HTTP.
 pub struct XeroLedger {
@@ -142,7 +142,7 @@ impl XeroLedger {
             Some(since) => request.header(IF_MODIFIED_SINCE, since),
             None => request,
         };
-        ledger::ask(call.gate, request, limits).await
+        ledger::ask((Some(call.gate), fault::limited), request, limits).await
     }
 }
 

@@ -143,7 +143,7 @@ impl DataCentres {
     }
 
     /// The data center of a grant; of a grant that does not say, the one where authorizations begin.
-    pub(super) fn of_grant(&self, location: Option<&Location>) -> Option<&DataCentre> {
+    pub(crate) fn of_grant(&self, location: Option<&Location>) -> Option<&DataCentre> {
         location.map_or_else(|| Some(self.beginning()), |location| self.get(location))
     }
 

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use domain::sync::LedgerError;
+use domain::{
+    limits::{DayTold, Throttle, Throttled},
+    sync::LedgerError,
+};
 use reqwest::{StatusCode, header::HeaderName};
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::{
-    http::{self, RETRY_AFTER_MAX},
-    ledger,
+    http::{self, ERROR_BODY_MAX, RETRY_AFTER_MAX},
+    ledger::{self, Limited},
     oauth::Answer,
 };
 
@@ -31,6 +34,12 @@ const NOT_FOUND: i64 = 1002;
 const IN_PROCESS: i64 = 1070;
 /// The organization is not one of the user's.
 const FOREIGN_ORGANIZATION: i64 = 6041;
+/// The header with how many requests the organization's day has.
+const LIMIT_HEADER: HeaderName = HeaderName::from_static("x-rate-limit-limit");
+/// The header with how many of them are left.
+const LEFT_HEADER: HeaderName = HeaderName::from_static("x-rate-limit-remaining");
+/// The longest rest of a day that is believed.
+const DAY: Duration = Duration::from_hours(24);
 /// The header with the seconds until the day's requests begin anew.
 const RESET_HEADER: HeaderName = HeaderName::from_static("x-rate-limit-reset");
 /// How long to leave an organization alone that throttles, which is what is documented for all but the day's limit.
@@ -57,24 +66,36 @@ pub(super) fn is_success(answer: &Answer) -> bool {
 /// The error that an answer is.
 pub(super) fn error(answer: &Answer) -> LedgerError {
     let (status, code) = (answer.status, code(answer));
-    // A code says more than a status, where Zoho's own answer came through with one that fits any code.
-    let is_of_code =
-        status.is_success() || matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED);
-    match code.filter(|_| is_of_code) {
+    if let Some(wait) = throttle(answer, code) {
+        return LedgerError::Throttled { retry_after: Some(wait) };
+    }
+    match code.filter(|_| is_of_code(status)) {
         Some(FOREIGN_ORGANIZATION) => return LedgerError::Forbidden,
         Some(NOT_AUTHORIZED | NO_TOKEN) => return LedgerError::Unauthorized,
-        Some(PER_MINUTE | PER_DAY | IN_PROCESS) => return throttled(answer, code),
         _ => {}
     }
     match status {
         StatusCode::UNAUTHORIZED => LedgerError::Unauthorized,
         StatusCode::FORBIDDEN => LedgerError::Forbidden,
-        StatusCode::TOO_MANY_REQUESTS => throttled(answer, code),
         status if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => {
             ledger::refused(answer, None)
         }
         _ => LedgerError::Unavailable(Fault { status: status.as_u16(), code }.into()),
     }
+}
+
+/// What an answer says of Zoho's limits.
+pub(crate) fn limited(answer: &Answer) -> Limited {
+    // A long answer is a success, whose code is read elsewhere.
+    let code = Some(answer).filter(|answer| answer.body.len() <= ERROR_BODY_MAX).and_then(code);
+    let throttled = throttle(answer, code).map(|wait| match code {
+        Some(PER_DAY) => Throttled { wait: day_ends_in(answer).unwrap_or(wait), whom: Throttle::Day },
+        _ => Throttled { wait, whom: Throttle::Company },
+    });
+    let left = ledger::number(&answer.headers, &LEFT_HEADER);
+    let limit = ledger::number(&answer.headers, &LIMIT_HEADER);
+    let day = left.map(|left| DayTold { limit, left, ends_in: day_ends_in(answer) });
+    Limited { throttled, day }
 }
 
 /// Whether Zoho itself says that there is no such object, and not somebody at a wrong address.
@@ -87,18 +108,31 @@ pub(super) fn says_missing(answer: &Answer) -> bool {
     }
 }
 
-fn code(answer: &Answer) -> Option<i64> {
+pub(super) fn code(answer: &Answer) -> Option<i64> {
     answer.json::<Coded>().ok().map(|coded| coded.code)
 }
 
-fn throttled(answer: &Answer, code: Option<i64>) -> LedgerError {
-    let asked = http::wait_asked(&answer.headers);
-    let documented = if code == Some(PER_DAY) { until_reset(answer) } else { THROTTLE_PAUSE };
-    LedgerError::Throttled { retry_after: Some(asked.unwrap_or(documented)) }
+/// Whether a code says more than the status, since Zoho's own answer came through with one that fits any code.
+fn is_of_code(status: StatusCode) -> bool {
+    status.is_success() || matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED)
+}
+
+/// How long an answer asks to wait, where it throttles.
+fn throttle(answer: &Answer, code: Option<i64>) -> Option<Duration> {
+    let by_code = is_of_code(answer.status) && matches!(code, Some(PER_MINUTE | PER_DAY | IN_PROCESS));
+    let throttles = by_code || answer.status == StatusCode::TOO_MANY_REQUESTS;
+    let documented = || if code == Some(PER_DAY) { until_reset(answer) } else { THROTTLE_PAUSE };
+    throttles.then(|| http::wait_asked(&answer.headers).unwrap_or_else(documented))
+}
+
+/// The rest of the organization's day, and a little more, since it is told to the second and by another clock.
+fn day_ends_in(answer: &Answer) -> Option<Duration> {
+    let seconds: u64 = ledger::number(&answer.headers, &RESET_HEADER)?;
+    Some(Duration::from_secs(seconds).min(DAY) + THROTTLE_PAUSE)
 }
 
 /// The rest of the organization's day, as long as anybody can wait.
 fn until_reset(answer: &Answer) -> Duration {
-    let seconds = answer.headers.get(RESET_HEADER).and_then(|text| text.to_str().ok()?.parse().ok());
+    let seconds = ledger::number(&answer.headers, &RESET_HEADER);
     seconds.map_or(RETRY_AFTER_MAX, Duration::from_secs).clamp(THROTTLE_PAUSE, RETRY_AFTER_MAX)
 }

@@ -138,7 +138,8 @@ impl ZohoLedger {
         let token = authorization(call.token).map_err(|error| unavailable(error.into()))?;
         let mut url = centre.api(&[&["books", "v3"], path].concat());
         url.query_pairs_mut().append_pair("organization_id", call.company.as_str()).extend_pairs(parameters);
-        ledger::ask(call.gate, self.http.get(url).header(AUTHORIZATION, token), limits).await
+        let request = self.http.get(url).header(AUTHORIZATION, token);
+        ledger::ask((Some(call.gate), fault::limited), request, limits).await
     }
 }
 

@@ -6,7 +6,7 @@ use providers::{http, quickbooks::QuickBooksLedger};
 use crate::{
     books::alone,
     responder::Responder,
-    support::{access_token, company},
+    support::{access_token, company, free_gate},
 };
 
 fn ledger(intuit: &Responder) -> QuickBooksLedger {
@@ -20,7 +20,7 @@ async fn a_page_is_asked_for_with_the_token_and_a_statement() {
     let query = PageQuery { entity: Entity::Vendors, after: "2026-11-01T08:00:00Z".parse().ok(), skip: 1000 };
 
     let page = ledger(&intuit)
-        .page(LedgerCall { token: &token, company: &company, location: None, gate: None }, query)
+        .page(LedgerCall { token: &token, company: &company, location: None, gate: free_gate() }, query)
         .await
         .unwrap();
 
@@ -36,7 +36,7 @@ async fn a_page_is_asked_for_with_the_token_and_a_statement() {
 #[tokio::test]
 async fn only_intuits_own_word_says_that_an_object_is_gone() {
     let (token, company) = (access_token(), company());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let missing =
         r#"{"Fault":{"Error":[{"Message":"Object Not Found","code":"610"}],"type":"ValidationFault"}}"#;
     let refused = r#"{"Fault":{"Error":[{"Message":"Stale","code":"5010"}],"type":"ValidationFault"}}"#;
@@ -65,7 +65,7 @@ async fn only_intuits_own_word_says_that_an_object_is_gone() {
 async fn an_id_of_dots_does_not_climb_out_of_its_path() {
     let intuit = Responder::answering(404, &[], "").await;
     let (token, company) = (access_token(), company());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
 
     for id in [".", ".."] {
         let fetched = ledger(&intuit).fetch(call, "invoice", &[id.parse().unwrap()]).await;

@@ -23,7 +23,7 @@ use simulator::{ConsentMode, Options};
 
 use crate::{
     simulator::{CALLBACK, Simulated},
-    support::{class, code_grant, company, settings},
+    support::{class, code_grant, company, free_gate, settings},
 };
 
 /// A simulator, and our app talking to it.
@@ -108,7 +108,9 @@ impl Intuit {
     }
 
     async fn page(&self, token: &AccessToken, query: PageQuery) -> Result<LedgerPage, LedgerError> {
-        self.ledger.page(LedgerCall { token, company: &company(), location: None, gate: None }, query).await
+        self.ledger
+            .page(LedgerCall { token, company: &company(), location: None, gate: free_gate() }, query)
+            .await
     }
 }
 
@@ -287,7 +289,7 @@ async fn an_object_is_fetched_as_the_page_showed_it_until_it_is_deleted() {
     let intuit = Intuit::start().await;
     let token = intuit.connect().await.access;
     let company = company();
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let shown = intuit.page(&token, invoices(0)).await.unwrap().records.remove(0);
 
     let fetched = intuit.ledger.fetch(call, "invoice", std::slice::from_ref(&shown.id)).await.unwrap();
@@ -310,7 +312,7 @@ async fn a_page_tells_a_dead_token_from_a_foreign_company_and_a_throttle() {
     let dead = intuit.page(&AccessToken::new("eyJ.this-token-was-never-issued"), invoices(0)).await;
     let foreign = intuit
         .ledger
-        .page(LedgerCall { token: &token, company: &foreign, location: None, gate: None }, invoices(0))
+        .page(LedgerCall { token: &token, company: &foreign, location: None, gate: free_gate() }, invoices(0))
         .await;
     intuit
         .control("PATCH", "intuit/settings", json!({ "enforceLimits": true, "requestsPerMinute": 0 }))

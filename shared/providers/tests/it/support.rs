@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use domain::{
     clock::Clock,
     id::ProviderCompanyId,
+    limits::Gate,
+    provider::Provider,
     secret::{AccessToken, AuthorizationCode, ClientSecret, RefreshToken},
     token::{CodeGrant, TokenEndpoint as _, TokenEndpointError, TokenSet},
 };
@@ -32,6 +34,14 @@ impl Clock for Standing {
     }
 
     async fn sleep(&self, _: Duration) {}
+}
+
+/// A way to anybody's books that nobody else takes, with limits of its own.
+///
+/// It lives as long as the program, so that calls of every test can refer to one.
+pub(crate) fn free_gate() -> &'static Gate {
+    let clock: Arc<dyn Clock> = Arc::new(harness::ManualClock::at(now()));
+    Box::leak(Box::new(harness::memory::gate(&clock, Provider::QuickBooks, &company())))
 }
 
 pub(crate) fn now() -> Timestamp {

@@ -14,6 +14,8 @@ use domain::{
     sync::{DEFAULT_MAX_AGE, EventConsumer, Heard, Ledger},
 };
 
+use harness::memory::limits;
+
 use super::{books::Shelf, company::PROVIDERS, ports::Caller, queue::Received, shop::Shop};
 use crate::executor::{ENVIRONMENT, ProcessId};
 
@@ -79,6 +81,7 @@ async fn consume(shop: &Arc<Shop>, process: ProcessId, batch: Vec<Received>) {
         access: shop.access.clone(),
         connections: shop.connections.clone(),
         ledgers: HashMap::from([0, 1, 2].map(shelf)),
+        limits: limits(&shop.clock()),
         records: caller.clone(),
         seen: caller.clone(),
         log: caller.clone(),

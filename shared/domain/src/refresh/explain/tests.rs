@@ -108,7 +108,8 @@ impl Story {
     }
 
     fn breaker(&mut self, state: BreakerState) {
-        self.health.breaker = Breaker { state, failures: 3, changed_at: Some(at(-1)), version: 4 };
+        self.health.breaker =
+            Breaker { state, failures: 3, changed_at: Some(at(-1)), version: 4, failed_for: None };
     }
 
     fn state(&mut self, state: ConnectionState, reason: &str) {

@@ -1,6 +1,6 @@
 //! The events of one company: which of them count, which are ours to do, and what became of each.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, iter};
 
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     connection::Route,
     id::{ConnectionId, ProviderCompanyId},
+    limits::{Caller, Gate, Purpose},
     provider::Provider,
     refresh::policy::later,
     store::{StoreError, chain},
@@ -72,10 +73,14 @@ impl EventConsumer {
         if items.is_empty() {
             return ended;
         }
-        let worked = match self.open(&routes, &**ledger, company).await {
+        let gates: Vec<_> = routes.iter().map(|route| self.gate(route, (provider, company))).collect();
+        let worked = match self.open(&routes, &gates, (&**ledger, company)).await {
             Ok(connections) => self.work(Open { provider, connections, deadline }, items).await,
             Err(outcome) => all(&items, &outcome),
         };
+        for gate in &gates {
+            gate.close().await;
+        }
         ended.extend(worked);
         ended
     }
@@ -104,16 +109,22 @@ impl EventConsumer {
         if routes.is_empty() { Err(Outcome::Disconnected) } else { Ok(routes) }
     }
 
+    /// The way of one connection to the company's books.
+    fn gate(&self, route: &Route, (provider, company): (Provider, &ProviderCompanyId)) -> Gate {
+        let tenant = route.key.tenant.clone();
+        self.limits.gate(Caller { tenant, provider, company: company.clone(), purpose: Purpose::Webhook })
+    }
+
     /// A token for each connection that may be used; all of them, since an event has its effect for each.
     async fn open<'a>(
         &'a self,
         routes: &'a [Route],
-        ledger: &'a dyn Ledger,
-        company: &'a ProviderCompanyId,
+        gates: &'a [Gate],
+        (ledger, company): (&'a dyn Ledger, &'a ProviderCompanyId),
     ) -> Result<Vec<(&'a Route, Books<'a>)>, Outcome> {
         let mut connections = Vec::new();
-        for route in routes {
-            match Books::open(&self.access, &route.key, ledger, (company, None)).await {
+        for (route, gate) in iter::zip(routes, gates) {
+            match Books::open(&self.access, &route.key, ledger, (company, gate)).await {
                 Ok(books) => connections.push((route, books)),
                 Err(error) if is_gone(&error) => {}
                 Err(error) => {

@@ -32,6 +32,7 @@ use crate::{
     error::ErrorCode,
     event::EventBus,
     id::{DeliveryId, ProviderCompanyId},
+    limits::Limits,
     provider::Provider,
     store::chain,
     webhook::{
@@ -54,6 +55,8 @@ pub struct EventConsumer {
     pub connections: Arc<dyn ConnectionStore>,
     /// The books of each provider that is configured.
     pub ledgers: HashMap<Provider, Arc<dyn Ledger>>,
+    /// The providers' limits.
+    pub limits: Arc<Limits>,
     /// Records.
     pub records: Arc<dyn RecordStore>,
     /// Which events had their effect.
@@ -122,7 +125,7 @@ impl EventConsumer {
     /// as if it were lost; to put it back repeats nothing either.
     async fn close(&self, incoming: &Incoming, outcomes: Vec<Option<Outcome>>) -> Consumed {
         let Incoming { message, receives } = incoming;
-        let Verdict { tally, reason, mut next } = Verdict::of(incoming, outcomes);
+        let Verdict { tally, reason, mut next } = Verdict::of(incoming, outcomes, self.clock.now());
         let part = DeliveryPart {
             delivery: message.delivery_id.clone(),
             part: (message.part, message.parts),

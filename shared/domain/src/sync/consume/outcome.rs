@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Incoming;
 use crate::{
     error::ErrorCode,
@@ -16,6 +18,10 @@ pub const EVENT_RECEIVES: u32 = 20;
 /// So often an object is asked for that fails alone, while others of its company can be had: within the three minutes until
 /// then a stumbling provider stands again, and the company's other events wait no longer than that.
 const OBJECT_RECEIVES: u32 = 3;
+/// What waits for a provider's limits comes again when they allow it, and each time so much later at least, lest a provider
+/// that throttles for long uses up the receives of a message within minutes: twenty outlast fourteen hours of it. A day's
+/// limit takes three, since a message may wait for eleven hours.
+const LIMIT_STEP: Duration = Duration::from_mins(5);
 /// What was only not begun for want of time comes again after this: another worker has all of its own.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -65,6 +71,8 @@ pub(super) struct Wait {
     pub(super) reason: &'static str,
     /// After this time; without one it waits longer each time.
     pub(super) after: Option<Duration>,
+    /// Not before this time, for until then nothing may be sent.
+    pub(super) held_until: Option<Timestamp>,
     /// Whether it is this object that fails, by what the ledger says.
     pub(super) is_object: bool,
     /// Whether others of its company had their effect meanwhile.
@@ -74,28 +82,49 @@ pub(super) struct Wait {
 impl Wait {
     /// No time is left to begin.
     pub(super) const NO_TIME: Self =
-        Self { reason: "no_time", after: Some(SOON), is_object: false, is_alone: false };
+        Self { reason: "no_time", after: Some(SOON), held_until: None, is_object: false, is_alone: false };
     /// Another worker is at it.
     pub(super) const IN_PROGRESS: Self =
-        Self { reason: "in_progress", after: None, is_object: false, is_alone: false };
+        Self { reason: "in_progress", after: None, held_until: None, is_object: false, is_alone: false };
 
     /// The provider does not know yet what it told of.
-    pub(super) const NOT_THERE_YET: Self =
-        Self { reason: "not_there_yet", after: Some(SOON), is_object: false, is_alone: false };
+    pub(super) const NOT_THERE_YET: Self = Self {
+        reason: "not_there_yet",
+        after: Some(SOON),
+        held_until: None,
+        is_object: false,
+        is_alone: false,
+    };
 
     /// For the whole company.
     pub(super) fn because(error: &RunError) -> Self {
-        let after = match error {
-            RunError::Ledger(LedgerError::Throttled { retry_after }) => *retry_after,
-            _ => None,
+        let (after, held_until) = match error {
+            RunError::Ledger(LedgerError::Throttled { retry_after }) => (*retry_after, None),
+            RunError::Ledger(LedgerError::Held(held)) => (None, Some(held.until)),
+            _ => (None, None),
         };
-        Self { reason: error.code().name(), after, is_object: false, is_alone: false }
+        Self { reason: error.code().name(), after, held_until, is_object: false, is_alone: false }
+    }
+
+    /// After what time to come again, having come so often; none where it waits longer each time.
+    fn until_again(&self, receives: u32, now: Timestamp) -> Option<Duration> {
+        let held = self.held_until.map(|until| until.duration_since(now).try_into().unwrap_or_default());
+        let after = self.after.max(held)?;
+        let is_limit = self.reason == ErrorCode::ProviderRateLimit.name();
+        let least = LIMIT_STEP * receives.saturating_sub(1);
+        Some(if is_limit { after.max(least) } else { after })
     }
 
     /// What may be half done stays in progress, so that whoever has it next does and announces all of it.
     pub(super) fn half_done() -> Self {
         let after = Some(IN_PROGRESS_LIFE);
-        Self { reason: ErrorCode::StorageUnavailable.name(), after, is_object: false, is_alone: false }
+        Self {
+            reason: ErrorCode::StorageUnavailable.name(),
+            after,
+            held_until: None,
+            is_object: false,
+            is_alone: false,
+        }
     }
 }
 
@@ -108,7 +137,7 @@ pub(super) struct Verdict {
 
 impl Verdict {
     /// Sums up the events of a message, in their order; one of which nothing is known waits.
-    pub(super) fn of(incoming: &Incoming, outcomes: Vec<Option<Outcome>>) -> Self {
+    pub(super) fn of(incoming: &Incoming, outcomes: Vec<Option<Outcome>>, now: Timestamp) -> Self {
         let Incoming { message, receives } = incoming;
         let mut tally = Tally { unknown_type: message.unknown, ..Tally::default() };
         let (mut failed, mut waits) = (None, Vec::new());
@@ -139,7 +168,9 @@ impl Verdict {
             .map(str::to_owned);
         // Those that wait are not buried with the one that failed: it fails once more beside them.
         let next = match (waits.is_empty(), failed) {
-            (false, _) => Next::Again { after: waits.iter().filter_map(|wait| wait.after).max() },
+            (false, _) => {
+                Next::Again { after: waits.iter().filter_map(|wait| wait.until_again(*receives, now)).max() }
+            }
             (true, Some((reason, entity))) => Next::Bury(format!("{reason}: {entity}")),
             (true, None) => Next::Done,
         };

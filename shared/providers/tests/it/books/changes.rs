@@ -13,7 +13,7 @@ use super::class;
 use crate::{
     quickbooks::Intuit,
     responder::{Responder, Script, answer},
-    support::{access_token, company},
+    support::{access_token, company, free_gate},
 };
 
 /// A company, and the moment since which its books are asked about.
@@ -40,7 +40,8 @@ impl Books {
 
     async fn changes(&self, entities: &[Entity], since: Timestamp) -> (Result<Changes, LedgerError>, u64) {
         let before = self.intuit.simulator.calls("api").await;
-        let call = LedgerCall { token: &self.token, company: &self.company, location: None, gate: None };
+        let call =
+            LedgerCall { token: &self.token, company: &self.company, location: None, gate: free_gate() };
         let changes = self.intuit.ledger.changes(call, entities, since).await;
         (changes, self.intuit.simulator.calls("api").await - before)
     }
@@ -137,7 +138,7 @@ async fn asked(answers: Vec<(&'static str, Vec<u8>)>) -> (Result<Changes, Ledger
     let intuit = Responder::start(Script::ByLine(answers)).await;
     let ledger = QuickBooksLedger::new(http::client().unwrap(), intuit.url(""));
     let (token, company) = (access_token(), company());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let since = "2026-11-01T08:00:00.75Z".parse().unwrap();
     let changes = ledger.changes(call, &[Entity::Bills, Entity::Invoices], since).await;
     (changes, intuit.requests())

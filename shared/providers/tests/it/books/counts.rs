@@ -7,7 +7,7 @@ use super::{class, ledgers, walk, xero, zoho};
 use crate::{
     quickbooks::Intuit,
     responder::{Responder, Script, answer},
-    support::{access_token, company},
+    support::{access_token, company, free_gate},
 };
 
 /// How many live objects of each kind a walk finds.
@@ -24,7 +24,7 @@ async fn found(ledger: &dyn Ledger, call: LedgerCall<'_>) -> Vec<(Entity, u64)> 
 async fn quickbooks_counts_all_kinds_in_one_request_inactive_ones_too() {
     let intuit = Intuit::with_invoices(60).await;
     let (token, company) = (intuit.connect().await.access, company());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let path = |rest: &str| format!("intuit/companies/{company}/entities/{rest}");
     intuit.simulator.control("PUT", &path("customer/3"), json!({ "Active": false })).await;
     let expected = found(&intuit.ledger, call).await;
@@ -101,7 +101,7 @@ async fn a_kind_that_is_refused_hides_no_other_and_what_all_would_meet_is_an_err
         answer(200, &[], body.as_bytes())
     };
     let (token, company) = (access_token(), "1".parse().unwrap());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let expected = [(Entity::CreditNotes, 1), (Entity::Invoices, 1)];
     for (status, class_of_all) in
         [(400, None), (401, Some("unauthorized")), (429, Some("throttled")), (503, Some("unavailable"))]
@@ -135,7 +135,7 @@ async fn a_batch_of_counts_is_one_question_in_json() {
     let intuit = Responder::answering(200, &[], counted).await;
     let [ledger, ..] = ledgers(&intuit);
     let (token, company) = (access_token(), company());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
 
     assert_eq!(ledger.miscounted(call, &[(Entity::Bills, 3)]).await.unwrap(), []);
 

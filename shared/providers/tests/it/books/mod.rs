@@ -24,7 +24,7 @@ use serde_json::json;
 
 use crate::{
     responder::{Responder, Script},
-    support::access_token,
+    support::{access_token, free_gate},
 };
 
 /// What a walk over the pages of a kind brought.
@@ -127,7 +127,7 @@ async fn an_answer_that_is_cut_endless_or_compressed_to_be_is_bounded_at_every_p
     ] {
         for ledger in ledgers(&server) {
             let (token, company) = (access_token(), "1".parse().unwrap());
-            let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+            let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
             let query = PageQuery { entity: Entity::Invoices, after: None, skip: 0 };
 
             let page = ledger.page(call, query).await.unwrap_err();
@@ -170,7 +170,7 @@ async fn every_provider_names_its_own_scope_and_knows_its_own_words() {
         assert_eq!(ledger.missing_scope(Entity::Invoices, &[scope.to_owned()]), None);
         assert_eq!(ledger.entities("invoice").first(), Some(&Entity::Invoices));
         let (token, company) = (access_token(), "1".parse().unwrap());
-        let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+        let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
         let unknown = ledger.fetch(call, "mood", &ids(&["1"])).await;
         assert!(matches!(unknown, Err(LedgerError::Refused { .. })), "{unknown:?}");
     }

@@ -8,7 +8,7 @@ use super::{class, ids, sorted, walk};
 use crate::{
     quickbooks::Intuit,
     responder::{Responder, Script, answer},
-    support::{access_token, company},
+    support::{access_token, company, free_gate},
 };
 
 const MISSING: &str =
@@ -30,7 +30,7 @@ async fn fetched(
     let intuit = Responder::start(Script::ByLine(answers)).await;
     let ledger = QuickBooksLedger::new(http::client().unwrap(), intuit.url(""));
     let (token, company) = (access_token(), company());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let fetched = ledger.fetch(call, "invoice", &ids(&["1", "2", "3"])).await;
     (fetched, intuit.requests().len())
 }
@@ -40,7 +40,7 @@ async fn many_objects_come_with_one_request_and_only_those_left_out_are_asked_fo
     let intuit = Intuit::with_invoices(60).await;
     let token = intuit.connect().await.access;
     let company = company();
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let shown = walk(&intuit.ledger, call, domain::sync::Entity::Invoices, None).await.records;
     let all: Vec<&str> = shown.keys().map(String::as_str).collect();
     let path = format!("intuit/companies/{company}/entities/invoice/{}", all[7]);
@@ -65,7 +65,7 @@ async fn an_inactive_customer_is_found_among_many() {
     let intuit = Intuit::start().await;
     let token = intuit.connect().await.access;
     let company = company();
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let shown = walk(&intuit.ledger, call, domain::sync::Entity::Customers, None).await.records;
     let wanted: Vec<&str> = shown.keys().take(3).map(String::as_str).collect();
     let path = format!("intuit/companies/{company}/entities/customer/{}", wanted[1]);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Walk, alone, class, ids, sorted, walk};
 use crate::{
     responder::{Responder, Script, answer},
-    support::access_token,
+    support::{access_token, free_gate},
     xero::{FIRST, Xero},
 };
 
@@ -35,7 +35,7 @@ impl Books {
     }
 
     pub(super) fn call(&self) -> LedgerCall<'_> {
-        LedgerCall { token: &self.token, company: &self.company, location: None, gate: None }
+        LedgerCall { token: &self.token, company: &self.company, location: None, gate: free_gate() }
     }
 
     pub(super) async fn walk(&self, entity: Entity, after: Option<jiff::Timestamp>) -> Walk {
@@ -223,7 +223,7 @@ async fn asked(status: u16, headers: &[(&str, &str)], body: &str) -> (LedgerErro
     let xero = Responder::answering(status, headers, body).await;
     let ledger = XeroLedger::new(http::client().unwrap(), xero.url(""));
     let (token, company) = (access_token(), FIRST.parse().unwrap());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     (
         ledger.page(call, query(Entity::Invoices)).await.unwrap_err(),
         alone(ledger.fetch(call, "invoice", &ids(&["i"])).await),
@@ -289,7 +289,7 @@ async fn only_xeros_own_404_says_that_an_object_is_gone() {
         let xero = Responder::answering(404, &headers, body).await;
         let ledger = XeroLedger::new(http::client().unwrap(), xero.url(""));
         let (token, company) = (access_token(), FIRST.parse().unwrap());
-        let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+        let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
 
         let fetched = ledger.fetch(call, "creditnote", &ids(&["c"])).await.unwrap();
 
@@ -307,7 +307,7 @@ async fn a_page_is_asked_for_by_time_in_whole_seconds_and_a_little_earlier() {
     .await;
     let ledger = XeroLedger::new(http::client().unwrap(), xero.url("/xero"));
     let (token, company) = (access_token(), FIRST.parse().unwrap());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let after = "2026-11-01T08:00:00.75Z".parse().ok();
 
     let page = ledger.page(call, PageQuery { entity: Entity::Vendors, after, skip: 1_000 }).await.unwrap();
@@ -332,7 +332,7 @@ async fn what_comes_without_pages_comes_whole_whatever_changed_since() {
     let xero = Responder::answering(200, &[], items).await;
     let ledger = XeroLedger::new(http::client().unwrap(), xero.url(""));
     let (token, company) = (access_token(), FIRST.parse().unwrap());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let after = "2026-11-01T08:00:00Z".parse().ok();
 
     let page = ledger.page(call, PageQuery { entity: Entity::Items, after, skip: 0 }).await.unwrap();
@@ -369,7 +369,7 @@ async fn what_came_before_the_limit_of_a_minute_is_kept() {
     .await;
     let ledger = XeroLedger::new(http::client().unwrap(), xero.url("/xero"));
     let (token, company) = (access_token(), FIRST.parse().unwrap());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let ids = ["n-1", "n-2", "n-3", "n-4"].map(|id| id.parse().unwrap());
 
     let fetched = ledger.fetch(call, "creditnote", &ids).await.unwrap();

@@ -18,7 +18,7 @@ use simulator::Options;
 use super::{Walk, alone, class, ids, sorted, walk};
 use crate::{
     responder::{Responder, Script, answer},
-    support::access_token,
+    support::{access_token, free_gate},
     zoho::Zoho,
 };
 
@@ -42,7 +42,12 @@ impl Books {
     }
 
     pub(super) fn call(&self) -> LedgerCall<'_> {
-        LedgerCall { token: &self.token, company: &self.company, location: Some(&self.location), gate: None }
+        LedgerCall {
+            token: &self.token,
+            company: &self.company,
+            location: Some(&self.location),
+            gate: free_gate(),
+        }
     }
 
     pub(super) async fn walk(&self, entity: Entity, after: Option<jiff::Timestamp>) -> Walk {
@@ -249,7 +254,7 @@ pub(super) fn ledger(zoho: &Responder) -> ZohoLedger {
 async fn asked(status: u16, headers: &[(&str, &str)], body: &str) -> (LedgerError, LedgerError) {
     let zoho = Responder::answering(status, headers, body).await;
     let (token, company) = (access_token(), ORGANIZATION.parse().unwrap());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let fetched = ledger(&zoho).fetch(call, "invoice", &ids(&["1"])).await;
     (ledger(&zoho).page(call, query(Entity::Invoices)).await.unwrap_err(), alone(fetched))
 }
@@ -312,7 +317,7 @@ async fn a_throttle_waits_as_long_as_its_limit_takes() {
 async fn fetched(script: Script, wanted: &[&str]) -> Result<Fetched, LedgerError> {
     let zoho = Responder::start(script).await;
     let (token, company) = (access_token(), ORGANIZATION.parse().unwrap());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     ledger(&zoho).fetch(call, "invoice", &ids(wanted)).await
 }
 
@@ -370,7 +375,7 @@ async fn a_page_is_asked_for_in_zohos_own_scheme_and_form_of_time() {
     let answers = vec![("/invoices", list("invoices")), ("/contacts", list("contacts"))];
     let zoho = Responder::start(Script::ByLine(answers)).await;
     let (token, company) = (access_token(), ORGANIZATION.parse().unwrap());
-    let call = LedgerCall { token: &token, company: &company, location: None, gate: None };
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let after = "2026-11-01T08:00:00Z".parse().ok();
 
     ledger(&zoho).page(call, PageQuery { entity: Entity::Invoices, after, skip: 0 }).await.unwrap();

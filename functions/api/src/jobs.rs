@@ -1,0 +1,179 @@
+//! Jobs: asking for a sync, and seeing what becomes of it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{extract::State, http::StatusCode};
+use domain::{
+    api_key::Scope,
+    connection::{Connection, ConnectionState},
+    error::ErrorCode,
+    id::{CompanyId, ConnectionId, Ids, JobId, TenantId},
+    provider::Provider,
+    sync::{Entity, EntityProgress, JobError, JobRecord, JobState, Lane, Operation, SyncJob, SyncMode},
+};
+use edge::http::ApiError;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Deps,
+    call::{Call, JsonBody, Name, Outcome, PublicUrl, located},
+    companies,
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewJob {
+    /// A key that is bound to a tenant may leave it out.
+    tenant_id: Option<TenantId>,
+    provider: String,
+    /// Ours or the provider's; needed where the tenant has several companies at the provider.
+    company_id: Option<String>,
+    operation: String,
+    mode: Option<SyncMode>,
+    priority: Option<Lane>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MadeBody {
+    job_id: JobId,
+    status_url: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JobBody {
+    job_id: JobId,
+    tenant_id: TenantId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<Provider>,
+    connection_id: ConnectionId,
+    company_id: CompanyId,
+    operation: String,
+    mode: SyncMode,
+    priority: Lane,
+    state: JobState,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumes_at: Option<Timestamp>,
+    /// How often it was tried; waiting for limits and for its turn belongs to a try.
+    attempts: u32,
+    progress: ProgressBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<JobError>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProgressBody {
+    /// Pages read.
+    pages: u64,
+    /// Records that were new or newer.
+    records: u64,
+    /// Left out where the provider does not say how much there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent: Option<u8>,
+    entities: BTreeMap<Entity, EntityProgress>,
+}
+
+/// `POST /api/jobs`
+pub(crate) async fn create(
+    State(deps): State<Arc<Deps>>,
+    PublicUrl(public_url): PublicUrl,
+    call: Call,
+    JsonBody(new): JsonBody<NewJob>,
+) -> Outcome {
+    call.caller.require(Scope::SyncWrite)?;
+    let Operation(entities) = new
+        .operation
+        .parse()
+        .map_err(|error: domain::sync::UnknownOperation| ApiError::invalid("operation", error.to_string()))?;
+    let tenant = call.tenant(&deps, new.tenant_id).await?;
+    let of = (new.provider.as_str(), new.company_id.as_deref());
+    let meant = companies::named(&deps, tenant.as_ref(), of).await?;
+    let connection = deps.connections.find(&meant.key).await?.ok_or_else(crate::connections::missing)?;
+    usable(&connection)?;
+    let job_id = Ids::new(&*deps.clock, &*deps.entropy).job();
+    let job = SyncJob {
+        entities,
+        mode: new.mode.unwrap_or(SyncMode::Incremental),
+        correlation_id: Some(call.correlation.clone()),
+        ..SyncJob::full(job_id.clone(), meant.key, meant.company)
+    };
+    deps.jobs.enqueue(new.priority.unwrap_or(Lane::Normal), &[job]).await?;
+    let status_url = format!("{public_url}/api/jobs/{job_id}");
+    let made = MadeBody { job_id, status_url: status_url.clone() };
+    Ok(located(call.json(StatusCode::ACCEPTED, &made), &status_url))
+}
+
+/// `GET /api/jobs/{id}`
+pub(crate) async fn show(State(deps): State<Arc<Deps>>, Name(id): Name, call: Call) -> Outcome {
+    call.caller.require(Scope::SyncRead)?;
+    let missing = || ApiError::new(ErrorCode::ValidationNotFound, "there is no such job");
+    let id: JobId = id.parse().map_err(|_| missing())?;
+    let found = deps.jobs.log.find(&id).await?;
+    // Another tenant's job does not exist for a key that is bound.
+    let seen = |job: &JobRecord| call.caller.bound_to().is_none_or(|tenant| *tenant == job.job.key.tenant);
+    let job = found.filter(seen).ok_or_else(missing)?;
+    Ok(call.json(StatusCode::OK, &body(job)))
+}
+
+/// Refuses a connection whose tokens cannot be used.
+pub(crate) fn usable(connection: &Connection) -> Result<(), ApiError> {
+    let message = match connection.state {
+        ConnectionState::Active => return Ok(()),
+        ConnectionState::ReconnectRequired => {
+            let message = "the provider refuses the refresh token; the customer must connect again";
+            return Err(ApiError::new(ErrorCode::AuthRefreshTokenExpired, message));
+        }
+        ConnectionState::Pending => "the connection waits to be confirmed",
+        ConnectionState::Disconnecting | ConnectionState::Disconnected => "the connection was ended",
+    };
+    let error = ApiError::new(ErrorCode::ConnectionStateConflict, message);
+    Err(error.with("state", connection.state.as_str()))
+}
+
+fn body(record: JobRecord) -> JobBody {
+    let attempts = attempts(&record);
+    let JobRecord { job, lane, state, created_at, started_at, ended_at, resumes_at, progress, error, .. } =
+        record;
+    let percent = progress.percent(&job.entities);
+    let sum = |of: fn(&EntityProgress) -> u64| progress.0.values().map(of).sum();
+    JobBody {
+        job_id: job.job_id,
+        tenant_id: job.key.tenant,
+        provider: job.company_id.parts().map(|(provider, _)| provider),
+        connection_id: job.key.connection,
+        company_id: job.company_id,
+        operation: Operation(job.entities).to_string(),
+        mode: job.mode,
+        priority: lane,
+        state,
+        created_at,
+        started_at,
+        ended_at,
+        resumes_at,
+        attempts,
+        progress: ProgressBody {
+            pages: sum(|entity| entity.pages),
+            records: sum(|entity| entity.written),
+            percent,
+            entities: progress.0,
+        },
+        error,
+    }
+}
+
+/// How often a job was tried, from how often it failed and where it stands.
+fn attempts(record: &JobRecord) -> u32 {
+    match (record.started_at, record.state) {
+        (None, _) => record.failures,
+        (Some(_), JobState::Active | JobState::Completed) => record.failures.saturating_add(1),
+        (Some(_), _) => record.failures.max(1),
+    }
+}

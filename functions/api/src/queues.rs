@@ -1,0 +1,35 @@
+//! The queues of jobs: how many stand where.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use axum::{extract::State, http::StatusCode};
+use domain::{api_key::Scope, provider::Provider, refresh::policy::earlier, sync::JobCounts};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    Deps,
+    call::{Call, Outcome},
+};
+
+/// How far back ended jobs are counted: each company has a job a day at least.
+const COUNTED: Duration = Duration::from_hours(24);
+
+#[derive(Serialize)]
+struct QueuesBody {
+    /// Since when completed and failed jobs are counted.
+    since: Timestamp,
+    queues: BTreeMap<&'static str, JobCounts>,
+}
+
+/// `GET /api/queues`
+pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
+    call.caller.require(Scope::OperationsRead)?;
+    call.require_all_tenants("queues")?;
+    let since = earlier(deps.clock.now(), COUNTED);
+    let mut queues = BTreeMap::new();
+    for provider in Provider::ALL {
+        queues.insert(provider.as_str(), deps.jobs.log.counts(provider, since).await?);
+    }
+    Ok(call.json(StatusCode::OK, &QueuesBody { since, queues }))
+}
