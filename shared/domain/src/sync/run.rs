@@ -192,7 +192,7 @@ impl SyncRunner {
             tenant: job.key.tenant.clone(),
             provider: subject.provider,
             company: subject.company.clone(),
-            purpose: Purpose::Background,
+            purpose: if record.lane == Lane::High { Purpose::Interactive } else { Purpose::Background },
         });
         let opened = Books::open(&self.access, &job.key, subject.ledger, (&subject.company, &gate)).await;
         let books = match opened {
