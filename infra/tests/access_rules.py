@@ -111,7 +111,7 @@ def _decrypts(expanded: Expanded, function: str) -> list[Any]:
 def only_refresh_opens_refresh_tokens(expanded: Expanded) -> Iterator[str]:
     for function in FUNCTIONS:
         opens = _decrypts(expanded, function)
-        allowed = {"RefreshFunction": ["refresh"], "SyncFunction": ["access"]}.get(function, [])
+        allowed = {"RefreshFunction": ["refresh"], "SyncFunction": ["access"], "ApiFunction": ["access"]}.get(function, [])
         if opens != allowed:
             yield f"{function} decrypts for {opens}, not for {allowed}"
 

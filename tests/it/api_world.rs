@@ -112,11 +112,17 @@ impl ApiWorld {
     }
 
     /// Sends a request as the gateway hands it over, with the caller's key, and gives the whole answer.
-    pub(crate) async fn send(&self, mut request: Request) -> (StatusCode, HeaderMap, Value) {
+    pub(crate) async fn send(&self, request: Request) -> (StatusCode, HeaderMap, Value) {
+        let (status, headers, body) = self.send_raw(request).await;
+        (status, headers, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// The same, with the body as it is.
+    pub(crate) async fn send_raw(&self, mut request: Request) -> (StatusCode, HeaderMap, Vec<u8>) {
         request.headers_mut().insert("x-api-key", self.key.expose().parse().unwrap());
         request.headers_mut().insert("content-type", "application/json".parse().unwrap());
         let (parts, body) = api::handle(&self.router, request).await.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        (parts.status, parts.headers, body.to_vec())
     }
 }

@@ -27,6 +27,7 @@ mod ledger;
 mod oauth;
 mod outage;
 mod partial_batches;
+mod proxy;
 mod recovery;
 mod refresh;
 mod refresh_queues;
