@@ -32,7 +32,11 @@ async fn asked(intuit: &Responder) -> (LedgerError, LedgerError, CompanyError) {
     let grant = NewGrant { access: &token, named: Some(&company), location: None };
     (
         ledger.page(call, query).await.unwrap_err(),
-        alone(ledger.fetch(call, "invoice", &["130".parse().unwrap()]).await),
+        alone(
+            ledger
+                .fetch(LedgerCall { gate: free_gate(), ..call }, "invoice", &["130".parse().unwrap()])
+                .await,
+        ),
         QuickBooksCompanies::new(http, base).granted(grant).await.unwrap_err(),
     )
 }

@@ -114,6 +114,7 @@ async fn a_kind_that_is_refused_hides_no_other_and_what_all_would_meet_is_an_err
         ];
         let server = Responder::start(Script::ByLine(answers)).await;
         for ledger in ledgers(&server).iter().skip(1) {
+            let call = LedgerCall { gate: free_gate(), ..call };
             let asked: Result<Vec<Entity>, LedgerError> = ledger.miscounted(call, &expected).await;
 
             match class_of_all {
