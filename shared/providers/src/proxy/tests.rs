@@ -47,8 +47,11 @@ fn sent(provider: Provider, asked: ProxyRequest, location: Option<&str>) -> Opti
     let location = location.map(|location| location.parse().unwrap());
     let token = AccessToken::new("t");
     let time = Duration::from_secs(1);
-    let call =
-        UpstreamCall { target: &target, location: location.as_ref(), token: &token, request: &asked, time };
+    let clock: std::sync::Arc<dyn domain::clock::Clock> =
+        std::sync::Arc::new(harness::ManualClock::at(jiff::Timestamp::UNIX_EPOCH));
+    let gate = &harness::memory::gate(&clock, provider, &target.company);
+    let location = location.as_ref();
+    let call = UpstreamCall { target: &target, location, token: &token, gate, request: &asked, time };
     upstream().request(call).ok()?.build().ok()
 }
 
