@@ -6,7 +6,10 @@ use aws::DynamoRecords;
 use axum::{Json, Router, body::Bytes, http::HeaderMap, routing::post};
 use domain::{
     clock::{Clock as _, SystemClock},
-    sync::{Entity, Record, RecordPlace, RecordStore, WalkStore},
+    sync::{
+        Entity, EntityProgress, Holder, JobProgress, JobRecord, JobState, Kept, Lane, Record, RecordPlace,
+        RecordStore, SyncJob, Taken, WalkStore,
+    },
 };
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
@@ -109,6 +112,47 @@ async fn counting_and_comparing_a_thousand_records_reads_a_small_part_of_them() 
     assert!(count.reads <= 20.0 && listed.reads <= 20.0, "{count:?} {listed:?}");
     assert!((noted.total(), found.total()) == (1, 1) && noted.writes <= 9.0 && found.reads <= 3.0);
     assert!(changes.total() == 2 && changes.reads <= 103.0, "{changes:?}");
+}
+
+#[tokio::test]
+async fn a_job_and_its_company_cost_a_few_units_each_time_they_move() {
+    let measured = Measured::new().await;
+    let runner = measured.reader().runner;
+    let (place, holder) = (sample::place(), Holder { name: ids().write(), lane: Lane::Low });
+    let job =
+        || JobRecord::new(SyncJob::full(ids().job(), sample::key(), sample::company()), Lane::Low, at(0));
+    let waiting = job();
+    let active = JobRecord { state: JobState::Active, started_at: Some(at(1)), ..waiting.clone() };
+    let done = EntityProgress { pages: 9, read: 900, written: 90, total: Some(900), done: true };
+    let all_done = JobProgress(Entity::ALL.iter().map(|entity| (*entity, done)).collect());
+    let on_its_way = JobRecord { progress: all_done, ..active.clone() };
+    let ended = JobRecord { state: JobState::Completed, ended_at: Some(at(2)), ..on_its_way.clone() };
+
+    let mut table = Table::new(&[&["of a job"], &COLUMNS[..]].concat());
+    let mut writes = vec![];
+    let mut used = |name: &str, count| {
+        let usage = measured.meter.take();
+        table.row([name.to_owned()].into_iter().chain(cells(&usage, count)));
+        writes.push(usage.writes);
+    };
+    runner.jobs.create(slice::from_ref(&waiting)).await.unwrap();
+    used("make it", 1);
+    runner.jobs.create(&(0..100).map(|_| job()).collect::<Vec<_>>()).await.unwrap();
+    used("make it among a hundred", 100);
+    for (name, next) in [("begin it", &active), ("note its progress", &on_its_way), ("complete it", &ended)] {
+        assert!(runner.jobs.save(next).await.unwrap());
+        used(name, 1);
+    }
+    assert_eq!(runner.leases.take(&place, &holder, (at(0), at(9))).await.unwrap(), Taken::Mine);
+    used("take its company", 1);
+    assert_eq!(runner.leases.keep(&place, &holder, at(10)).await.unwrap(), Kept::Mine);
+    used("keep it", 1);
+    runner.leases.release(&place, &holder).await.unwrap();
+    used("give it back", 1);
+    table.print("Jobs and leases on companies");
+
+    let most = [2.0, 200.0, 3.0, 2.0, 4.0, 1.0, 1.0, 1.0];
+    assert!(writes.iter().zip(most).all(|(used, most)| *used <= most), "{writes:?}");
 }
 
 /// A table that has nothing, takes everything, and answers each call after the same time.

@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
-    Client,
-    operation::query::builders::QueryFluentBuilder,
-    types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
+    Client, operation::query::builders::QueryFluentBuilder, types::ReturnValuesOnConditionCheckFailure,
 };
 use domain::{
     connection::{
@@ -18,16 +16,12 @@ use domain::{
 use jiff::Timestamp;
 
 use crate::{
+    batch_get::{self, MAX_KEYS, Reading},
     connection_item, cursor,
     failure::{conditional, unavailable},
     item::{Item, Put as _, Reader, names, number, text},
     keys::{self, FENCE, Key, LISTING, PK, SK},
 };
-
-/// What `BatchGetItem` takes at once.
-const BATCH: usize = 100;
-/// How often keys that `DynamoDB` left unprocessed are asked for again.
-const BATCH_ROUNDS: u32 = 5;
 
 /// The table of connections, their companies and routes.
 #[derive(Clone, Debug)]
@@ -112,7 +106,7 @@ impl DynamoConnections {
         let entry = |item| keys::connection_key(&Reader::new("listing", item));
         let found: Vec<_> = output.items().iter().map(entry).collect::<Result<_, _>>()?;
         let mut connections = Vec::with_capacity(found.len());
-        for batch in found.chunks(BATCH) {
+        for batch in found.chunks(MAX_KEYS) {
             connections.extend(self.read_batch(batch).await?);
         }
         Ok(ConnectionPage { connections, next: next(output.last_evaluated_key())? })
@@ -120,24 +114,12 @@ impl DynamoConnections {
 
     /// Reads connections by key, in the order of the keys; one that is gone meanwhile is left out.
     async fn read_batch(&self, batch: &[ConnectionKey]) -> Result<Vec<Connection>, StoreError> {
-        let mut missing: Vec<Item> = batch.iter().map(|key| Key::connection(key).into_item()).collect();
-        let mut connections = Vec::with_capacity(batch.len());
-        for _ in 0..BATCH_ROUNDS {
-            let keys = KeysAndAttributes::builder().set_keys(Some(missing)).build();
-            let keys = keys.map_err(unavailable("list"))?;
-            let request = self.client.batch_get_item().request_items(&self.table, keys);
-            let mut output = request.send().await.map_err(unavailable("list"))?;
-            let items = output.responses.as_mut().and_then(|tables| tables.remove(&self.table));
-            connections.extend(items.iter().flatten().filter_map(readable));
-            let left = output.unprocessed_keys.as_mut().and_then(|tables| tables.remove(&self.table));
-            missing = left.map(|left| left.keys).unwrap_or_default();
-            if missing.is_empty() {
-                let place = |connection: &Connection| batch.iter().position(|key| *key == connection.key);
-                connections.sort_by_key(place);
-                return Ok(connections);
-            }
-        }
-        Err(unavailable("list")("keys stayed unprocessed"))
+        let keys = batch.iter().map(|key| Key::connection(key).into_item()).collect();
+        let reading = Reading { operation: "list", attributes: None, consistent: false };
+        let items = batch_get::read_items(&self.client, &self.table, keys, reading).await?;
+        let mut connections: Vec<_> = items.iter().filter_map(readable).collect();
+        connections.sort_by_key(|connection| batch.iter().position(|key| *key == connection.key));
+        Ok(connections)
     }
 }
 

@@ -51,8 +51,9 @@ pub trait RecordStore: Send + Sync {
         from: Option<&str>,
     ) -> Result<RecordPage, StoreError>;
 
-    /// Lists records of one kind changed at or after a moment, by (updated at, id), from where the page before ended; a page
-    /// may hold fewer than `limit`. What changes while a list is read moves to its end.
+    /// Lists records of one kind changed at or after a moment, by the time of their change, and in an order of the store's own
+    /// within a time, from where the page before ended; a page may hold fewer than `limit`. What changes while a list is
+    /// read moves to its end; what was written within the last moment may be missing.
     async fn list_changed(
         &self,
         place: &RecordPlace,
