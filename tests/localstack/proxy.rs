@@ -27,7 +27,11 @@ async fn each_provider_answers_for_the_connections_company() {
 
         let body = answer.expect(200);
         assert_eq!(answer.header("x-ledgerbridge-source"), "provider", "{provider}");
-        assert_eq!(body.pointer(list).and_then(|list| list.as_array()).map(Vec::len), Some(2), "{provider}: {body}");
+        assert_eq!(
+            body.pointer(list).and_then(|list| list.as_array()).map(Vec::len),
+            Some(2),
+            "{provider}: {body}"
+        );
     }
 }
 
