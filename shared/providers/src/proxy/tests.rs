@@ -1,13 +1,15 @@
 //! Where requests go.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
+    clock::{Clock, SystemClock},
     connection::ConnectionKey,
     entropy::SystemEntropy,
     proxy::{Method, ProxyPath, ProxyRequest, Target, parameters},
     secret::AccessToken,
 };
+use harness::memory::gate;
 use proptest::prelude::*;
 use reqwest::Request;
 
@@ -47,11 +49,10 @@ fn sent(provider: Provider, asked: ProxyRequest, location: Option<&str>) -> Opti
     let location = location.map(|location| location.parse().unwrap());
     let token = AccessToken::new("t");
     let time = Duration::from_secs(1);
-    let clock: std::sync::Arc<dyn domain::clock::Clock> =
-        std::sync::Arc::new(harness::ManualClock::at(jiff::Timestamp::UNIX_EPOCH));
-    let gate = &harness::memory::gate(&clock, provider, &target.company);
-    let location = location.as_ref();
-    let call = UpstreamCall { target: &target, location, token: &token, gate, request: &asked, time };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let gate = gate(&clock, provider, &target.company);
+    let (location, request) = (location.as_ref(), &asked);
+    let call = UpstreamCall { target: &target, location, token: &token, gate: &gate, request, time };
     upstream().request(call).ok()?.build().ok()
 }
 
