@@ -75,8 +75,7 @@ impl Town {
         let simulator = Simulator::start(options(&ids)).await.unwrap();
         let http = http::client().unwrap();
         let at = |path: &str| format!("{}/{path}", simulator.base_url()).parse::<Url>().unwrap();
-        let centre =
-            json!({ "us": { "accountsServer": at("zoho/accounts/us"), "apiDomain": at("zoho/api/us") } });
+        let centre = json!({ "us": { "accountsServer": at("zoho/accounts/us").as_str(), "apiDomain": at("zoho/api/us").as_str() } });
         let ledger: Arc<dyn Ledger> = match provider {
             Provider::QuickBooks => Arc::new(QuickBooksLedger::new(http.clone(), at("intuit"))),
             Provider::Xero => Arc::new(XeroLedger::new(http.clone(), at("xero"))),

@@ -226,7 +226,7 @@ async fn asked(status: u16, headers: &[(&str, &str)], body: &str) -> (LedgerErro
     let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     (
         ledger.page(call, query(Entity::Invoices)).await.unwrap_err(),
-        alone(ledger.fetch(call, "invoice", &ids(&["i"])).await),
+        alone(ledger.fetch(LedgerCall { gate: free_gate(), ..call }, "invoice", &ids(&["i"])).await),
     )
 }
 
@@ -373,11 +373,14 @@ async fn what_came_before_the_limit_of_a_minute_is_kept() {
     let ids = ["n-1", "n-2", "n-3", "n-4"].map(|id| id.parse().unwrap());
 
     let fetched = ledger.fetch(call, "creditnote", &ids).await.unwrap();
-    let nothing = ledger.fetch(call, "creditnote", &ids[2..]).await;
+    let another = LedgerCall { gate: free_gate(), ..call };
+    let nothing = ledger.fetch(another, "creditnote", &ids[2..]).await;
+    let held = ledger.fetch(another, "creditnote", &ids[2..]).await;
 
     let came: Vec<_> = fetched.records.iter().map(|record| record.id.as_str()).collect();
     assert_eq!((came, fetched.failed.len(), fetched.missing.len()), (vec!["n-1", "n-2"], 0, 0));
     let is_throttle = |error: &LedgerError| matches!(error, LedgerError::Throttled { retry_after: Some(wait) } if wait.as_secs() == 7);
     assert!(fetched.stopped.as_ref().is_some_and(is_throttle), "{:?}", fetched.stopped);
     assert!(nothing.as_ref().is_err_and(is_throttle), "{nothing:?}");
+    assert!(matches!(held, Err(LedgerError::Held(_))), "nobody asks while it throttles: {held:?}");
 }

@@ -256,6 +256,7 @@ async fn asked(status: u16, headers: &[(&str, &str)], body: &str) -> (LedgerErro
     let (token, company) = (access_token(), ORGANIZATION.parse().unwrap());
     let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
     let fetched = ledger(&zoho).fetch(call, "invoice", &ids(&["1"])).await;
+    let call = LedgerCall { gate: free_gate(), ..call };
     (ledger(&zoho).page(call, query(Entity::Invoices)).await.unwrap_err(), alone(fetched))
 }
 
