@@ -143,7 +143,7 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("LIMIT#*"))
         | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "ControlTable", _keys("FLIGHT#*"))
         | _grants("dynamodb:GetItem PutItem", "ControlTable", _keys("BUDGET#*"))
-        | _grants("dynamodb:Query PutItem", "ControlTable", _keys("BREAKER#*#books"))
+        | _grants("dynamodb:Query PutItem", "ControlTable", _keys("BREAKER#books#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("USAGE#*"))
         | _EVENTS
         | _grants("kms:Decrypt", "TokenKey", _purpose("access"))
