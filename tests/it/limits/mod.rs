@@ -21,33 +21,35 @@ use jiff::tz::TimeZone;
 use tests::{ManualClock, memory::InMemoryLimits, sample};
 use town::Town;
 
-/// Three times as long as a minute's requests count, and the grain in which they are remembered.
-const THREE_ROUNDS: Duration = Duration::from_secs(3 * 67);
+/// How long a minute's requests count: by the clock with which a town begins, to the end of a grain and of the margin.
+const ROUND: Duration = Duration::from_secs(66);
 
-/// What came of fifty companies that are read as fast as may be.
-async fn all_read(provider: Provider, (per_minute, duration): (u64, Duration)) {
+/// Reads fifty companies as fast as may be for some rounds, of which each minute has so many requests for background work.
+async fn all_read(provider: Provider, (per_minute, rounds): (u64, u32)) {
+    let duration = ROUND * rounds;
     let reckoning = Town::of(provider).await.read(duration).await;
 
     let answered = reckoning.answered.load(Ordering::Relaxed);
     let share = 50 * per_minute * duration.as_secs() / 60;
+    let most = 50 * per_minute * duration.as_secs().div_ceil(60);
     assert_eq!(reckoning.throttled.load(Ordering::Relaxed), 0, "{reckoning:?}");
     assert_eq!(reckoning.otherwise.load(Ordering::Relaxed), 0, "{reckoning:?}");
-    assert!(answered * 100 >= share * 85 && answered <= share * 110 / 100, "{answered} of {share}");
+    assert!(answered * 100 >= share * 85 && answered <= most, "{answered} of {share}, and {most} at most");
 }
 
 #[tokio::test]
 async fn fifty_companies_of_quickbooks_are_read_as_fast_as_it_allows_and_no_faster() {
-    all_read(Provider::QuickBooks, (400, Duration::from_secs(67))).await;
+    all_read(Provider::QuickBooks, (400, 1)).await;
 }
 
 #[tokio::test]
 async fn fifty_companies_of_xero_are_read_as_fast_as_it_allows_and_no_faster() {
-    all_read(Provider::Xero, (48, THREE_ROUNDS)).await;
+    all_read(Provider::Xero, (48, 2)).await;
 }
 
 #[tokio::test]
 async fn fifty_companies_of_zoho_are_read_as_fast_as_it_allows_and_no_faster() {
-    all_read(Provider::Zoho, (80, THREE_ROUNDS)).await;
+    all_read(Provider::Zoho, (80, 2)).await;
 }
 
 /// Workers over one table, with a clock that moves when one of them waits.
