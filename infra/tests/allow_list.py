@@ -115,7 +115,7 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:GetItem BatchGetItem Query PutItem UpdateItem PartiQLInsert PartiQLUpdate", "RecordsTable")
         | _grants("dynamodb:Query", "RecordsTable/index/changed")
         | _grants("dynamodb:GetItem PutItem", "ControlTable", _keys("BUDGET#*"))
-        | _grants("dynamodb:Query PutItem", "ControlTable", _keys("BREAKER#*#books"))
+        | _grants("dynamodb:Query PutItem", "ControlTable", _keys("BREAKER#books#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("USAGE#*"))
         | _grants("kms:Decrypt", "TokenKey", _purpose("access"))
         | _grants(_CONSUME, "EventsQueue SyncQueue SyncHighQueue SyncLowQueue")
@@ -143,7 +143,7 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("LIMIT#*"))
         | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "ControlTable", _keys("FLIGHT#*"))
         | _grants("dynamodb:GetItem PutItem", "ControlTable", _keys("BUDGET#*"))
-        | _grants("dynamodb:Query PutItem", "ControlTable", _keys("BREAKER#*#books"))
+        | _grants("dynamodb:Query PutItem", "ControlTable", _keys("BREAKER#books#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("USAGE#*"))
         | _EVENTS
         | _grants("kms:Decrypt", "TokenKey", _purpose("access"))

@@ -118,6 +118,28 @@ async fn a_job_that_is_put_back_from_the_dead_letters_begins_anew() {
 }
 
 #[tokio::test]
+async fn a_job_that_ends_every_worker_is_put_away_unless_each_came_further() {
+    let books = filled(5).await;
+    let job = books.job(SyncMode::Full);
+    let died = JobRecord { state: JobState::Active, ..JobRecord::new(job.clone(), Lane::Low, sample::at(0)) };
+    let often = JobRecord { failures: 4, ..died.clone() };
+    books.jobs.create(&[often]).await.unwrap();
+
+    let Next::Bury(reason) = work(&books, &job, Lane::Low, LONG).await else { panic!("it is put away") };
+
+    assert!(reason.starts_with("7003 INTERNAL_ERROR"), "{reason}");
+    assert_eq!((record(&books, &job).await.state, books.ledger.pages()), (JobState::Failed, 0));
+
+    let job = books.job(SyncMode::Full);
+    books.jobs.create(&[JobRecord { job: job.clone(), failures: 3, ..died }]).await.unwrap();
+    books.ledger.fail_at_page(0, LedgerError::Forbidden);
+    assert!(matches!(work(&books, &job, Lane::Low, LONG).await, Next::Bury(_)));
+    assert_eq!(record(&books, &job).await.failures, 5, "no page was read");
+    assert_eq!(work(&books, &job, Lane::Low, LONG).await, Next::Done);
+    assert_eq!(record(&books, &job).await.failures, 0);
+}
+
+#[tokio::test]
 async fn waiting_for_a_provider_that_throttles_is_no_failure_however_long_it_takes() {
     let books = filled(25).await;
     let job = books.job(SyncMode::Full);

@@ -24,6 +24,7 @@ mod history;
 mod job_desk;
 mod jobs_api;
 mod ledger;
+mod limits;
 mod oauth;
 mod outage;
 mod partial_batches;

@@ -6,6 +6,7 @@ use aws::{SqsSource, clients};
 use aws_lambda_events::sqs::SqsEvent;
 use edge::sqs::{self, Handled};
 use serde_json::{Value, json};
+use tests::SeededEntropy;
 
 use crate::aws_endpoint::AwsEndpoint;
 
@@ -25,7 +26,8 @@ fn received(counts: &[&str]) -> SqsEvent {
 async fn ended(aws: &AwsEndpoint, event: &SqsEvent, handled: &Handled) -> Vec<String> {
     let sqs = clients::sqs(&aws.sdk().await);
     let queue = SqsSource::new(sqs, QUEUE.to_owned(), format!("{QUEUE}-dlq"));
-    let batch = sqs::each(event, &queue, async |_| handled.clone()).await;
+    let entropy = SeededEntropy::new(7);
+    let batch = sqs::each(event, (&queue, &entropy), async |_| handled.clone()).await;
     batch.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
 }
 
@@ -35,18 +37,33 @@ fn waits(aws: &AwsEndpoint) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_message_that_comes_again_waits_longer_each_time_and_never_longer_than_an_hour() {
+async fn a_message_that_comes_again_waits_longer_each_time_up_to_an_hour_and_a_little_more_by_chance() {
     let aws = AwsEndpoint::start().await;
     let counts = ["1", "2", "3", "5", "6", "4000000000", "often"];
 
     let again = ended(&aws, &received(&counts), &Handled::Retry { after: None }).await;
 
     assert_eq!(again, counts);
-    assert_eq!(waits(&aws), [30, 120, 480, 3600, 3600, 3600, 30]);
+    let waited: Vec<_> = waits(&aws).into_iter().map(|wait| wait.as_u64().unwrap()).collect();
+    for (wait, least) in waited.iter().zip([30, 120, 480, 3600, 3600, 3600, 30]) {
+        assert!((least..=least + least / 4).contains(wait), "{waited:?}");
+    }
     assert_eq!(
         aws.calls()[1].body,
-        json!({"QueueUrl": QUEUE, "ReceiptHandle": "r2", "VisibilityTimeout": 120})
+        json!({"QueueUrl": QUEUE, "ReceiptHandle": "r2", "VisibilityTimeout": waited[1]})
     );
+}
+
+#[tokio::test]
+async fn messages_that_failed_together_do_not_come_again_together() {
+    let aws = AwsEndpoint::start().await;
+
+    ended(&aws, &received(&["3"; 10]), &Handled::Retry { after: None }).await;
+
+    let mut waited = waits(&aws);
+    waited.sort_by_key(Value::as_u64);
+    waited.dedup();
+    assert!(waited.len() > 5, "{waited:?}");
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub(crate) async fn on_due(deps: &Deps, event: &SqsEvent, deadline: Timestamp) -
         }
         Err(error) => Handled::DeadLetter(chain(error)),
     });
-    sqs::close_all(event, &deps.queue, handled).await
+    sqs::close_all(event, (&deps.queue, &*deps.refresher.entropy), handled).await
 }
 
 /// What becomes of a message whose refreshes ended so.
@@ -63,7 +63,7 @@ fn settled(reason: Trigger, reports: &[Result<RefreshReport, StoreError>], now: 
 
 /// Stores the token sets of a batch, one after the other: there is more than one only where the table was away.
 pub(crate) async fn on_spilled(deps: &Deps, event: &SqsEvent) -> SqsBatchResponse {
-    sqs::each(event, &deps.recovery, |message| complete(deps, message)).await
+    sqs::each(event, (&deps.recovery, &*deps.refresher.entropy), |message| complete(deps, message)).await
 }
 
 async fn complete(deps: &Deps, message: &SqsMessage) -> Handled {

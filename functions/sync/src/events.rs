@@ -30,7 +30,7 @@ pub(crate) async fn handle(deps: &Deps, event: &SqsEvent, deadline: Timestamp) -
         Some(reason) => Handled::DeadLetter(reason),
         None => consumed.next().map_or(Handled::Retry { after: None }, |consumed| handled(consumed.next)),
     });
-    sqs::close_all(event, &deps.events, handled).await
+    sqs::close_all(event, (&deps.events, &*deps.runner.entropy), handled).await
 }
 
 /// A message, or why it will never be understood.

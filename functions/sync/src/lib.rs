@@ -100,7 +100,10 @@ pub async fn handle(
 async fn on_batch(deps: &Deps, batch: &SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
     match deps.lanes.iter().find(|(_, queue)| sqs::is_from(batch, queue)) {
         Some((lane, queue)) => {
-            sqs::each(batch, queue, |message| jobs::on_message(deps, message, *lane, deadline)).await
+            sqs::each(batch, (queue, &*deps.runner.entropy), |message| {
+                jobs::on_message(deps, message, *lane, deadline)
+            })
+            .await
         }
         None => events::handle(deps, batch, deadline).await,
     }

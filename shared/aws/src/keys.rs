@@ -298,7 +298,7 @@ pub(crate) fn refused_partition(provider: Provider) -> String {
 pub(crate) fn breaker_partition(provider: Provider, endpoint: Endpoint) -> String {
     match endpoint {
         Endpoint::Token => format!("BREAKER#{provider}"),
-        Endpoint::Books => format!("BREAKER#{provider}#{}", endpoint.as_str()),
+        Endpoint::Books => format!("BREAKER#books#{provider}"),
     }
 }
 

@@ -7,7 +7,10 @@ use std::{
 
 use aws::{Letter, SqsSource};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::store::chain;
+use domain::{
+    entropy::{self, Entropy},
+    store::chain,
+};
 use jiff::Timestamp;
 
 /// The first wait of a message that comes again: a store or provider that stumbled stands again by then.
@@ -20,6 +23,9 @@ const LONGEST_WAIT: Duration = Duration::from_hours(11);
 /// By how much each wait exceeds the one before: with five receives a message outlasts an outage of an hour and a half
 /// before it goes to the dead-letter queue.
 const WAIT_GROWTH: u32 = 4;
+/// Up to so many parts of a hundred each wait is longer by chance, so that messages that failed together do not come again
+/// together.
+const JITTER_PERCENT: u64 = 25;
 /// The attribute in which SQS counts how often it handed a message out.
 const RECEIVE_COUNT: &str = "ApproximateReceiveCount";
 
@@ -36,7 +42,8 @@ pub enum Handled {
     Done,
     /// It is to come again.
     Retry {
-        /// After this time, at most [`LONGEST_WAIT`]; without one it waits longer each time, up to [`MAX_WAIT`].
+        /// After this time, at most [`LONGEST_WAIT`]; without one it waits longer each time, up to [`MAX_WAIT`] and
+        /// a quarter more.
         after: Option<Duration>,
     },
     /// It will never be understood; it goes to the dead-letter queue with this reason.
@@ -53,7 +60,7 @@ pub fn is_from(event: &SqsEvent, queue: &SqsSource) -> bool {
 /// Handles each message of a batch, one after the other, and reports those that are to come again.
 pub async fn each<'e, F>(
     event: &'e SqsEvent,
-    queue: &SqsSource,
+    (queue, entropy): (&SqsSource, &dyn Entropy),
     mut handle: impl FnMut(&'e SqsMessage) -> F,
 ) -> SqsBatchResponse
 where
@@ -62,7 +69,7 @@ where
     let mut response = SqsBatchResponse::default();
     for message in &event.records {
         let handled = handle(message).await;
-        response.batch_item_failures.extend(Box::pin(close(queue, message, handled)).await);
+        response.batch_item_failures.extend(Box::pin(close((queue, entropy), message, handled)).await);
     }
     response
 }
@@ -70,29 +77,35 @@ where
 /// Closes the messages of a batch that were handled together, in their order, and reports those that are to come again.
 pub async fn close_all(
     event: &SqsEvent,
-    queue: &SqsSource,
+    source: (&SqsSource, &dyn Entropy),
     handled: impl IntoIterator<Item = Handled>,
 ) -> SqsBatchResponse {
     let mut handled = handled.into_iter();
     // One of which nothing is known comes again.
-    each(event, queue, |_| future::ready(handled.next().unwrap_or(Handled::Retry { after: None }))).await
+    each(event, source, |_| future::ready(handled.next().unwrap_or(Handled::Retry { after: None }))).await
 }
 
 /// Does what became of a message, and reports it where it is to come again.
 ///
 /// A message for the dead-letter queue is acknowledged only once it is there.
-async fn close(queue: &SqsSource, message: &SqsMessage, handled: Handled) -> Option<BatchItemFailure> {
+async fn close(
+    (queue, entropy): (&SqsSource, &dyn Entropy),
+    message: &SqsMessage,
+    handled: Handled,
+) -> Option<BatchItemFailure> {
     let id = message.message_id.clone().unwrap_or_default();
     let wait = match handled {
         Handled::Done => return None,
-        Handled::Retry { after } => after.map_or_else(|| backoff(message), |after| after.min(LONGEST_WAIT)),
+        Handled::Retry { after } => {
+            after.map_or_else(|| backoff(message, entropy), |after| after.min(LONGEST_WAIT))
+        }
         Handled::DeadLetter(reason) => {
             tracing::error!(messageId = id, reason, "Message is not understood");
             match queue.bury(letter(message), &reason).await {
                 Ok(()) => return None,
                 Err(error) => {
                     tracing::error!(error = chain(&error), "Dead letter is not stored");
-                    backoff(message)
+                    backoff(message, entropy)
                 }
             }
         }
@@ -124,10 +137,11 @@ pub fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
     Timestamp::from_millisecond(milliseconds).ok()
 }
 
-/// [`FIRST_WAIT`], grown by [`WAIT_GROWTH`] each time that the message came before.
-fn backoff(message: &SqsMessage) -> Duration {
+/// [`FIRST_WAIT`], grown by [`WAIT_GROWTH`] each time that the message came before, and a little more by chance.
+fn backoff(message: &SqsMessage, entropy: &dyn Entropy) -> Duration {
     let times = receives(message).saturating_sub(1);
-    FIRST_WAIT.saturating_mul(WAIT_GROWTH.saturating_pow(times)).min(MAX_WAIT)
+    let wait = FIRST_WAIT.saturating_mul(WAIT_GROWTH.saturating_pow(times)).min(MAX_WAIT);
+    wait + Duration::from_secs(entropy::up_to(entropy, wait.as_secs() * JITTER_PERCENT / 100))
 }
 
 /// Sets when a message comes again; where that fails, it comes after the queue's visibility timeout.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use domain::{
     clock::Clock as _,
+    limits::{Held, HeldBy},
     provider::Provider,
+    refresh::policy::later,
     sync::{EVENT_RECEIVES, Entity, LedgerError, Next},
     webhook::{Begin, EventMessage, IN_PROGRESS_LIFE, IdempotencyStore as _, Tally, WebhookEvent},
 };
@@ -73,6 +75,27 @@ async fn what_came_before_a_throttle_has_its_effect_and_only_the_rest_waits_for_
     assert_eq!((second.tally, second.next), (tally(2), Next::Done));
     let asked: Vec<_> = desk.ledger.asked().into_iter().map(|(_, ids)| ids).collect();
     assert_eq!(asked, [vec!["7", "8"], vec!["8"]], "nothing is asked for twice");
+}
+
+#[tokio::test]
+async fn what_the_limits_hold_back_comes_again_when_they_allow_it_and_outlasts_most_of_a_day() {
+    let (desk, message) = two().await;
+    let minute = Duration::from_mins(1);
+    let until = later(desk.world.clock.now(), minute);
+    let mut outlasted = Duration::ZERO;
+    for receives in 1..EVENT_RECEIVES {
+        desk.ledger.fail_next(LedgerError::Held(Held { until, by: HeldBy::Budget }));
+
+        let came = desk.once(&message, receives).await;
+
+        let Next::Again { after: Some(after) } = came.next else { panic!("{came:?}") };
+        assert_eq!(after, minute.max(Duration::from_mins(5) * (receives - 1)));
+        outlasted += after;
+    }
+    assert!(outlasted > Duration::from_hours(14), "{outlasted:?}");
+    let tomorrow = later(desk.world.clock.now(), Duration::from_hours(11));
+    desk.ledger.fail_next(LedgerError::Held(Held { until: tomorrow, by: HeldBy::Throttle }));
+    assert_eq!(desk.once(&message, 2).await.next, Next::Again { after: Some(Duration::from_hours(11)) });
 }
 
 /// A delivery that names a contact and an invoice of one company.

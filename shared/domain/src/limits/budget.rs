@@ -154,15 +154,15 @@ impl Budget {
         (!is_known && until > now).then_some(Self { throttled_until: Some(until), ..next })
     }
 
-    /// The budget with its count of the day put right by what the provider says.
+    /// The budget with its count of the day put right by what the provider said at a time.
     ///
     /// What others use of the same day is added. Where the provider counts far less its day has begun anew, and the oldest
     /// is taken away; not what may still be under way.
     #[must_use]
-    pub fn told(&self, told: DayTold, allowed: &Allowed, now: Timestamp) -> Self {
+    pub fn told(&self, (told, at): (DayTold, Timestamp), allowed: &Allowed, now: Timestamp) -> Self {
         let mut next = self.as_of(now);
         next.day_limit = told.limit.or(next.day_limit);
-        next.day_ends_at = told.ends_in.map(|ends_in| later(now, ends_in)).or(next.day_ends_at);
+        next.day_ends_at = told.ends_in.map(|ends_in| later(at, ends_in)).or(next.day_ends_at);
         let limits = next.limits(allowed, Kind::Read);
         let Some((_, most)) = limits.into_iter().find(|(span, _)| *span == Span::Day) else { return next };
         let under_way = next.under_way();

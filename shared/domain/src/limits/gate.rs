@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -134,7 +135,8 @@ struct Mine {
     known: Option<Budget>,
     /// Whether the budget holds places of this worker.
     holds: bool,
-    told: Option<DayTold>,
+    /// What the provider said of the company's day since, and when.
+    told: Option<(DayTold, Timestamp)>,
     used: Usage,
 }
 
@@ -146,14 +148,16 @@ pub struct Pass<'a>(&'a Gate);
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         self.0.under_way.fetch_sub(1, Ordering::SeqCst);
-        self.0.ended.notify_one();
+        self.0.ended.notify_waiters();
     }
 }
 
 /// Why no request may be sent now.
 enum Refusal {
     Held(Held),
-    /// As many are under way as are allowed, among them own ones: until one of these ends.
+    /// As many are under way as are allowed, all by others; to be looked at again at a time.
+    Full(Timestamp),
+    /// The same, and some of them are own ones: until one of these ends.
     Own,
 }
 
@@ -199,16 +203,23 @@ impl Gate {
     pub async fn pass(&self, kind: Kind) -> Result<Pass<'_>, Held> {
         let patience = later(self.limits.ports.clock.now(), PATIENCE);
         loop {
-            let ended = self.ended.notified();
-            match self.try_pass(kind).await {
+            // Listened for from here on, lest one that ends meanwhile is missed.
+            let mut ended = pin!(self.ended.notified());
+            ended.as_mut().enable();
+            let held = match self.try_pass(kind).await {
                 Ok(pass) => return Ok(pass),
-                Err(Refusal::Own) => ended.await,
-                Err(Refusal::Held(held)) if held.until > patience => return Err(held),
-                Err(Refusal::Held(held)) => {
-                    let wait = held.until.duration_since(self.limits.ports.clock.now());
-                    self.limits.ports.clock.sleep(wait.try_into().unwrap_or_default()).await;
+                Err(Refusal::Own) => {
+                    ended.await;
+                    continue;
                 }
+                Err(Refusal::Full(until)) => Held { until, by: HeldBy::Budget },
+                Err(Refusal::Held(held)) => held,
+            };
+            if held.until > patience {
+                return Err(held);
             }
+            let wait = held.until.duration_since(self.limits.ports.clock.now());
+            self.limits.ports.clock.sleep(wait.try_into().unwrap_or_default()).await;
         }
     }
 
@@ -248,13 +259,19 @@ impl Gate {
             match budget.take(allowed, &ask, now) {
                 Asked::Granted(next, _) => Change::Store(next, Ok(())),
                 Asked::Full(_) if under_way > 0 => Change::Leave(Err(Refusal::Own)),
-                Asked::Full(until) => Change::Leave(Err(Held { until, by: HeldBy::Budget }.into())),
+                Asked::Full(until) => Change::Leave(Err(Refusal::Full(until))),
                 Asked::Wait(held) => Change::Leave(Err(held.into())),
             }
         };
         let mut asked = ports.change(&place, &mut mine.known, decide).await?;
-        if was_known && matches!(asked, Err(Refusal::Held(_))) {
-            // Others may have given back since.
+        let patience = later(ports.clock.now(), PATIENCE);
+        let is_worth_a_look = match &asked {
+            Err(Refusal::Full(_)) => true,
+            Err(Refusal::Held(held)) => held.until > patience,
+            Err(Refusal::Own) | Ok(()) => false,
+        };
+        if was_known && is_worth_a_look {
+            // Others may have given back since, or learned that a day begins anew.
             mine.known = None;
             asked = ports.change(&place, &mut mine.known, decide).await?;
         }
@@ -266,7 +283,7 @@ impl Gate {
 
     /// Takes note of what came of it.
     pub async fn heard(&self, heard: Heard) {
-        let breakers = &self.limits.ports.breakers;
+        let (breakers, now) = (&self.limits.ports.breakers, self.limits.ports.clock.now());
         if heard.failed {
             breakers.failed(self.caller.provider, self.caller.company.as_str()).await;
         } else {
@@ -275,7 +292,7 @@ impl Gate {
         let mut mine = self.mine.lock().await;
         mine.used.calls += 1;
         mine.used.bytes = mine.used.bytes.saturating_add(heard.bytes);
-        mine.told = heard.day.or(mine.told);
+        mine.told = heard.day.map(|day| (day, now)).or(mine.told);
         if let Some(throttled) = heard.throttled {
             self.throttled(&mut mine, throttled).await;
         }
@@ -297,7 +314,7 @@ impl Gate {
             let budget = match whom {
                 Throttle::Day => {
                     let used_up = DayTold { limit: None, left: 0, ends_in: Some(wait) };
-                    budget.told(used_up, allowed, now)
+                    budget.told((used_up, now), allowed, now)
                 }
                 Throttle::App | Throttle::Company => budget.clone(),
             };

@@ -16,8 +16,8 @@ use crate::{
     store::{StoreError, chain},
 };
 
-/// So often a job may fail; waiting for limits or for its turn is no failure. With the waits between it outlasts an outage
-/// of three quarters of an hour.
+/// So often in a row a job may fail without coming any further; waiting for limits or for its turn is no failure. With the
+/// waits between it outlasts an outage of three quarters of an hour.
 const FAILURES: u32 = 5;
 /// The wait after the first failure.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
@@ -41,6 +41,9 @@ impl SyncRunner {
                 return (Next::Again { after: None }, 0);
             }
         };
+        if record.failures >= FAILURES {
+            return (self.give_up(&mut record).await, 0);
+        }
         let ended = self.run(&mut record, deadline).await;
         let next = self.judge(&mut record, &ended).await;
         tell(&record, &ended);
@@ -58,14 +61,29 @@ impl SyncRunner {
         if record.state == JobState::Completed {
             return Ok(None);
         }
-        if record.state == JobState::Failed {
+        match record.state {
             // Somebody put it back from the dead letters.
-            (record.failures, record.error, record.ended_at) = (0, None, None);
+            JobState::Failed => (record.failures, record.error, record.ended_at) = (0, None, None),
+            // Whoever worked on it died of it, perhaps.
+            JobState::Active => record.failures += 1,
+            JobState::Waiting | JobState::Delayed | JobState::Completed => {}
         }
         record.state = JobState::Active;
         record.started_at.get_or_insert(now);
         record.resumes_at = None;
         Ok(self.jobs.save(&record).await?.then_some(record))
+    }
+
+    /// Puts away a job that ended every worker who took it up.
+    async fn give_up(&self, record: &mut JobRecord) -> Next {
+        let told =
+            (ErrorCode::InternalError, "its workers ended without a word, one after the other".to_owned());
+        fail(record, &told, self.clock.now());
+        tracing::error!(jobId = %record.job.job_id, "Sync job is given up");
+        if let Err(error) = self.jobs.save(record).await {
+            tracing::warn!(error = chain(&error), "What became of the job is not noted");
+        }
+        Next::Bury(reason(&told))
     }
 
     /// Notes how a run ended, and says what is to become of its message.
@@ -104,8 +122,6 @@ impl SyncRunner {
             record.error = Some(of_job(&told));
             return delay(record, later(now, wait), now);
         }
-        let (code, message) = &told;
-        let reason = format!("{} {}: {message}", code.number(), code.name());
         fail(record, &told, now);
         if let Some((provider, _)) = record.job.company_id.parts() {
             let written = record.progress.0.values().map(|progress| progress.written).sum();
@@ -113,7 +129,7 @@ impl SyncRunner {
         }
         // What a company does not give is the same every day, and a letter a day helps nobody.
         let is_daily = record.job.origin == Some(JobOrigin::CatchUp) && error.is_lasting();
-        if is_daily { Next::Done } else { Next::Bury(reason) }
+        if is_daily { Next::Done } else { Next::Bury(reason(&told)) }
     }
 
     fn by_chance(&self) -> Duration {
@@ -143,6 +159,11 @@ fn delay(record: &mut JobRecord, until: Timestamp, now: Timestamp) -> Next {
 
 fn fail(record: &mut JobRecord, told: &(ErrorCode, String), now: Timestamp) {
     (record.state, record.ended_at, record.error) = (JobState::Failed, Some(now), Some(of_job(told)));
+}
+
+/// Why a job is put away, as its dead letter says it.
+fn reason((code, message): &(ErrorCode, String)) -> String {
+    format!("{} {}: {message}", code.number(), code.name())
 }
 
 fn of_job((code, message): &(ErrorCode, String)) -> JobError {

@@ -112,7 +112,7 @@ pub struct JobRecord {
     pub ended_at: Option<Timestamp>,
     /// When it goes on, where it is delayed.
     pub resumes_at: Option<Timestamp>,
-    /// How often it failed; waiting for limits is none.
+    /// How often it failed in a row without coming any further; waiting for limits is none.
     pub failures: u32,
     /// How far it came.
     pub progress: JobProgress,

@@ -231,6 +231,8 @@ impl<'a> Walker<'a> {
         track.is_ours = self.runner.walks.save_cursor(self.place, track.entity, &track.cursor).await?;
         let progress = self.record.progress.0.entry(track.entity).or_default();
         progress.done = track.cursor.completed_at.is_some();
+        // It came further: what it failed of before is over.
+        self.record.failures = 0;
         if let Err(error) = self.runner.jobs.save(self.record).await {
             tracing::warn!(error = chain(&error), "Progress of the job is not noted");
         }

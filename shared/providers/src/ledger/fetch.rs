@@ -48,7 +48,9 @@ pub(crate) fn as_far_as_it_came(
 ) -> Result<Fetched, LedgerError> {
     let has_come = !(fetched.records.is_empty() && fetched.missing.is_empty() && fetched.failed.is_empty());
     match ended {
-        Err(error @ (LedgerError::Throttled { .. } | LedgerError::Unavailable(_))) if has_come => {
+        Err(error @ (LedgerError::Throttled { .. } | LedgerError::Held(_) | LedgerError::Unavailable(_)))
+            if has_come =>
+        {
             Ok(Fetched { stopped: Some(error), ..fetched })
         }
         ended => ended.map(|()| fetched),

@@ -28,15 +28,12 @@ async fn asked(intuit: &Responder) -> (LedgerError, LedgerError, CompanyError) {
     let ledger = QuickBooksLedger::new(http.clone(), base.clone());
     let (token, company) = (access_token(), company());
     let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
+    let again = LedgerCall { gate: free_gate(), ..call };
     let query = PageQuery { entity: Entity::Invoices, after: None, skip: 0 };
     let grant = NewGrant { access: &token, named: Some(&company), location: None };
     (
         ledger.page(call, query).await.unwrap_err(),
-        alone(
-            ledger
-                .fetch(LedgerCall { gate: free_gate(), ..call }, "invoice", &["130".parse().unwrap()])
-                .await,
-        ),
+        alone(ledger.fetch(again, "invoice", &["130".parse().unwrap()]).await),
         QuickBooksCompanies::new(http, base).granted(grant).await.unwrap_err(),
     )
 }

@@ -217,9 +217,10 @@ fn what_a_provider_says_of_its_day_puts_the_count_right() {
     let day = |budget: &Budget| budget.counts.get(&Span::Day).map_or(0, Counts::used);
     let budget = used(&plan, Purpose::Webhook, 100);
 
-    let others_used = budget.told(told(500, Some(Duration::from_hours(2))), &plan, at(60_000 * 2));
+    let others_used =
+        budget.told((told(500, Some(Duration::from_hours(2))), at(60_000 * 2)), &plan, at(60_000 * 2));
     assert_eq!(day(&others_used), 1500, "other apps use the same day");
-    let refused = others_used.told(told(400, None), &plan, at(120_000));
+    let refused = others_used.told((told(400, None), at(120_000)), &plan, at(120_000));
     let refused = refused.take(&plan, &ask(Purpose::Background), at(120_000));
     assert_eq!(
         refused,
@@ -227,8 +228,16 @@ fn what_a_provider_says_of_its_day_puts_the_count_right() {
         "until its day begins anew"
     );
     assert!(matches!(others_used.take(&plan, &ask(Purpose::Background), at(7_320_000)), Asked::Granted(..)));
-    assert_eq!(day(&others_used.told(told(550, None), &plan, at(120_000))), 1500, "some were under way");
-    assert_eq!(day(&others_used.told(told(1990, None), &plan, at(120_000))), 10, "its day began anew");
+    assert_eq!(
+        day(&others_used.told((told(550, None), at(120_000)), &plan, at(120_000))),
+        1500,
+        "some were under way"
+    );
+    assert_eq!(
+        day(&others_used.told((told(1990, None), at(120_000)), &plan, at(120_000))),
+        10,
+        "its day began anew"
+    );
 }
 
 #[test]

@@ -373,6 +373,7 @@ async fn what_came_before_the_limit_of_a_minute_is_kept() {
     let ids = ["n-1", "n-2", "n-3", "n-4"].map(|id| id.parse().unwrap());
 
     let fetched = ledger.fetch(call, "creditnote", &ids).await.unwrap();
+    let held = ledger.fetch(call, "creditnote", &ids[2..]).await;
     let nothing = ledger.fetch(LedgerCall { gate: free_gate(), ..call }, "creditnote", &ids[2..]).await;
 
     let came: Vec<_> = fetched.records.iter().map(|record| record.id.as_str()).collect();
@@ -380,4 +381,5 @@ async fn what_came_before_the_limit_of_a_minute_is_kept() {
     let is_throttle = |error: &LedgerError| matches!(error, LedgerError::Throttled { retry_after: Some(wait) } if wait.as_secs() == 7);
     assert!(fetched.stopped.as_ref().is_some_and(is_throttle), "{:?}", fetched.stopped);
     assert!(nothing.as_ref().is_err_and(is_throttle), "{nothing:?}");
+    assert!(matches!(held, Err(LedgerError::Held(_))), "nobody asks while it throttles: {held:?}");
 }
