@@ -4,7 +4,7 @@
 //! tenth or less of what the table would cost. Entries follow the table within a moment: what is missing in a list for that
 //! reason is behind it, and a comparison that it misleads is repeated by the next.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     operation::query::builders::QueryFluentBuilder,
@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 use domain::{
     id::RecordId,
     store::StoreError,
-    sync::{Entity, Record, RecordPage, RecordPlace},
+    sync::{Entity, IdPage, Record, RecordPage, RecordPlace},
 };
 use jiff::Timestamp;
 
@@ -26,6 +26,9 @@ use crate::{
     record_item::{self, DELETED, UPDATED_AT, WHAT, is_tombstone},
     records::DynamoRecords,
 };
+
+/// Entries of a page of ids: as many as one job compares between two looks at the clock.
+const IDS: i32 = 1_000;
 
 /// A kind of record of a company.
 pub(crate) type List<'a> = (&'a RecordPlace, Entity);
@@ -65,12 +68,7 @@ impl DynamoRecords {
                 start = last.cloned();
                 continue;
             }
-            let next = last.map(|last| {
-                let reader = Reader::new(WHAT, last);
-                let id: RecordId = reader.parsed_after(SK, RECORD_PREFIX)?;
-                Ok::<_, StoreError>(cursor::encode_change(reader.instant(UPDATED_AT)?, &id))
-            });
-            return Ok(RecordPage { records, next: next.transpose()? });
+            return Ok(RecordPage { records, next: last.map(place_of).transpose()? });
         }
     }
 
@@ -96,21 +94,15 @@ impl DynamoRecords {
         Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
-    /// The ids of all records behind `from` that are not deleted, in their order.
-    ///
-    /// The index is in another order, so all of it is read, by rising times: what changes meanwhile comes twice, and is never
-    /// passed over.
-    pub(crate) async fn live_ids(
-        &self,
-        list: List<'_>,
-        from: Option<&RecordId>,
-    ) -> Result<Vec<RecordId>, StoreError> {
-        let mut ids = BTreeSet::new();
-        let mut entries = self.live(list, &format!("#{SK}")).into_paginator().items().send();
-        while let Some(entry) = entries.try_next().await.map_err(unavailable("list_ids"))? {
-            ids.insert(id_of(&entry)?);
-        }
-        Ok(ids.into_iter().filter(|id| from.is_none_or(|from| id > from)).collect())
+    /// A page of the ids of records that are not deleted, in the order of the index: what changes meanwhile comes again, by
+    /// its new time, and none is passed over.
+    pub(crate) async fn live_ids(&self, list: List<'_>, from: Option<&str>) -> Result<IdPage, StoreError> {
+        let start = from.map(cursor::decode_change).transpose()?;
+        let start = start.map(|(at, id)| entry(list, at, &id));
+        let query = self.live(list, &format!("#{SK}")).limit(IDS).set_exclusive_start_key(start);
+        let output = query.send().await.map_err(unavailable("list_ids"))?;
+        let ids = output.items().iter().map(id_of).collect::<Result<_, _>>()?;
+        Ok(IdPage { ids, next: output.last_evaluated_key().map(place_of).transpose()? })
     }
 
     /// How many records are not deleted.
@@ -139,6 +131,11 @@ impl DynamoRecords {
 
 fn id_of(entry: &Item) -> Result<RecordId, StoreError> {
     Reader::new(WHAT, entry).parsed_after(SK, RECORD_PREFIX)
+}
+
+/// The place of an entry, as a cursor.
+fn place_of(entry: &Item) -> Result<String, StoreError> {
+    Ok(cursor::encode_change(Reader::new(WHAT, entry).instant(UPDATED_AT)?, &id_of(entry)?))
 }
 
 /// The key of an entry.

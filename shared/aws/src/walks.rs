@@ -45,9 +45,9 @@ impl WalkStore for DynamoRecords {
         &self,
         place: &RecordPlace,
         entity: Entity,
-        from: Option<&RecordId>,
+        from: Option<&str>,
     ) -> Result<IdPage, StoreError> {
-        Ok(IdPage { ids: self.live_ids((place, entity), from).await?, next: None })
+        self.live_ids((place, entity), from).await
     }
 
     async fn count(&self, place: &RecordPlace, entity: Entity) -> Result<u64, StoreError> {
@@ -155,7 +155,7 @@ fn write_walk(walk: &Walk) -> Option<AttributeValue> {
         Walk::Changes => return None,
         Walk::Count => return Some(AttributeValue::M(Item::new())),
         Walk::Whole { name, pages } => (name, pages, None),
-        Walk::Sweep { name, pages, from } => (name, pages, Some(from.as_ref().map_or("", RecordId::as_str))),
+        Walk::Sweep { name, pages, from } => (name, pages, Some(from.as_deref().unwrap_or_default())),
     };
     let walk =
         Item::new().put(NAME, text(name.as_str())).put(PAGES, number(*pages)).put_if(SWEPT, swept.map(text));
@@ -171,7 +171,7 @@ fn read_walk(reader: &Reader<'_>) -> Result<Walk, StoreError> {
     Ok(match walk.text_if(SWEPT)? {
         None => Walk::Whole { name, pages },
         Some("") => Walk::Sweep { name, pages, from: None },
-        Some(_) => Walk::Sweep { name, pages, from: walk.parsed_if(SWEPT)? },
+        Some(from) => Walk::Sweep { name, pages, from: Some(from.to_owned()) },
     })
 }
 

@@ -188,11 +188,13 @@ impl WalkStore for InMemoryRecords {
         &self,
         place: &RecordPlace,
         entity: Entity,
-        from: Option<&RecordId>,
+        from: Option<&str>,
     ) -> Result<IdPage, StoreError> {
-        let ids = self.live(place, entity).into_iter().filter(|id| from.is_none_or(|from| id > from));
+        let from: Option<RecordId> = from.map(str::parse).transpose().map_err(|_| bad_cursor())?;
+        let ids =
+            self.live(place, entity).into_iter().filter(|id| from.as_ref().is_none_or(|from| id > from));
         let (ids, more) = page(ids.collect(), IDS);
-        Ok(IdPage { next: ids.last().filter(|_| more).cloned(), ids })
+        Ok(IdPage { next: ids.last().filter(|_| more).map(ToString::to_string), ids })
     }
 
     async fn count(&self, place: &RecordPlace, entity: Entity) -> Result<u64, StoreError> {

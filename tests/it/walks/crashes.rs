@@ -104,7 +104,7 @@ impl WalkStore for Mortal {
         &self,
         place: &RecordPlace,
         entity: Entity,
-        from: Option<&RecordId>,
+        from: Option<&str>,
     ) -> Result<IdPage, StoreError> {
         self.call(self.stores.list_ids(place, entity, from)).await
     }

@@ -114,23 +114,17 @@ impl Walker<'_> {
             Some(seen) => seen,
             None => walks.find_seen(self.place, (track.entity, &name), pages).await?,
         };
-        let page = walks.list_ids(self.place, track.entity, from.as_ref()).await?;
+        let page = walks.list_ids(self.place, track.entity, from.as_deref()).await?;
         let unseen: Vec<RecordId> = page.ids.into_iter().filter(|id| !seen.contains(id)).collect();
         track.seen = Some(seen);
-        let at = |from| Walk::Sweep { name: name.clone(), pages, from };
         for ids in unseen.chunks(ASKED_AT_ONCE) {
             self.pause().await?;
             self.ask_for(track, ids).await?;
-            let cursor = SyncCursor { walk: at(ids.last().cloned()), ..track.cursor.clone() };
-            self.save(track, cursor).await?;
-            if !track.is_ours {
-                return Ok(());
-            }
         }
-        let cursor = match page.next {
-            Some(next) => SyncCursor { walk: at(Some(next)), ..track.cursor.clone() },
-            None => begin::done(SyncCursor { walk: at(None), ..track.cursor.clone() }, self.now()),
-        };
+        let is_last = page.next.is_none();
+        let cursor =
+            SyncCursor { walk: Walk::Sweep { name, pages, from: page.next }, ..track.cursor.clone() };
+        let cursor = if is_last { begin::done(cursor, self.now()) } else { cursor };
         self.save(track, cursor).await
     }
 

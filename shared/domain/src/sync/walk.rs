@@ -60,18 +60,18 @@ pub enum Walk {
         name: JobId,
         /// How many pages that noted.
         pages: u64,
-        /// Behind which stored object it goes on.
-        from: Option<RecordId>,
+        /// The page of what is stored with which it goes on.
+        from: Option<String>,
     },
 }
 
 /// One page of the ids of stored records.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct IdPage {
-    /// The ids of those that are not deleted, in their order.
+    /// The ids of those on it that are not deleted.
     pub ids: Vec<RecordId>,
-    /// The last id looked at, where there may be more behind it.
-    pub next: Option<RecordId>,
+    /// Where the next page begins.
+    pub next: Option<String>,
 }
 
 /// The objects that a walk saw.
@@ -102,12 +102,13 @@ impl FromIterator<u64> for SeenIds {
 /// Where walks are kept, beside the records that they are over.
 #[async_trait]
 pub trait WalkStore: Send + Sync {
-    /// Lists the ids of stored records that are not deleted, behind `from`, in their order.
+    /// Lists the ids of stored records that are not deleted, from where the page before ended. One that changes while the
+    /// list is read may come twice, and none is passed over.
     async fn list_ids(
         &self,
         place: &RecordPlace,
         entity: Entity,
-        from: Option<&RecordId>,
+        from: Option<&str>,
     ) -> Result<IdPage, StoreError>;
 
     /// How many records of a kind are stored and not deleted.

@@ -84,7 +84,7 @@ fn a_full_job_begins_anew_wherever_another_is() {
 #[test]
 fn an_incremental_job_goes_on_with_a_whole_walk_that_was_left_unfinished() {
     let whole = Walk::Whole { name: id("a"), pages: 3 };
-    let sweep = Walk::Sweep { name: id("a"), pages: 9, from: "77".parse().ok() };
+    let sweep = Walk::Sweep { name: id("a"), pages: 9, from: Some("77".to_owned()) };
     for walk in [whole, sweep] {
         let amid = SyncCursor { walk: walk.clone(), completed_at: None, skip: 4, ..completed() };
 
