@@ -93,7 +93,7 @@ async fn send(gate: &Gate, requests: usize) {
 }
 
 async fn held(gate: &Gate) -> Held {
-    gate.pass(Kind::Read).await.map(drop).expect_err("held")
+    gate.pass(Kind::Read).await.map(drop).unwrap_err()
 }
 
 #[tokio::test]

@@ -62,7 +62,9 @@ impl Turns {
             let later = state.sleepers.split_off(&(next, u64::MAX));
             let woken = std::mem::replace(&mut state.sleepers, later);
             state.awake = woken.len();
-            woken.into_values().for_each(|sleeper| sleeper.send(()).unwrap());
+            for sleeper in woken.into_values() {
+                sleeper.send(()).unwrap();
+            }
         }
     }
 }
