@@ -16,7 +16,8 @@ use tests::sample;
 
 use crate::{
     connect::failure,
-    world::{REDIRECT_URI, World, company, invalid_grant},
+    grants::company,
+    world::{REDIRECT_URI, World, invalid_grant},
 };
 
 async fn companies(world: &World, key: &ConnectionKey) -> Vec<String> {

@@ -11,7 +11,7 @@ use domain::{
 };
 use tests::sample;
 
-use crate::world::{FOREIGN_REALM, World};
+use crate::{grants::FOREIGN_REALM, world::World};
 
 /// Why a good request did not become a connection.
 pub(crate) fn failure(completed: Result<Completed, CompleteError>) -> ConnectFailure {

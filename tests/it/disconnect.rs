@@ -13,7 +13,10 @@ use domain::{
 };
 use tests::{Revoked, sample};
 
-use crate::world::{FUNCTION_LIFE, World, company, due_at, invalid_grant};
+use crate::{
+    grants::company,
+    world::{FUNCTION_LIFE, World, due_at, invalid_grant},
+};
 
 fn company_of_xero(id: &str) -> domain::connection::Company {
     company(Provider::Xero, id)

@@ -20,6 +20,7 @@ mod disconnect;
 mod events;
 mod explain;
 mod functions;
+mod grants;
 mod history;
 mod job_desk;
 mod jobs_api;

@@ -8,7 +8,10 @@ use domain::{
 };
 use tests::{Revoked, sample};
 
-use crate::world::{REDIRECT_URI, World, company};
+use crate::{
+    grants::company,
+    world::{REDIRECT_URI, World},
+};
 
 const REALM: &str = "4711";
 

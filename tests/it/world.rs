@@ -1,22 +1,18 @@
 //! A whole Ledgerbridge in memory, with a clock that obeys and a provider that answers by script.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     access::AccessTokens,
     authorization::{
         AuthorizationRequest, AuthorizationServer, AuthorizationStore as _, Callback, CallbackAnswer,
-        Companies, CompanyError, CompleteError, Completed, ConnectSession, Connector, GrantedCompanies,
-        NewGrant, hash,
+        CompleteError, Completed, ConnectSession, Connector, hash,
     },
     clock::Clock,
-    connection::{Company, Connection, ConnectionKey, ConnectionStore as _, Due},
+    connection::{Connection, ConnectionKey, ConnectionStore as _, Due},
     entropy::Entropy,
     event::EventKind,
-    id::{CompanyId, ProviderCompanyId, TenantId},
+    id::TenantId,
     limits::Limits,
     provider::Provider,
     proxy::Proxy,
@@ -43,6 +39,8 @@ use tests::{
     sample,
 };
 use url::Url;
+
+use crate::grants::ScriptedCompanies;
 
 /// Where providers send the browser back to.
 pub(crate) const REDIRECT_URI: &str = "https://example.com/callback";
@@ -77,43 +75,6 @@ pub(crate) struct World {
     pub(crate) sweep_log: Arc<InMemorySweepLog>,
     pub(crate) refresher: Arc<Refresher>,
     entropy: Arc<dyn Entropy>,
-}
-
-/// Providers that confirm every company but one, or grant what they are told to.
-#[derive(Default)]
-pub(crate) struct ScriptedCompanies(Mutex<Option<GrantedCompanies>>);
-
-/// The realm for which the provider says that the token is not for it.
-pub(crate) const FOREIGN_REALM: &str = "666";
-
-impl ScriptedCompanies {
-    /// From now on each grant is for the companies `chosen`, and reaches those in `more` too.
-    pub(crate) fn grant(&self, provider: Provider, chosen: &[&str], more: &[&str]) {
-        let chosen: Vec<_> = chosen.iter().map(|id| company(provider, id)).collect();
-        let more = more.iter().map(|id| id.parse().unwrap());
-        let reachable = chosen.iter().map(|company| company.provider_id.clone()).chain(more).collect();
-        *self.0.lock().unwrap() = Some(GrantedCompanies { chosen, reachable });
-    }
-}
-
-/// A company as a provider tells of it.
-pub(crate) fn company(provider: Provider, id: &str) -> Company {
-    let provider_id: ProviderCompanyId = id.parse().unwrap();
-    Company { id: CompanyId::of(provider, &provider_id), name: format!("Company {id}"), provider_id }
-}
-
-#[async_trait::async_trait]
-impl Companies for ScriptedCompanies {
-    async fn granted(&self, grant: NewGrant<'_>) -> Result<GrantedCompanies, CompanyError> {
-        match (self.0.lock().unwrap().clone(), grant.named) {
-            (Some(granted), _) => Ok(granted),
-            (None, Some(named)) if named.as_str() != FOREIGN_REALM => Ok(GrantedCompanies {
-                chosen: vec![company(Provider::QuickBooks, named.as_str())],
-                reachable: vec![named.clone()],
-            }),
-            (None, _) => Err(CompanyError::Foreign),
-        }
-    }
 }
 
 impl World {
