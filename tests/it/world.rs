@@ -40,7 +40,7 @@ use tests::{
 };
 use url::Url;
 
-use crate::grants::ScriptedCompanies;
+use crate::grants::{ScriptedCompanies, company};
 
 /// Where providers send the browser back to.
 pub(crate) const REDIRECT_URI: &str = "https://example.com/callback";
