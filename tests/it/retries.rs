@@ -24,8 +24,13 @@ fn received(counts: &[&str]) -> SqsEvent {
 
 /// Ends every message in the same way; gives those that are reported to come again.
 async fn ended(aws: &AwsEndpoint, event: &SqsEvent, handled: &Handled) -> Vec<String> {
+    ended_in(aws, &format!("{QUEUE}-dlq"), (event, handled)).await
+}
+
+/// The same, with these dead letters.
+async fn ended_in(aws: &AwsEndpoint, letters: &str, (event, handled): (&SqsEvent, &Handled)) -> Vec<String> {
     let sqs = clients::sqs(&aws.sdk().await);
-    let queue = SqsSource::new(sqs, QUEUE.to_owned(), format!("{QUEUE}-dlq"));
+    let queue = SqsSource::new(sqs, QUEUE.to_owned(), letters.to_owned());
     let entropy = SeededEntropy::new(7);
     let batch = sqs::each(event, (&queue, &entropy), async |_| handled.clone()).await;
     batch.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
@@ -87,22 +92,30 @@ async fn a_message_that_is_done_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_put_away_keeps_its_line_where_it_has_one() {
-    let aws = AwsEndpoint::start().await;
-    let mut event = received(&["1", "2"]);
-    event.records[1].attributes.insert("MessageGroupId".to_owned(), "xero_7".to_owned());
+async fn a_message_that_is_put_away_keeps_its_group_where_it_has_one() {
+    let fifo = format!("{QUEUE}-dlq.fifo");
+    let standard = format!("{QUEUE}-dlq");
+    for (letters, group, expected) in [
+        (&standard, None, json!({})),
+        // SQS refuses the one attribute where a queue is not FIFO.
+        (&standard, Some("acme"), json!({"MessageGroupId": "acme"})),
+        (&fifo, Some("xero_7"), json!({"MessageGroupId": "xero_7", "MessageDeduplicationId": "1"})),
+    ] {
+        let aws = AwsEndpoint::start().await;
+        let mut event = received(&["1"]);
+        let group = group.map(|group| ("MessageGroupId".to_owned(), group.to_owned()));
+        event.records[0].attributes.extend(group);
 
-    assert_eq!(ended(&aws, &event, &Handled::DeadLetter("senseless".to_owned())).await, [""; 0]);
+        let handled = Handled::DeadLetter("senseless".to_owned());
+        assert_eq!(ended_in(&aws, letters, (&event, &handled)).await, [""; 0]);
 
-    let sent = aws.calls().into_iter().map(|call| (call.target, call.body));
-    let expected = [json!({}), json!({"MessageGroupId": "xero_7", "MessageDeduplicationId": "2"})];
-    for ((target, body), of_line) in sent.zip(expected) {
-        let mut message = json!({"QueueUrl": format!("{QUEUE}-dlq"), "MessageBody": "{}",
+        let mut message = json!({"QueueUrl": letters, "MessageBody": "{}",
             "MessageAttributes": {"reason": {"DataType": "String", "StringValue": "senseless"}}});
-        message.as_object_mut().unwrap().extend(of_line.as_object().unwrap().clone());
-        assert_eq!((target.as_str(), body), ("AmazonSQS.SendMessage", message));
+        message.as_object_mut().unwrap().extend(expected.as_object().unwrap().clone());
+        let calls = aws.calls();
+        assert_eq!((calls.len(), calls[0].target.as_str()), (1, "AmazonSQS.SendMessage"));
+        assert_eq!(calls[0].body, message);
     }
-    assert_eq!(aws.calls().len(), 2);
 }
 
 #[tokio::test]

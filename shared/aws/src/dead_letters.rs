@@ -7,6 +7,8 @@ use crate::{event_queue::string_attribute, failure::unavailable};
 
 /// The attribute that says why.
 const REASON: &str = "reason";
+/// How the name of a FIFO queue ends.
+const FIFO: &str = ".fifo";
 /// Enough for any of our reasons, and a bound for whatever may slip into one.
 const MAX_REASON: usize = 256;
 
@@ -17,7 +19,7 @@ pub struct Letter<'a> {
     pub id: &'a str,
     /// Its body.
     pub body: &'a str,
-    /// The line that it waited in, where its queue has lines (FIFO); the dead-letter queue of such a queue has them, too.
+    /// The group that it waited in, where it had one: a line (FIFO), or a tenant among whom its queue is shared.
     pub group: Option<&'a str>,
 }
 
@@ -40,10 +42,10 @@ impl SqsDeadLetters {
         let reason = string_attribute(&bounded(reason))?;
         let request = self.client.send_message().queue_url(&self.url).message_body(letter.body);
         let request = request.message_attributes(REASON, reason);
-        let request = match letter.group {
-            Some(group) => request.message_group_id(group).message_deduplication_id(letter.id),
-            None => request,
-        };
+        let request = request.set_message_group_id(letter.group.map(str::to_owned));
+        // Only a FIFO queue takes it, and asks for it; on others a group is a matter of fairness.
+        let is_fifo = self.url.ends_with(FIFO);
+        let request = request.set_message_deduplication_id(is_fifo.then(|| letter.id.to_owned()));
         request.send().await.map_err(unavailable("send_dead_letter"))?;
         Ok(())
     }

@@ -94,15 +94,22 @@ impl Bundle {
         jobs.find(&job.job_id).await.unwrap()
     }
 
-    /// Lets the lease on a company end now, as it does by itself after a while.
-    pub(crate) async fn end_lease(&self, connection: &Connected<'_>) {
-        let company = CompanyId::of(connection.books.provider, &connection.realm().parse().unwrap());
-        let request = aws::clients::dynamodb(&self.sdk)
-            .delete_item()
-            .table_name(self.stack.value("RECORDS_TABLE"))
-            .key("pk", text(format!("COMPANY#{}#{company}", connection.key().tenant)))
-            .key("sk", text("LEASE".to_owned()));
-        request.send().await.unwrap();
+    /// Lets everything end now that a company waits for and that ends by itself after a minute or so: the lease of a job,
+    /// and what was lately asked of the provider.
+    pub(crate) async fn end_waits(&self, connection: &Connected<'_>) {
+        let (provider, company) = (connection.books.provider, connection.realm());
+        let place = CompanyId::of(provider, &company.parse().unwrap());
+        for (table, pk, sk) in [
+            ("RECORDS_TABLE", format!("COMPANY#{}#{place}", connection.key().tenant), "LEASE"),
+            ("CONTROL_TABLE", format!("BUDGET#{provider}#{company}"), "COMPANY"),
+        ] {
+            let request = aws::clients::dynamodb(&self.sdk)
+                .delete_item()
+                .table_name(self.stack.value(table))
+                .key("pk", text(pk))
+                .key("sk", text(sk.to_owned()));
+            request.send().await.unwrap();
+        }
     }
 }
 
