@@ -104,8 +104,20 @@ impl QuickBooksLedger {
             .append_pair("entities", &names.join(","))
             .append_pair("changedSince", &ledger::well_before(since).to_string());
         let limits = Limits { timeout: FEED_TIMEOUT, body: PAGE_BODY_MAX };
-        let body = self.api.get((call.token, Some(call.gate)), url, limits).await??;
-        Ok(feed::changes(&body, kinds)?)
+        let told = match self.api.get((call.token, Some(call.gate)), url, limits).await {
+            Ok(Ok(body)) => feed::changes(&body, kinds),
+            Ok(Err(failure)) => Err(LedgerError::from(failure).into()),
+            Err(trouble) => Err(trouble),
+        };
+        match told {
+            // An answer that is too long, or a kind that the company's plan has no more, keeps nobody from the others: what
+            // is not told of a kind is found by its pages and its count.
+            Err(Trouble::Own(error)) => {
+                tracing::warn!(%error, kinds = names.join(","), "QuickBooks does not tell what changed");
+                Ok(Changes::default())
+            }
+            told => Ok(told?),
+        }
     }
 
     /// Asks for each kind alone, of which all together had more changes than one answer holds; those of which the answer
