@@ -10,7 +10,7 @@ mod page;
 #[cfg(test)]
 pub(crate) mod samples;
 
-pub(crate) use ask::{Limits, Trouble, Unreadable, about_one, ask, refused, unreadable};
+pub(crate) use ask::{Limits, Trouble, Unreadable, about_one, ask, is_too_long, refused, unreadable};
 pub(crate) use counts::miscounted;
 pub(crate) use decimal::decimal;
 pub(crate) use fetch::{as_far_as_it_came, each, id_in_path, in_time, left_of};
