@@ -214,6 +214,45 @@ async fn books_whose_pages_leave_out_changes_are_read_whole_every_week() {
 }
 
 #[tokio::test]
+async fn what_is_there_although_the_walk_missed_it_is_asked_for_once_however_often_the_sweep_stops() {
+    let books = synced().await;
+    for id in ["0003", "0007", "0011"] {
+        books.ledger.hide(id);
+    }
+    let job = books.job(SyncMode::Full);
+
+    for _ in 0..2 {
+        books.ledger.throttle_after(1);
+        let stopped = books.run(&job, LONG).await;
+        assert!(matches!(stopped, Err(RunError::Ledger(LedgerError::Throttled { .. }))), "{stopped:?}");
+    }
+    books.run(&job, LONG).await.unwrap();
+
+    let asked: Vec<_> = books.ledger.asked().into_iter().map(|(_, ids)| ids.join(" ")).collect();
+    assert_eq!(asked, ["0003", "0007 0011", "0011"], "one was answered each time");
+    assert!(deleted(&books).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_contact_that_becomes_one_of_another_kind_and_comes_back_is_there_again_whatever_its_time() {
+    let books = synced().await;
+    let as_of = |entity, digest| Record { entity, digest: Some(digest), ..customer("c04", -47_600, 1) };
+    let ids = async || live(&books).await.into_iter().filter(|record| record.id.as_str() == "c04").count();
+    books.ledger.put(as_of(Entity::Customers, 1));
+    books.run(&both(&books, SyncMode::Full), LONG).await.unwrap();
+
+    books.ledger.remove("c04");
+    books.ledger.put(as_of(Entity::Vendors, 2));
+    books.run(&both(&books, SyncMode::Full), LONG).await.unwrap();
+    assert_eq!(ids().await, 0, "it buys nothing any more");
+
+    books.ledger.remove("c04");
+    books.ledger.put(as_of(Entity::Customers, 1));
+    books.run(&both(&books, SyncMode::Full), LONG).await.unwrap();
+    assert_eq!(ids().await, 1, "the very same as it was before");
+}
+
+#[tokio::test]
 async fn a_stumbling_provider_is_asked_again_at_once_and_then_left_alone() {
     let books = Books::new().await;
     books.fill(35, i64::from);

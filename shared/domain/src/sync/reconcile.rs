@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{
-    Changes, Entity, Fetched, LedgerError, RunError, SyncCursor, Told, Walk,
+    Changes, Entity, Fetched, LedgerError, Record, RunError, SyncCursor, Told, Walk,
     begin::{self, OVERLAP},
     walker::{Stop, Track, Walker},
 };
@@ -122,8 +122,10 @@ impl Walker<'_> {
             self.ask_for(track, ids).await?;
         }
         let is_last = page.next.is_none();
-        let cursor =
-            SyncCursor { walk: Walk::Sweep { name, pages, from: page.next }, ..track.cursor.clone() };
+        let mut cursor = track.cursor.clone();
+        if let Walk::Sweep { from, .. } = &mut cursor.walk {
+            *from = page.next;
+        }
         let cursor = if is_last { begin::done(cursor, self.now()) } else { cursor };
         self.save(track, cursor).await
     }
@@ -134,21 +136,47 @@ impl Walker<'_> {
         let word = self.books.ledger.word(entity);
         let Fetched { records, missing, failed, stopped } = self.books.fetch(word, ids).await?;
         let mut newer = self.runner.records.put_if_newer(self.place, &records, &self.write_id()).await?;
-        // A contact that is no vendor any more is found, and among the vendors it is gone.
-        let is_of_another = |id: &&RecordId| {
-            let mut found = records.iter().filter(|record| record.id == **id).peekable();
-            found.peek().is_some() && found.all(|record| record.entity != entity)
-        };
-        let moved: Vec<RecordId> = ids.iter().filter(is_of_another).cloned().collect();
         let now = self.now();
-        for id in missing.iter().chain(&moved) {
+        for id in &missing {
             newer += u64::from(self.mark_deleted((entity, id), now).await?);
         }
+        let is_here =
+            |id: &&RecordId| records.iter().any(|record| record.id == **id && record.entity == entity);
+        // A contact that is no vendor any more is found, and among the vendors it is gone.
+        for record in records.iter().filter(|record| !is_here(&&record.id)) {
+            newer += u64::from(self.mark_moved(entity, record).await?);
+        }
         self.wrote(track, newer);
-        for (id, error) in failed {
+        for (id, error) in &failed {
             tracing::warn!(entity = entity.as_str(), recordId = id.as_str(), %error, "Object cannot be compared");
         }
+        let there = ids.iter().filter(is_here).chain(failed.iter().map(|(id, _)| id)).cloned().collect();
+        self.saw(track, there).await?;
         stopped.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Notes objects that are there although the walk did not see them: a sweep that stops amid a page, as where the limits
+    /// of a minute are used up, would ask for the same ones for ever.
+    async fn saw(&mut self, track: &mut Track, ids: Vec<RecordId>) -> Result<(), Stop> {
+        let mut cursor = track.cursor.clone();
+        let Walk::Sweep { name, pages, .. } = &mut cursor.walk else { return Ok(()) };
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.runner.walks.note_seen(self.place, (track.entity, name), *pages, &ids).await?;
+        *pages += 1;
+        self.save(track, cursor).await
+    }
+
+    /// Marks an object as deleted that is of another kind now. It is stored as it was found, at its own time: should it be
+    /// of this kind again, its time may be the same, and only its content tells that it came back.
+    async fn mark_moved(&self, entity: Entity, found: &Record) -> Result<bool, Stop> {
+        let gone = Record { entity, deleted: true, ..found.clone() };
+        let write_id = self.write_id();
+        let records = &self.runner.records;
+        records.put_if_newer(self.place, std::slice::from_ref(&gone), &write_id).await?;
+        let moved = (entity, &gone.id);
+        Ok(records.mark_deleted(self.place, moved, gone.updated_at, &write_id).await?)
     }
 
     async fn mark_deleted(&self, record: (Entity, &RecordId), at: jiff::Timestamp) -> Result<bool, Stop> {

@@ -119,6 +119,12 @@ pub(crate) fn about_one(status: StatusCode, error: LedgerError) -> Trouble {
     }
 }
 
+/// Whether an answer was not read to its end, since it is longer than is read at once.
+pub(crate) fn is_too_long(trouble: &Trouble) -> bool {
+    let Trouble::Own(LedgerError::Unavailable(source)) = trouble else { return false };
+    matches!(source.downcast_ref(), Some(BodyError::TooLong { .. }))
+}
+
 /// A body that cannot be read.
 pub(crate) fn unreadable(why: Unreadable) -> Trouble {
     Trouble::Own(LedgerError::Unavailable(why.into()))

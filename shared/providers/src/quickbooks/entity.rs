@@ -9,6 +9,9 @@ use crate::ledger::to_the_second;
 
 /// The most objects that Intuit puts on a page.
 pub(super) const PAGE_SIZE: u64 = 1_000;
+/// How many are asked for where so many are more than is read at once: objects of 300 KiB each still fit, and one of more
+/// could not be stored.
+pub(super) const SMALL_PAGE_SIZE: u64 = 100;
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug)]
@@ -52,13 +55,13 @@ impl Kind {
         place.map_or(&[], |place| &Entity::ALL[place..=place])
     }
 
-    /// The statement for a page, in the order of change; not by `Id`, which Intuit stops sorting by.
-    pub(super) fn statement(self, query: &PageQuery) -> String {
+    /// The statement for a page of `size`, in the order of change; not by `Id`, which Intuit stops sorting by.
+    pub(super) fn statement(self, query: &PageQuery, size: u64) -> String {
         // Intuit's times of change are whole seconds.
         let changed =
             query.after.map(|after| format!("MetaData.LastUpdatedTime >= '{}'", to_the_second(after)));
         format!(
-            "SELECT * FROM {name}{filter} ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION {start} MAXRESULTS {PAGE_SIZE}",
+            "SELECT * FROM {name}{filter} ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION {start} MAXRESULTS {size}",
             name = self.name,
             filter = self.filter(changed),
             start = query.skip.saturating_add(1),
@@ -96,7 +99,7 @@ mod tests {
     fn a_full_walk_begins_without_a_time() {
         let query = PageQuery { entity: Entity::Invoices, after: None, skip: 0 };
 
-        insta::assert_snapshot!(Kind::of(query.entity).statement(&query), @"SELECT * FROM Invoice ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION 1 MAXRESULTS 1000");
+        insta::assert_snapshot!(Kind::of(query.entity).statement(&query, PAGE_SIZE), @"SELECT * FROM Invoice ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION 1 MAXRESULTS 1000");
     }
 
     #[test]
@@ -104,7 +107,7 @@ mod tests {
         let after = "2026-11-01T08:00:00.75Z".parse().ok();
         let query = PageQuery { entity: Entity::Customers, after, skip: 2000 };
 
-        insta::assert_snapshot!(Kind::of(query.entity).statement(&query), @"SELECT * FROM Customer WHERE Active IN (true, false) AND MetaData.LastUpdatedTime >= '2026-11-01T08:00:00Z' ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION 2001 MAXRESULTS 1000");
+        insta::assert_snapshot!(Kind::of(query.entity).statement(&query, PAGE_SIZE), @"SELECT * FROM Customer WHERE Active IN (true, false) AND MetaData.LastUpdatedTime >= '2026-11-01T08:00:00Z' ORDERBY MetaData.LastUpdatedTime ASC STARTPOSITION 2001 MAXRESULTS 1000");
     }
 
     #[test]
@@ -139,6 +142,10 @@ mod tests {
     fn a_place_beyond_all_numbers_does_not_overflow() {
         let query = PageQuery { entity: Entity::Bills, after: None, skip: u64::MAX };
 
-        assert!(Kind::of(query.entity).statement(&query).contains("STARTPOSITION 18446744073709551615 "));
+        assert!(
+            Kind::of(query.entity)
+                .statement(&query, PAGE_SIZE)
+                .contains("STARTPOSITION 18446744073709551615 ")
+        );
     }
 }

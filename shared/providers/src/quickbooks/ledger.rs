@@ -13,7 +13,12 @@ use jiff::Timestamp;
 use reqwest::Client;
 use url::Url;
 
-use super::{api::Api, counts, entity::Kind, feed, parse};
+use super::{
+    api::Api,
+    counts,
+    entity::{Kind, PAGE_SIZE, SMALL_PAGE_SIZE},
+    feed, parse,
+};
 use crate::{
     http::{OBJECT_BODY_MAX, PAGE_BODY_MAX},
     ledger::{self, Limits, Trouble},
@@ -22,6 +27,8 @@ use crate::{
 
 /// How long a page may take: a run reserves a minute for a page, and what is read must still be written.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long a small page may take, which follows one that was too long, within the same minute.
+const SMALL_PAGE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long one object may take: it is a lookup by key, and a queue of events waits behind it.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an answer about what changed may take, and the counts of all kinds.
@@ -67,8 +74,8 @@ impl QuickBooksLedger {
         kind: Kind,
         ids: &[&RecordId],
     ) -> Result<Vec<Record>, Trouble> {
-        let body = self.query(call, &kind.statement_by_id(ids)).await?;
-        let page = parse::page(&body, kind)?;
+        let body = self.query(call, &kind.statement_by_id(ids), PAGE_TIMEOUT).await?;
+        let page = parse::page(&body, kind, PAGE_SIZE)?;
         Ok(page.records.into_iter().filter(|record| !record.deleted).collect())
     }
 
@@ -104,8 +111,20 @@ impl QuickBooksLedger {
             .append_pair("entities", &names.join(","))
             .append_pair("changedSince", &ledger::well_before(since).to_string());
         let limits = Limits { timeout: FEED_TIMEOUT, body: PAGE_BODY_MAX };
-        let body = self.api.get((call.token, Some(call.gate)), url, limits).await??;
-        Ok(feed::changes(&body, kinds)?)
+        let told = match self.api.get((call.token, Some(call.gate)), url, limits).await {
+            Ok(Ok(body)) => feed::changes(&body, kinds),
+            Ok(Err(failure)) => Err(LedgerError::from(failure).into()),
+            Err(trouble) => Err(trouble),
+        };
+        match told {
+            // An answer that is too long, or a kind that the company's plan has no more, keeps nobody from the others: what
+            // is not told of a kind is found by its pages and its count.
+            Err(Trouble::Own(error)) => {
+                tracing::warn!(%error, kinds = names.join(","), "QuickBooks does not tell what changed");
+                Ok(Changes::default())
+            }
+            told => Ok(told?),
+        }
     }
 
     /// Asks for each kind alone, of which all together had more changes than one answer holds; those of which the answer
@@ -133,10 +152,15 @@ impl QuickBooksLedger {
         tokio::time::timeout(SPLIT_TIME, gathering).await.unwrap_or(Ok(()))
     }
 
-    async fn query(&self, call: LedgerCall<'_>, statement: &str) -> Result<Vec<u8>, Trouble> {
+    async fn query(
+        &self,
+        call: LedgerCall<'_>,
+        statement: &str,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, Trouble> {
         let mut url = self.api.url(call.company, &["query"]);
         url.query_pairs_mut().append_pair("query", statement);
-        let limits = Limits { timeout: PAGE_TIMEOUT, body: PAGE_BODY_MAX };
+        let limits = Limits { timeout, body: PAGE_BODY_MAX };
         let answer = self.api.get((call.token, Some(call.gate)), url, limits).await?;
         answer.map_err(|failure| LedgerError::from(failure).into())
     }
@@ -146,8 +170,14 @@ impl QuickBooksLedger {
 impl Ledger for QuickBooksLedger {
     async fn page(&self, call: LedgerCall<'_>, query: PageQuery) -> Result<LedgerPage, LedgerError> {
         let kind = Kind::of(query.entity);
-        let body = self.query(call, &kind.statement(&query)).await?;
-        Ok(parse::page(&body, kind)?)
+        let mut size = PAGE_SIZE;
+        let mut body = self.query(call, &kind.statement(&query, size), PAGE_TIMEOUT).await;
+        if body.as_ref().is_err_and(ledger::is_too_long) {
+            // Documents of hundreds of lines; to give up would leave out the kind, and all that follow it, for good.
+            size = SMALL_PAGE_SIZE;
+            body = self.query(call, &kind.statement(&query, size), SMALL_PAGE_TIMEOUT).await;
+        }
+        Ok(parse::page(&body?, kind, size)?)
     }
 
     async fn fetch(

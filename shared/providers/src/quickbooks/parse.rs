@@ -10,11 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{
-    api::Failure,
-    entity::{Kind, PAGE_SIZE},
-    fault::Fault,
-};
+use super::{api::Failure, entity::Kind, fault::Fault};
 use crate::ledger::{self, Member, Objects, Raw, Trouble, Unreadable, decimal, member, unreadable};
 
 /// Intuit's word for an object that is gone.
@@ -64,17 +60,17 @@ struct Reference<'a> {
     name: Option<Cow<'a, str>>,
 }
 
-/// Reads the answer to a query; a page without objects lacks the member with the kind's name.
-pub(super) fn page(body: &[u8], kind: Kind) -> Result<LedgerPage, Trouble> {
+/// Reads the answer to a query for a page of `size`; a page without objects lacks the member with the kind's name.
+pub(super) fn page(body: &[u8], kind: Kind, size: u64) -> Result<LedgerPage, Trouble> {
     let mut page = LedgerPage::default();
     let mut take =
         |raw: &RawValue| ledger::take(&mut page, kind.entity, record(raw, kind).map(|record| vec![record]));
-    let objects = Objects { max: PAGE_SIZE, each: &mut take };
+    let objects = Objects { max: size, each: &mut take };
     let found = member(body, "QueryResponse", Member { name: kind.name, seed: objects });
     match found {
         Ok(Some(seen)) => {
             page.newest = page.records.iter().map(|record| record.updated_at).max();
-            page.more = seen.unwrap_or_default() >= PAGE_SIZE;
+            page.more = seen.unwrap_or_default() >= size;
             Ok(page)
         }
         // Not an empty page, which would end the walk: that has the member, with nothing in it.

@@ -127,7 +127,8 @@ fn records(raw: &RawValue, resource: &Resource) -> Option<Vec<Record>> {
         counterparty: contact.as_ref().and_then(|contact| contact.text("Name")),
         status: status.clone(),
         raw: raw.get().to_owned(),
-        digest: None,
+        // Of lists and single objects alike, since both are whole: what webhooks brought is to be compared, too.
+        digest: Some(ledger::digest(raw.get())),
     };
     Some(kinds(&object, resource)?.iter().map(record).collect())
 }

@@ -7,7 +7,6 @@ use domain::{
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 
 use super::resource::Resource;
 use crate::ledger::{self, Members, Objects, Raw, Trouble, Unreadable, member, unreadable};
@@ -118,7 +117,7 @@ fn record(raw: &RawValue, resource: &Resource, source: Source) -> Option<Record>
         counterparty: text(&["customer_name", "vendor_name"]),
         status: object.text("status"),
         raw: raw.get().to_owned(),
-        digest: is_compared.then(|| digest(raw.get())),
+        digest: is_compared.then(|| ledger::digest(raw.get())),
     })
 }
 
@@ -129,11 +128,6 @@ fn time(object: &Members<'_>) -> Time {
         Some(text) => text.parse().map_or(Time::Unreadable, Time::Of),
         None => Time::Absent,
     }
-}
-
-/// Eight bytes of a hash.
-fn digest(json: &str) -> u64 {
-    Sha256::digest(json).iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 /// What an object is of all that its resource holds.

@@ -3,11 +3,11 @@
 use domain::sync::{Entity, LedgerError};
 use proptest::prelude::*;
 
-use super::*;
+use super::{super::entity::PAGE_SIZE, *};
 use crate::ledger::samples;
 
 fn page(body: &[u8], kind: Kind) -> Result<LedgerPage, LedgerError> {
-    Ok(super::page(body, kind)?)
+    Ok(super::page(body, kind, PAGE_SIZE)?)
 }
 
 fn object(body: &[u8], kind: Kind, id: &RecordId) -> Result<Option<Record>, LedgerError> {

@@ -33,7 +33,7 @@ fn an_invoice_becomes_a_record_with_its_bytes_as_they_came() {
     let page = read(Entity::Invoices, INVOICE);
 
     assert_eq!(page.records[0].raw, INVOICE);
-    let shown = Record { raw: String::new(), ..page.records[0].clone() };
+    let shown = Record { raw: String::new(), digest: None, ..page.records[0].clone() };
     insta::assert_compact_debug_snapshot!(shown, @r#"Record { entity: Invoices, id: RecordId("243216c5-369e-4056-ac67-05388f86dc81"), updated_at: 2026-04-16T00:00:00.123Z, version: 0, deleted: false, document_number: Some("OIT00546"), total: Some("2025.00"), currency: Some("NZD"), counterparty: Some("City Agency – Nord"), status: Some("AUTHORISED"), raw: "", digest: None }"#);
     assert_eq!(page.newest.unwrap().to_string(), "2026-04-16T00:00:00Z", "Xero is asked in whole seconds");
 }
@@ -86,6 +86,20 @@ fn every_kind_has_its_own_names_for_the_same_things() {
         assert_eq!(text(&record.status).as_deref(), status, "{entity}");
         assert!(!record.deleted, "{entity}: archived is not deleted");
     }
+}
+
+#[test]
+fn a_change_that_leaves_the_time_as_it_is_is_newer_and_the_same_object_is_not() {
+    let resource = Resource::of(Entity::Invoices);
+    let stored = read(Entity::Invoices, INVOICE).records.remove(0);
+    let paid = read(Entity::Invoices, &with(("2025.00,\"Contact", "25.00,\"Contact"))).records.remove(0);
+    let alone = body("Invoices", &[INVOICE], "");
+    let alone = object(alone.as_bytes(), resource, &stored.id).unwrap().remove(0);
+
+    assert_eq!(paid.updated_at, stored.updated_at);
+    assert!(paid.is_newer_than(&stored));
+    assert!(!alone.is_newer_than(&stored), "a webhook that tells of it once more changes nothing");
+    assert!(paid.is_newer_than(&alone), "what a webhook brought is compared, too");
 }
 
 #[test]

@@ -122,7 +122,7 @@ async fn a_kind_of_which_alone_there_is_more_than_one_answer_holds_is_not_comple
 }
 
 #[tokio::test]
-async fn as_far_back_as_it_reaches_changes_are_told_and_farther_back_the_question_is_refused() {
+async fn as_far_back_as_it_reaches_changes_are_told_and_farther_back_nothing_is() {
     let books = Books::with(3, 3).await;
     let reach = books.intuit.ledger.changes_reach().unwrap();
 
@@ -130,7 +130,7 @@ async fn as_far_back_as_it_reaches_changes_are_told_and_farther_back_the_questio
     let (beyond, _) = books.changes(Entity::ALL, books.since - reach * 2).await;
 
     assert_eq!(within.unwrap().records.len(), 6);
-    assert!(matches!(beyond, Err(LedgerError::Refused { .. })), "{beyond:?}");
+    assert_eq!(beyond.unwrap().complete, [], "pages and counts are to tell");
 }
 
 /// What asking for the changes of two kinds comes to.
@@ -160,9 +160,7 @@ async fn what_ends_the_question_ends_it_also_when_it_is_asked_kind_by_kind() {
         .map(|id| format!(r#"{{"Id":"{id}","MetaData":{{"LastUpdatedTime":"2026-11-01T08:00:00Z"}}}}"#))
         .collect();
     let cut = format!(r#"{{"CDCResponse":[{{"QueryResponse":[{{"Bill":[{}]}}]}}]}}"#, objects.join(","));
-    for (status, expected) in
-        [(401, "unauthorized"), (429, "throttled"), (400, "refused"), (503, "unavailable")]
-    {
+    for (status, expected) in [(401, "unauthorized"), (429, "throttled"), (503, "unavailable")] {
         let (changes, requests) = asked(vec![
             ("Bill%2CInvoice", answer(200, &[], cut.as_bytes())),
             ("/cdc", answer(status, &[], b"")),
@@ -172,5 +170,23 @@ async fn what_ends_the_question_ends_it_also_when_it_is_asked_kind_by_kind() {
 
         let (changes, requests) = asked(vec![("/cdc", answer(status, &[], b""))]).await;
         assert_eq!((class(&changes.unwrap_err()), requests.len()), (expected, 1), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_kind_that_is_refused_or_an_answer_too_long_to_be_read_keeps_nobody_from_the_others() {
+    let nothing = br#"{"CDCResponse":[{"QueryResponse":[{}]}],"time":"2026-11-01T00:00:01-08:00"}"#;
+    let refusal = answer(400, &[], br#"{"Fault":{"Error":[{"code":"5020"}],"type":"ValidationFault"}}"#);
+    let too_long = answer(200, &[], &vec![b' '; 33 * 1024 * 1024]);
+    for together in [&refusal, &too_long] {
+        let (changes, requests) = asked(vec![
+            ("Bill%2CInvoice", together.clone()),
+            ("entities=Bill&", refusal.clone()),
+            ("entities=Invoice&", answer(200, &[], nothing)),
+        ])
+        .await;
+
+        assert_eq!(changes.unwrap().complete, [Entity::Invoices], "bills are read by pages");
+        assert_eq!(requests.len(), 3);
     }
 }

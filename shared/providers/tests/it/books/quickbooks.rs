@@ -1,6 +1,6 @@
 //! Many objects of QuickBooks at once.
 
-use domain::sync::{Ledger as _, LedgerCall, LedgerError};
+use domain::sync::{Entity, Ledger as _, LedgerCall, LedgerError, PageQuery};
 use providers::{http, quickbooks::QuickBooksLedger};
 use serde_json::json;
 
@@ -41,7 +41,7 @@ async fn many_objects_come_with_one_request_and_only_those_left_out_are_asked_fo
     let token = intuit.connect().await.access;
     let company = company();
     let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
-    let shown = walk(&intuit.ledger, call, domain::sync::Entity::Invoices, None).await.records;
+    let shown = walk(&intuit.ledger, call, Entity::Invoices, None).await.records;
     let all: Vec<&str> = shown.keys().map(String::as_str).collect();
     let path = format!("intuit/companies/{company}/entities/invoice/{}", all[7]);
     intuit.simulator.control("DELETE", &path, json!({})).await;
@@ -66,7 +66,7 @@ async fn an_inactive_customer_is_found_among_many() {
     let token = intuit.connect().await.access;
     let company = company();
     let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
-    let shown = walk(&intuit.ledger, call, domain::sync::Entity::Customers, None).await.records;
+    let shown = walk(&intuit.ledger, call, Entity::Customers, None).await.records;
     let wanted: Vec<&str> = shown.keys().take(3).map(String::as_str).collect();
     let path = format!("intuit/companies/{company}/entities/customer/{}", wanted[1]);
     intuit.simulator.control("PUT", &path, json!({ "Active": false })).await;
@@ -123,4 +123,22 @@ async fn what_all_would_meet_ends_a_fetch_at_once() {
     }
     let (lost, _) = fetched(vec![]).await;
     assert_eq!(class(&lost.unwrap_err()), "unavailable", "no answer at all");
+}
+
+#[tokio::test]
+async fn a_page_that_is_too_long_comes_in_smaller_ones() {
+    let objects: Vec<String> = (0..100).map(|id| invoice(&id.to_string())).collect();
+    let few = format!(r#"{{"QueryResponse":{{"Invoice":[{}]}}}}"#, objects.join(","));
+    let intuit = Responder::start(Script::ByLine(vec![
+        ("MAXRESULTS+1000", answer(200, &[], &vec![b' '; 33 * 1024 * 1024])),
+        ("MAXRESULTS+100", answer(200, &[], few.as_bytes())),
+    ]))
+    .await;
+    let ledger = QuickBooksLedger::new(http::client().unwrap(), intuit.url(""));
+    let (token, company) = (access_token(), company());
+    let call = LedgerCall { token: &token, company: &company, location: None, gate: free_gate() };
+
+    let page = ledger.page(call, PageQuery { entity: Entity::Invoices, after: None, skip: 0 }).await.unwrap();
+
+    assert_eq!((page.records.len(), page.more), (100, true), "a full page of its size is followed");
 }
