@@ -49,6 +49,10 @@ impl DynamoRecords {
         from: Option<&str>,
     ) -> Result<RecordPage, StoreError> {
         let start = from.map(cursor::decode_change).transpose()?;
+        // DynamoDB takes no place that is outside of what it is asked for.
+        if start.as_ref().is_some_and(|(at, _)| at.as_millisecond() < since.as_millisecond()) {
+            return Err(cursor::foreign());
+        }
         let mut start = start.map(|(at, id)| entry(kind, at, &id));
         let condition = format!("#{PK} = :pk AND #{UPDATED_AT} >= :since");
         let query = self

@@ -112,4 +112,10 @@ async fn a_cursor_of_another_making_is_refused(store: &dyn RecordStore) {
         let refused = store.list_changed(&sample::place(), (INVOICES, at(0)), 3, Some(cursor)).await;
         assert!(matches!(refused, Err(StoreError::InvalidCursor(_))), "{cursor}");
     }
+    let place = sample::place();
+    let records = [("a", 10), ("b", 11)].map(|(id, seconds)| invoice(id, at(seconds), 0));
+    store.put_if_newer(&place, &records, &ids().write()).await.unwrap();
+    let page = store.list_changed(&place, (INVOICES, at(10)), 1, None).await.unwrap();
+    let refused = store.list_changed(&place, (INVOICES, at(11)), 1, page.next.as_deref()).await;
+    assert!(matches!(refused, Err(StoreError::InvalidCursor(_))), "it is of before the list begins");
 }

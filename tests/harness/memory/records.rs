@@ -168,6 +168,9 @@ impl RecordStore for InMemoryRecords {
         from: Option<&str>,
     ) -> Result<RecordPage, StoreError> {
         let from = from.map(changed_place).transpose()?;
+        if from.as_ref().is_some_and(|(at, _)| *at < since) {
+            return Err(bad_cursor());
+        }
         let stored = self.records.lock().unwrap();
         let of_list = stored.iter().filter(|((of, kind, _), _)| of == place && *kind == entity);
         let mut kept: Vec<_> = of_list.filter_map(|(_, stored)| stored.record().cloned()).collect();
