@@ -135,8 +135,7 @@ async fn whoever_waits_asks_for_itself_where_the_answer_cannot_be_shared() {
 async fn nobody_waits_long_for_somebody_who_died() {
     let instances = Instances::before(Slow::default()).await;
     let now = sample::NOW;
-    let request =
-        read("a=1").about((Name::QuickBooks, &instances.target.company), &domain::entropy::SystemEntropy);
+    let request = read("a=1").about(&instances.target, &domain::entropy::SystemEntropy);
     let key = domain::proxy::FlightKey::of(&instances.target, &request.unwrap());
     let until = domain::refresh::policy::later(now, FLIGHT_LIFE);
     instances.flights.begin(&key, "dead", (now, until)).await.unwrap();

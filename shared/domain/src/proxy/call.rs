@@ -132,7 +132,7 @@ pub struct Proxy {
 impl Proxy {
     /// Asks a provider, and gives its answer whatever it is.
     pub async fn call(&self, target: &Target, request: ProxyRequest) -> Result<ProxyAnswer, ProxyError> {
-        let request = request.about((target.provider, &target.company), &*self.entropy)?;
+        let request = request.about(target, &*self.entropy)?;
         let deadline = later(self.clock.now(), TIME);
         if request.is_read() {
             self.ask_once_for_all(target, &request, deadline).await
