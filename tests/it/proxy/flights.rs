@@ -115,6 +115,9 @@ async fn the_same_question_of_many_is_asked_once() {
     assert_eq!(answers(instances.ask(&["a=1"]).await), ["2"], "what was answered before is asked anew");
     assert_eq!(answers(instances.ask(&["a=1", "a=2"]).await).len(), 2);
     assert_eq!(instances.asked(), 4, "another question is another");
+    // The gateway hands over parameters in any order.
+    let same = answers(instances.ask(&["a=1&b=2&c=3", "c=3&a=1&b=2"]).await);
+    assert_eq!((same, instances.asked()), (vec!["5".to_owned(); 2], 5));
 }
 
 #[tokio::test(start_paused = true)]
