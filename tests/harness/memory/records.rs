@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use domain::{
     id::{JobId, RecordId},
     store::StoreError,
-    sync::{Entity, IdPage, Record, RecordPage, RecordPlace, RecordStore, SeenIds, SyncCursor, WalkStore},
+    sync::{
+        Entity, IdPage, PAGE_CONTENT, Record, RecordPage, RecordPlace, RecordStore, SeenIds, SyncCursor,
+        WalkStore,
+    },
 };
 use jiff::Timestamp;
 
@@ -179,7 +182,15 @@ impl RecordStore for InMemoryRecords {
             from.as_ref().is_none_or(|(at, id)| (record.updated_at, &record.id) > (*at, id))
         });
         kept.sort_by_key(|record| (record.updated_at, record.id.clone()));
-        let (records, more) = page(kept, limit);
+        let (mut records, mut more) = page(kept, limit);
+        let mut content = 0;
+        let mut fits = |record: &Record| {
+            content += record.raw.len();
+            content < PAGE_CONTENT
+        };
+        let room = records.iter().take_while(|record| fits(record)).count() + 1;
+        more |= room < records.len();
+        records.truncate(room);
         let next = records.last().filter(|_| more).map(|last| format!("{} {}", last.updated_at, last.id));
         Ok(RecordPage { records, next })
     }
