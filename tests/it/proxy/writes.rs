@@ -1,6 +1,14 @@
 //! Writes: each has its effect once.
 
-use domain::provider::Provider as Name;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use domain::{
+    provider::Provider as Name,
+    proxy::{Answered, Proxy, Upstream, UpstreamCall, UpstreamError},
+};
 use lambda_http::http::StatusCode;
 use serde_json::Value;
 
@@ -86,6 +94,40 @@ async fn a_provider_that_is_not_there_was_sent_nothing() {
 
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((status, code(&body)), (StatusCode::BAD_GATEWAY, "PROVIDER_API_ERROR"), "{body}");
+}
+
+/// A provider that takes one request and is gone.
+#[derive(Default)]
+struct Going(AtomicBool);
+
+#[async_trait::async_trait]
+impl Upstream for Going {
+    async fn send(&self, _: UpstreamCall<'_>) -> Result<Answered, UpstreamError> {
+        let is_gone = self.0.swap(true, Ordering::SeqCst);
+        Err(if is_gone {
+            UpstreamError::Unreached("refused".into())
+        } else {
+            UpstreamError::Unanswered("reset".into())
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_may_have_arrived_is_not_said_to_be_unsent_for_its_repetition_was() {
+    let mut called = Called::new(Name::QuickBooks).await;
+    let (mut deps, api_key) = crate::api_world::ApiWorld::deps(
+        &called.world,
+        domain::api_key::Role::Operator,
+        Some(&called.tenant),
+    )
+    .await;
+    deps.proxy = Proxy { upstream: Arc::new(Going::default()), ..called.world.proxy() };
+    called.api = crate::api_world::ApiWorld::of(deps, api_key);
+
+    let (status, _, body) = called.send(("POST", "invoice"), &[], "{}").await;
+
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((status, code(&body)), (StatusCode::GATEWAY_TIMEOUT, "PROVIDER_OUTCOME_UNKNOWN"), "{body}");
 }
 
 #[tokio::test]

@@ -242,7 +242,15 @@ impl Proxy {
         };
         let Some(time) = self.left(deadline).filter(|_| may_be_repeated) else { return Err(failure.into()) };
         tracing::warn!(error = chain(&failure), "Request is sent once more");
-        Ok(self.upstream.send(UpstreamCall { time, ..call }).await?)
+        match self.upstream.send(UpstreamCall { time, ..call }).await {
+            // Whatever keeps the second from it, the first may have arrived.
+            Err(UpstreamError::Held(_) | UpstreamError::Unreached(_))
+                if matches!(failure, UpstreamError::Unanswered(_)) =>
+            {
+                Err(failure.into())
+            }
+            again => Ok(again?),
+        }
     }
 
     /// The time that is left, where it is enough to send something.
