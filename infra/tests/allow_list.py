@@ -82,7 +82,7 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:DeleteItem", "ConnectionsTable", _keys("TENANT#*"))
         | _AUDIT
         | _grants("kms:GenerateDataKey", "TokenKey", _purpose("access", "refresh"))
-        | _grants("dynamodb:PutItem PartiQLInsert", "RecordsTable", _keys("JOB#*"))
+        | _grants("dynamodb:GetItem PutItem", "RecordsTable", _keys("JOB#*"))
         | _grants("sqs:SendMessage", "SyncLowQueue")
         | _EVENTS
         | _PROVIDER_SECRETS
@@ -134,7 +134,7 @@ ALLOWED: dict[str, set[Grant]] = {
         | _AUDIT
         | _grants("dynamodb:Query BatchGetItem", "RecordsTable")
         | _grants("dynamodb:Query", "RecordsTable/index/changed RecordsTable/index/jobs")
-        | _grants("dynamodb:GetItem PutItem PartiQLInsert", "RecordsTable", _keys("JOB#*"))
+        | _grants("dynamodb:GetItem PutItem", "RecordsTable", _keys("JOB#*"))
         | _grants("dynamodb:Query", "DeliveriesTable DeliveriesTable/index/listing")
         | _grants("dynamodb:GetItem", "DeliveriesTable")
         | _grants("dynamodb:GetItem", "ControlTable", _keys("KEY#*", "TENANT#*", "SCHEDULER"))

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use domain::{
+    access::AccessError,
     clock::Clock as _,
     event::EventKind,
     refresh::policy::later,
+    store::StoreError,
     sync::{
         CompanyLeases as _, Entity, Holder, JobLog as _, JobRecord, JobState, Kept, Lane, LedgerError, Next,
-        SyncJob, SyncMode, Taken,
+        RunError, SyncJob, SyncMode, Taken,
     },
 };
 use tests::sample;
@@ -211,4 +213,14 @@ async fn a_job_of_a_higher_lane_makes_the_other_one_yield_after_its_page() {
     assert_eq!(work(&books, &low, Lane::Low, LONG).await, Next::Done, "it goes on where it was");
     assert_eq!(books.stored().await.len(), 95);
     assert_eq!(books.ledger.pages(), 11, "as many as without it");
+}
+
+#[test]
+fn what_a_job_tells_of_its_failure_names_no_role_and_no_account() {
+    let source = || StoreError::Unavailable { operation: "save", source: "arn:aws:sts::1:role/x".into() };
+    for error in [RunError::Store(source()), RunError::Access(AccessError::Store(source()))] {
+        assert!(!error.told().contains("arn:"), "{}", error.told());
+    }
+    let refused = RunError::Ledger(LedgerError::Refused { status: 400 });
+    assert!(refused.told().contains("400"), "{}", refused.told());
 }

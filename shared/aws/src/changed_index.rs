@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 use domain::{
     id::RecordId,
     store::StoreError,
-    sync::{Entity, IdPage, Record, RecordPage, RecordPlace},
+    sync::{Entity, IdPage, PAGE_CONTENT, Record, RecordPage, RecordPlace},
 };
 use jiff::Timestamp;
 
@@ -49,6 +49,10 @@ impl DynamoRecords {
         from: Option<&str>,
     ) -> Result<RecordPage, StoreError> {
         let start = from.map(cursor::decode_change).transpose()?;
+        // DynamoDB takes no place that is outside of what it is asked for.
+        if start.as_ref().is_some_and(|(at, _)| at.as_millisecond() < since.as_millisecond()) {
+            return Err(cursor::foreign());
+        }
         let mut start = start.map(|(at, id)| entry(kind, at, &id));
         let condition = format!("#{PK} = :pk AND #{UPDATED_AT} >= :since");
         let query = self
@@ -61,8 +65,8 @@ impl DynamoRecords {
         loop {
             let output = query.clone().set_exclusive_start_key(start.take()).send().await;
             let output = output.map_err(unavailable("list_changed"))?;
-            let records = self.records_of(kind, output.items()).await?;
-            let last = output.last_evaluated_key();
+            let (records, cut) = self.records_of(kind, output.items()).await?;
+            let last = cut.or_else(|| output.last_evaluated_key());
             // A page of nothing but tombstones would pass for the end of the list.
             if records.is_empty() && last.is_some() {
                 start = last.cloned();
@@ -72,26 +76,35 @@ impl DynamoRecords {
         }
     }
 
-    /// The records of entries, in their order, without tombstones.
-    async fn records_of(
+    /// The records of entries, in their order, without tombstones; with the entry that they end with where they are cut, for
+    /// their content is enough for a page.
+    async fn records_of<'a>(
         &self,
         (place, entity): List<'_>,
-        entries: &[Item],
-    ) -> Result<Vec<Record>, StoreError> {
+        entries: &'a [Item],
+    ) -> Result<(Vec<Record>, Option<&'a Item>), StoreError> {
         // Consistent: what an entry tells of must be there, or a reader would take an older state for this one.
         let reading = Reading { operation: "list_changed", attributes: None, consistent: true };
-        let mut found = HashMap::with_capacity(entries.len());
+        let (mut records, mut content) = (vec![], 0);
         for entries in entries.chunks(MAX_KEYS) {
             let key = |entry: &Item| Ok(Key::record(place, entity, &id_of(entry)?).into_item());
             let keys = entries.iter().map(key).collect::<Result<_, StoreError>>()?;
             let items = batch_get::read_items(&self.client, &self.table, keys, reading).await?;
+            let mut found = HashMap::with_capacity(items.len());
             for item in items.iter().filter(|item| !is_tombstone(item)) {
                 let record = record_item::read(entity, item)?;
                 found.insert(record.id.clone(), record);
             }
+            for entry in entries {
+                let Some(record) = found.remove(&id_of(entry)?) else { continue };
+                content += record.raw.len();
+                records.push(record);
+                if content >= PAGE_CONTENT {
+                    return Ok((records, Some(entry)));
+                }
+            }
         }
-        let ids: Vec<_> = entries.iter().map(id_of).collect::<Result<_, _>>()?;
-        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+        Ok((records, None))
     }
 
     /// A page of the ids of records that are not deleted, in the order of the index: what changes meanwhile comes again, by

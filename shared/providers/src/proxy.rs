@@ -153,7 +153,7 @@ fn query(url: &mut Url, call: UpstreamCall<'_>) {
             let version =
                 (!has("minorversion")).then(|| ("minorversion", quickbooks::MINOR_VERSION.to_owned()));
             let key = request.key.as_ref().filter(|_| request.takes_key(Provider::QuickBooks));
-            vec![version, key.map(|key| ("requestid", key.at_intuit()))]
+            vec![version, key.map(|key| ("requestid", key.as_str().to_owned()))]
         }
         Provider::Xero => vec![],
         Provider::Zoho => vec![Some(("organization_id", call.target.company.to_string()))],

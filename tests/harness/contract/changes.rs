@@ -14,6 +14,7 @@ pub(super) async fn contract(store: &dyn RecordStore) {
     what_changed_since_a_moment_is_listed_by_its_time(store).await;
     pages_hold_each_record_once_however_many_share_a_time(store).await;
     what_changes_while_a_list_is_read_is_not_passed_over(store).await;
+    a_page_holds_no_more_than_can_be_handed_over(store).await;
     a_cursor_of_another_making_is_refused(store).await;
 }
 
@@ -107,9 +108,28 @@ async fn what_changes_while_a_list_is_read_is_not_passed_over(store: &dyn Record
     assert_eq!(shown, expected, "each was shown as it was in the end");
 }
 
+async fn a_page_holds_no_more_than_can_be_handed_over(store: &dyn RecordStore) {
+    let place = sample::place();
+    let raw = format!("\"{}\"", "a".repeat(300_000));
+    let large = |n: i64| Record { raw: raw.clone(), ..invoice(&n.to_string(), at(n), 0) };
+    let records: Vec<_> = (0..9).map(large).collect();
+    store.put_if_newer(&place, &records, &ids().write()).await.unwrap();
+
+    let page = store.list_changed(&place, (INVOICES, at(0)), 200, None).await.unwrap();
+
+    assert_eq!(page.records, records[..4], "with the fourth there is a megabyte of content");
+    assert_eq!(changed(store, &place, 0, 200).await, records);
+}
+
 async fn a_cursor_of_another_making_is_refused(store: &dyn RecordStore) {
     for cursor in ["!", "", "MTI"] {
         let refused = store.list_changed(&sample::place(), (INVOICES, at(0)), 3, Some(cursor)).await;
         assert!(matches!(refused, Err(StoreError::InvalidCursor(_))), "{cursor}");
     }
+    let place = sample::place();
+    let records = [("a", 10), ("b", 11)].map(|(id, seconds)| invoice(id, at(seconds), 0));
+    store.put_if_newer(&place, &records, &ids().write()).await.unwrap();
+    let page = store.list_changed(&place, (INVOICES, at(10)), 1, None).await.unwrap();
+    let refused = store.list_changed(&place, (INVOICES, at(11)), 1, page.next.as_deref()).await;
+    assert!(matches!(refused, Err(StoreError::InvalidCursor(_))), "it is of before the list begins");
 }

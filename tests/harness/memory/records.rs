@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use domain::{
     id::{JobId, RecordId},
     store::StoreError,
-    sync::{Entity, IdPage, Record, RecordPage, RecordPlace, RecordStore, SeenIds, SyncCursor, WalkStore},
+    sync::{
+        Entity, IdPage, PAGE_CONTENT, Record, RecordPage, RecordPlace, RecordStore, SeenIds, SyncCursor,
+        WalkStore,
+    },
 };
 use jiff::Timestamp;
 
@@ -168,6 +171,9 @@ impl RecordStore for InMemoryRecords {
         from: Option<&str>,
     ) -> Result<RecordPage, StoreError> {
         let from = from.map(changed_place).transpose()?;
+        if from.as_ref().is_some_and(|(at, _)| *at < since) {
+            return Err(bad_cursor());
+        }
         let stored = self.records.lock().unwrap();
         let of_list = stored.iter().filter(|((of, kind, _), _)| of == place && *kind == entity);
         let mut kept: Vec<_> = of_list.filter_map(|(_, stored)| stored.record().cloned()).collect();
@@ -176,7 +182,15 @@ impl RecordStore for InMemoryRecords {
             from.as_ref().is_none_or(|(at, id)| (record.updated_at, &record.id) > (*at, id))
         });
         kept.sort_by_key(|record| (record.updated_at, record.id.clone()));
-        let (records, more) = page(kept, limit);
+        let (mut records, mut more) = page(kept, limit);
+        let mut content = 0;
+        let mut fits = |record: &Record| {
+            content += record.raw.len();
+            content < PAGE_CONTENT
+        };
+        let room = records.iter().take_while(|record| fits(record)).count() + 1;
+        more |= room < records.len();
+        records.truncate(room);
         let next = records.last().filter(|_| more).map(|last| format!("{} {}", last.updated_at, last.id));
         Ok(RecordPage { records, next })
     }

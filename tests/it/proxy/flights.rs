@@ -115,6 +115,9 @@ async fn the_same_question_of_many_is_asked_once() {
     assert_eq!(answers(instances.ask(&["a=1"]).await), ["2"], "what was answered before is asked anew");
     assert_eq!(answers(instances.ask(&["a=1", "a=2"]).await).len(), 2);
     assert_eq!(instances.asked(), 4, "another question is another");
+    // The gateway hands over parameters in any order.
+    let same = answers(instances.ask(&["a=1&b=2&c=3", "c=3&a=1&b=2"]).await);
+    assert_eq!((same, instances.asked()), (vec!["5".to_owned(); 2], 5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,8 +138,7 @@ async fn whoever_waits_asks_for_itself_where_the_answer_cannot_be_shared() {
 async fn nobody_waits_long_for_somebody_who_died() {
     let instances = Instances::before(Slow::default()).await;
     let now = sample::NOW;
-    let request =
-        read("a=1").about((Name::QuickBooks, &instances.target.company), &domain::entropy::SystemEntropy);
+    let request = read("a=1").about(&instances.target, &domain::entropy::SystemEntropy);
     let key = domain::proxy::FlightKey::of(&instances.target, &request.unwrap());
     let until = domain::refresh::policy::later(now, FLIGHT_LIFE);
     instances.flights.begin(&key, "dead", (now, until)).await.unwrap();

@@ -132,7 +132,7 @@ pub struct Proxy {
 impl Proxy {
     /// Asks a provider, and gives its answer whatever it is.
     pub async fn call(&self, target: &Target, request: ProxyRequest) -> Result<ProxyAnswer, ProxyError> {
-        let request = request.about((target.provider, &target.company), &*self.entropy)?;
+        let request = request.about(target, &*self.entropy)?;
         let deadline = later(self.clock.now(), TIME);
         if request.is_read() {
             self.ask_once_for_all(target, &request, deadline).await
@@ -242,7 +242,15 @@ impl Proxy {
         };
         let Some(time) = self.left(deadline).filter(|_| may_be_repeated) else { return Err(failure.into()) };
         tracing::warn!(error = chain(&failure), "Request is sent once more");
-        Ok(self.upstream.send(UpstreamCall { time, ..call }).await?)
+        match self.upstream.send(UpstreamCall { time, ..call }).await {
+            // Whatever keeps the second from it, the first may have arrived.
+            Err(UpstreamError::Held(_) | UpstreamError::Unreached(_))
+                if matches!(failure, UpstreamError::Unanswered(_)) =>
+            {
+                Err(failure.into())
+            }
+            again => Ok(again?),
+        }
     }
 
     /// The time that is left, where it is enough to send something.

@@ -26,12 +26,15 @@ impl FlightKey {
     #[must_use]
     pub fn of(target: &Target, request: &ProxyRequest) -> Self {
         let path: Vec<_> = request.path.segments().collect();
+        // The gateway hands over parameters in no order, and each name stands once.
+        let mut query: Vec<_> = request.query.iter().collect();
+        query.sort_unstable();
         let question = json!([
             target.key.tenant,
             target.key.connection,
             target.company,
             path,
-            request.query,
+            query,
             request.accept,
             request.content_type,
             request.if_modified_since,

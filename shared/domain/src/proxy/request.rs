@@ -3,21 +3,20 @@
 use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use url::form_urlencoded;
 
-use super::ProxyPath;
+use super::{ProxyPath, Target};
 use crate::{
     entropy::{self, Entropy},
     id::ProviderCompanyId,
     provider::Provider,
 };
 
-/// The longest key that Xero takes.
+/// The longest key of a caller, which is as long as Xero takes one.
 const MAX_KEY: usize = 128;
-/// The longest key that Intuit takes.
-const MAX_INTUIT_KEY: usize = 50;
 /// How the query names Zoho's organization.
 pub(crate) const ZOHO_ORGANIZATION: &str = "organization_id";
 /// How the query names Intuit's key.
@@ -90,13 +89,11 @@ impl RequestKey {
         &self.0
     }
 
-    /// The key at Intuit, which takes fifty characters at most: a longer one is told by a digest of it.
-    #[must_use]
-    pub fn at_intuit(&self) -> String {
-        if self.0.len() <= MAX_INTUIT_KEY {
-            return self.0.clone();
-        }
-        URL_SAFE_NO_PAD.encode(Sha256::digest(&self.0))
+    /// The key as the provider is to know it, 43 characters where Intuit takes fifty: Xero has one room of keys for the
+    /// whole app and Intuit one for a company, and of two callers who choose the same key neither may get the other's answer.
+    fn at_provider(&self, target: &Target) -> Self {
+        let whose = json!([target.key.tenant, target.company, self.0]);
+        Self(URL_SAFE_NO_PAD.encode(Sha256::digest(whose.to_string())))
     }
 }
 
@@ -173,25 +170,22 @@ impl ProxyRequest {
     }
 
     /// The request as it may be sent about one company: one that names another company, or a token, is refused. A write
-    /// without a key gets one where the provider takes keys.
-    pub fn about(
-        mut self,
-        (provider, company): (Provider, &ProviderCompanyId),
-        entropy: &dyn Entropy,
-    ) -> Result<Self, Refused> {
+    /// has a key that nobody else has where the provider takes keys: made of the caller's, or a new one.
+    pub fn about(mut self, target: &Target, entropy: &dyn Entropy) -> Result<Self, Refused> {
         if self.names(|name| TOKENS.contains(&name)).next().is_some() {
             return Err(Refused {
                 field: "query",
                 message: "a token is not taken; the connection's is used",
             });
         }
-        match provider {
+        match target.provider {
             Provider::QuickBooks => self.check_intuit()?,
             Provider::Xero => {}
-            Provider::Zoho => self.check_zoho(company)?,
+            Provider::Zoho => self.check_zoho(&target.company)?,
         }
-        if self.takes_key(provider) && self.key.is_none() {
-            self.key = Some(RequestKey::new(entropy));
+        if self.takes_key(target.provider) {
+            let key = self.key.map_or_else(|| RequestKey::new(entropy), |key| key.at_provider(target));
+            self.key = Some(key);
         }
         Ok(self)
     }
@@ -223,12 +217,15 @@ impl ProxyRequest {
     fn check_zoho(&mut self, company: &ProviderCompanyId) -> Result<(), Refused> {
         let foreign =
             Refused { field: ZOHO_ORGANIZATION, message: "another organization is named than the company's" };
-        if self.names(|name| name == ZOHO_ORGANIZATION).any(|value| value != company.as_str()) {
+        let named = self.names(|name| name == ZOHO_ORGANIZATION).any(|value| value != company.as_str());
+        if named || self.has_part(ZOHO_ORGANIZATION) {
             return Err(foreign);
         }
         let mut segments = self.path.segments();
-        let is_of_organizations =
-            segments.next().is_some_and(|first| first.eq_ignore_ascii_case("organizations"));
+        // Some servers overlook what stands around a name.
+        let is_of_organizations = segments
+            .next()
+            .is_some_and(|first| first.trim_matches([' ', '.']).eq_ignore_ascii_case("organizations"));
         if is_of_organizations && segments.next() != Some(company.as_str()) {
             return Err(foreign);
         }
@@ -241,12 +238,27 @@ impl ProxyRequest {
         Ok(())
     }
 
+    /// The type of the body, without its parameters and in lower case.
+    fn kind(&self) -> String {
+        let kind = self.content_type.as_deref().unwrap_or_default();
+        kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// Whether a form that has files among its parts, as Zoho takes them, has a part with this lower-case name, however
+    /// that is spelled.
+    fn has_part(&self, name: &str) -> bool {
+        if !self.kind().starts_with("multipart/") {
+            return false;
+        }
+        let said = self.body.iter().filter(|byte| !b" \t\"".contains(byte));
+        let said: Vec<_> = said.map(u8::to_ascii_lowercase).collect();
+        let wanted = format!("name={name}");
+        said.windows(wanted.len()).any(|part| part == wanted.as_bytes())
+    }
+
     /// The values of those parameters, of the query and of a form, whose lower-case names are wanted.
     fn names(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = String> {
-        let is_form = self.content_type.as_deref().is_some_and(|kind| {
-            let kind = kind.split(';').next().unwrap_or_default();
-            kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        });
+        let is_form = self.kind() == "application/x-www-form-urlencoded";
         let form = if is_form { form_urlencoded::parse(&self.body) } else { form_urlencoded::parse(b"") };
         let form = form.map(|(name, value)| (name.into_owned(), value.into_owned()));
         let all = self.query.iter().cloned().chain(form);
@@ -263,7 +275,7 @@ pub fn parameters(raw: &str) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entropy::SystemEntropy;
+    use crate::{connection::ConnectionKey, entropy::SystemEntropy};
 
     fn request(method: Method, path: &str, query: &str) -> ProxyRequest {
         ProxyRequest {
@@ -278,9 +290,13 @@ mod tests {
         }
     }
 
+    fn target(provider: Provider, tenant: &str, company: &str) -> Target {
+        let key = ConnectionKey { tenant: tenant.parse().unwrap(), connection: "conn_1".parse().unwrap() };
+        Target { key, provider, company: company.parse().unwrap() }
+    }
+
     fn about(provider: Provider, request: ProxyRequest) -> Result<ProxyRequest, &'static str> {
-        let company = "42".parse().unwrap();
-        request.about((provider, &company), &SystemEntropy).map_err(|refused| refused.field)
+        request.about(&target(provider, "acme", "42"), &SystemEntropy).map_err(|refused| refused.field)
     }
 
     #[test]
@@ -300,6 +316,18 @@ mod tests {
             ..request(Method::Post, "invoices", "")
         };
         assert_eq!(about(Provider::Zoho, form), Err("organization_id"));
+        assert_eq!(zoho("organizations /43", ""), Err("organization_id"));
+        for part in [
+            "Content-Disposition: form-data; name=\"organization_id\"\r\n\r\n43",
+            "content-disposition: form-data;\r\n\tNAME = Organization_ID\r\n\r\n43",
+        ] {
+            let parts = ProxyRequest {
+                content_type: Some("Multipart/Form-Data; boundary=b".to_owned()),
+                body: format!("--b\r\n{part}\r\n--b--\r\n").into_bytes(),
+                ..request(Method::Post, "invoices", "")
+            };
+            assert_eq!(about(Provider::Zoho, parts), Err("organization_id"), "{part}");
+        }
     }
 
     #[test]
@@ -331,13 +359,20 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_too_long_for_intuit_stands_for_itself_alone() {
-        let key = |text: &str| text.parse::<RequestKey>().unwrap();
-        let (fits, long, other) = ("k".repeat(50), "k".repeat(51), format!("{}l", "k".repeat(50)));
+    fn nobody_meets_anothers_key_at_a_provider() {
+        let keyed = |tenant, company, key: &str| {
+            let request = ProxyRequest { key: key.parse().ok(), ..request(Method::Post, "x", "") };
+            let asked = request.about(&target(Provider::Xero, tenant, company), &SystemEntropy).unwrap();
+            asked.key.unwrap().as_str().to_owned()
+        };
+        let (longest, mine) = ("k".repeat(MAX_KEY), keyed("acme", "42", "1"));
 
-        assert_eq!(key(&fits).at_intuit(), fits);
-        assert_eq!(key(&long).at_intuit().len(), 43);
-        assert_ne!(key(&long).at_intuit(), key(&other).at_intuit());
+        assert_eq!(mine, keyed("acme", "42", "1"), "a repetition has the same");
+        for (tenant, company, key) in [("other", "42", "1"), ("acme", "43", "1"), ("acme", "42", &longest)] {
+            let other = keyed(tenant, company, key);
+            assert_ne!(mine, other, "{tenant} {company} {key}");
+            assert_eq!(other.len(), 43);
+        }
         for bad in ["", "a b", "a\u{e4}", "a\n", &"k".repeat(129)] {
             assert_eq!(bad.parse::<RequestKey>(), Err(InvalidRequestKey), "{bad:?}");
         }

@@ -116,7 +116,7 @@ impl SyncRunner {
     /// A job that failed comes again a few times, unless it would fail the same; then it is put away.
     async fn failed(&self, record: &mut JobRecord, error: &RunError, now: Timestamp) -> Next {
         record.failures += 1;
-        let told = (error.code(), chain(error));
+        let told = (error.code(), error.told());
         if !error.is_lasting() && record.failures < FAILURES {
             let wait = FIRST_WAIT * WAIT_GROWTH.pow(record.failures - 1) + self.by_chance();
             record.error = Some(of_job(&told));

@@ -22,7 +22,7 @@ use crate::{
     limits::{Caller, Limits, Purpose},
     provider::Provider,
     refresh::policy::later,
-    store::StoreError,
+    store::{StoreError, chain},
 };
 
 /// How long a company is held, kept longer before each page: longer than a page may take, and little longer, since the
@@ -144,6 +144,16 @@ impl RunError {
         }
     }
 
+    /// What happened, in words for whoever may see the job; what our own table and key say, which names roles and accounts,
+    /// is for the log alone.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Self::Store(_) | Self::Access(AccessError::Store(_) | AccessError::Unseal(_)) => self.to_string(),
+            Self::Access(_) | Self::Ledger(_) | Self::ScopeMissing { .. } => chain(self),
+        }
+    }
+
     /// Whether it would be the same if the job came again.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
@@ -175,7 +185,7 @@ impl SyncRunner {
         }
         let ended = self.hold(record, &subject, (&place, &holder, deadline)).await;
         if let Err(error) = self.leases.release(&place, &holder).await {
-            tracing::warn!(error = crate::store::chain(&error), "Company is given back by time only");
+            tracing::warn!(error = chain(&error), "Company is given back by time only");
         }
         ended
     }

@@ -6,10 +6,14 @@ use jiff::Timestamp;
 use super::{Entity, Record, RecordPlace};
 use crate::{id::RecordId, store::StoreError};
 
+/// A page of what changed ends with the record whose content brings it to this many bytes: an answer of Lambda has room for
+/// six megabytes, and `DynamoDB` ends a page of a list by id at as much.
+pub const PAGE_CONTENT: usize = 1_000_000;
+
 /// One page of records.
 #[derive(Clone, Debug, Default)]
 pub struct RecordPage {
-    /// The records, by id.
+    /// The records, in the order of their list.
     pub records: Vec<Record>,
     /// Where the next page begins.
     pub next: Option<String>,
@@ -52,8 +56,8 @@ pub trait RecordStore: Send + Sync {
     ) -> Result<RecordPage, StoreError>;
 
     /// Lists records of one kind changed at or after a moment, by the time of their change, and in an order of the store's own
-    /// within a time, from where the page before ended; a page may hold fewer than `limit`. What changes while a list is
-    /// read moves to its end; what was written within the last moment may be missing.
+    /// within a time, from where the page before ended; a page may hold fewer than `limit`, and ends at
+    /// [`PAGE_CONTENT`]. What changes while a list is read moves to its end; what was written within the last moment may be missing.
     async fn list_changed(
         &self,
         place: &RecordPlace,

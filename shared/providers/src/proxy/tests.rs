@@ -45,7 +45,7 @@ fn request(method: Method, path: &str, query: &str) -> Option<ProxyRequest> {
 /// What is sent, if anything.
 fn sent(provider: Provider, asked: ProxyRequest, location: Option<&str>) -> Option<Request> {
     let target = target(provider);
-    let asked = asked.about((provider, &target.company), &SystemEntropy).ok()?;
+    let asked = asked.about(&target, &SystemEntropy).ok()?;
     let location = location.map(|location| location.parse().unwrap());
     let token = AccessToken::new("t");
     let time = Duration::from_secs(1);
@@ -70,7 +70,7 @@ fn a_request_goes_to_its_company_at_its_provider() {
     );
     insta::assert_snapshot!(
         url(Provider::QuickBooks, Method::Post, "invoice", ""),
-        @"https://quickbooks.api.intuit.com/v3/company/42/invoice?minorversion=75&requestid=caller-1"
+        @"https://quickbooks.api.intuit.com/v3/company/42/invoice?minorversion=75&requestid=rWBWazY7jfj-4riO4zYdDmiHWIc4oS3ykG57azd5zzw"
     );
     insta::assert_snapshot!(
         get(Provider::Xero, "Invoices/1/Attachments/my%20file.pdf", ""),
@@ -98,7 +98,7 @@ fn each_provider_gets_its_token_its_company_and_its_key_in_its_own_way() {
     let header = |request: &Request, name: &str| request.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(header(&xero, "authorization"), "Bearer t");
     assert_eq!(header(&xero, "xero-tenant-id"), "42");
-    assert_eq!(header(&xero, "idempotency-key"), "caller-1");
+    assert_eq!(header(&xero, "idempotency-key"), "rWBWazY7jfj-4riO4zYdDmiHWIc4oS3ykG57azd5zzw");
     assert_eq!(header(&xero, "accept"), "application/json");
     assert_eq!(header(&zoho, "authorization"), "Zoho-oauthtoken t");
 }
