@@ -5,7 +5,10 @@ use std::{cmp::Ordering, time::Duration};
 use jiff::Timestamp;
 
 use super::{JobOrigin, SyncCursor, SyncJob, SyncMode, Told, Walk};
-use crate::refresh::policy::{earlier, later};
+use crate::{
+    id::JobId,
+    refresh::policy::{earlier, later},
+};
 
 /// An incremental run reads this much again, since providers' clocks and commits are not in one order.
 pub(super) const OVERLAP: Duration = Duration::from_mins(5);
@@ -33,13 +36,13 @@ pub(super) struct Begin {
 }
 
 /// Where `job` begins, given how far others came: where it was, if it comes back; at the start or at the cursor, if it is
-/// new; amid a whole walk that another job left unfinished. Nowhere where a newer job walks the same objects: two that took
-/// turns would never come to an end.
+/// new; amid a whole walk that another job left unfinished. Nowhere where a newer job walks the same objects, for two that
+/// took turns would never come to an end, or has walked them as thoroughly.
 pub(super) fn begin(job: &SyncJob, found: Option<SyncCursor>, facts: Facts, now: Timestamp) -> Option<Begin> {
     let found = found.unwrap_or_default();
     // Ids of jobs are in the order of time.
     match found.job.as_ref().map(|mover| mover.cmp(&job.job_id)) {
-        Some(Ordering::Greater) => return None,
+        Some(Ordering::Greater) => return beside_a_newer(job, found, now),
         Some(Ordering::Equal) => return Some(Begin { cursor: found, known: None }),
         Some(Ordering::Less) | None => {}
     }
@@ -59,14 +62,31 @@ pub(super) fn begin(job: &SyncJob, found: Option<SyncCursor>, facts: Facts, now:
         (SyncMode::Incremental, Some(after)) if !needs_whole(whole_at, facts, now) => {
             SyncCursor { after: Some(earlier(after, OVERLAP)), ..new }
         }
-        _ => whole(new),
+        _ => whole(new, &job.job_id),
     };
     Some(Begin { cursor, known })
 }
 
-/// A cursor at the beginning of a walk over everything.
-fn whole(cursor: SyncCursor) -> SyncCursor {
-    let walk = cursor.job.clone().map_or(Walk::Changes, |name| Walk::Whole { name, pages: 0 });
+/// Where a job begins after a newer one: nowhere, unless it is to read everything, and the newer one, which is done, did not.
+/// The cursor stays in the newer one's name, so that it is not set back.
+fn beside_a_newer(job: &SyncJob, found: SyncCursor, now: Timestamp) -> Option<Begin> {
+    let is_mine = match &found.walk {
+        Walk::Whole { name, .. } | Walk::Sweep { name, .. } => *name == job.job_id,
+        Walk::Changes | Walk::Count => false,
+    };
+    if found.completed_at.is_none() {
+        return is_mine.then_some(Begin { cursor: found, known: None });
+    }
+    let made_at = job.job_id.made_at()?;
+    let is_read = job.mode != SyncMode::Full || found.whole_at.is_some_and(|whole_at| whole_at >= made_at);
+    let known = found.began_at.or(found.completed_at);
+    let anew = SyncCursor { records: 0, began_at: Some(now), completed_at: None, ..found };
+    (!is_read).then(|| Begin { cursor: whole(anew, &job.job_id), known })
+}
+
+/// A cursor at the beginning of a walk over everything, of this name.
+fn whole(cursor: SyncCursor, name: &JobId) -> SyncCursor {
+    let walk = Walk::Whole { name: name.clone(), pages: 0 };
     SyncCursor { after: None, skip: 0, walk, ..cursor }
 }
 
@@ -93,11 +113,11 @@ pub(super) fn done(cursor: SyncCursor, now: Timestamp) -> SyncCursor {
 
 /// The cursor where the objects are not as many as they should be: at the beginning of a walk over everything, unless
 /// that was lately tried.
-pub(super) fn miscounted(cursor: SyncCursor, now: Timestamp) -> SyncCursor {
+pub(super) fn miscounted(cursor: SyncCursor, job: &SyncJob, now: Timestamp) -> SyncCursor {
     if cursor.miscounted_at.is_some_and(|at| later(at, RECOUNT) > now) {
         return done(cursor, now);
     }
-    whole(SyncCursor { miscounted_at: Some(now), began_at: Some(now), ..cursor })
+    whole(SyncCursor { miscounted_at: Some(now), began_at: Some(now), ..cursor }, &job.job_id)
 }
 
 #[cfg(test)]

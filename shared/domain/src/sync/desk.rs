@@ -83,6 +83,9 @@ impl SyncRunner {
         if let Err(error) = self.jobs.save(record).await {
             tracing::warn!(error = chain(&error), "What became of the job is not noted");
         }
+        if let Some((provider, _)) = record.job.company_id.parts() {
+            self.announce(record, provider, EventKind::SyncFailed, (0, None)).await;
+        }
         Next::Bury(reason(&told))
     }
 

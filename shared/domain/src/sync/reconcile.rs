@@ -81,7 +81,7 @@ impl Walker<'_> {
             let now = self.now();
             let cursor = if off.contains(&track.entity) {
                 tracing::info!(entity = track.entity.as_str(), "Objects are not as many as the provider's");
-                begin::miscounted(track.cursor.clone(), now)
+                begin::miscounted(track.cursor.clone(), self.job, now)
             } else {
                 begin::done(track.cursor.clone(), now)
             };

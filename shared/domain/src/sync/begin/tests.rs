@@ -104,6 +104,28 @@ fn a_job_that_comes_back_is_where_it_was() {
 }
 
 #[test]
+fn a_full_job_that_waited_while_a_newer_one_read_what_changed_reads_everything_all_the_same() {
+    let at_the_time = |second| JobId::of_walk(at(second), "x");
+    let (older, newer) = (at_the_time(100), at_the_time(150));
+    let full = SyncJob { job_id: older.clone(), ..job("a", SyncMode::Full) };
+    let found = SyncCursor { job: Some(newer.clone()), whole_at: Some(at(90)), ..completed() };
+
+    let begun = begin(&full, Some(found.clone()), FACTS, at(300)).unwrap().cursor;
+
+    assert!(is_whole(&begun, older.as_str()));
+    assert_eq!((&begun.job, begun.completed_at), (&Some(newer), None), "the newer one's is not set back");
+    let back = begin(&full, Some(begun.clone()), FACTS, at(400)).unwrap().cursor;
+    assert_eq!(back, begun, "it goes on when it comes back");
+    for (job, found, why) in [
+        (SyncJob { mode: SyncMode::Incremental, ..full.clone() }, found.clone(), "what changed is read"),
+        (full.clone(), SyncCursor { whole_at: Some(at(120)), ..found.clone() }, "all was read since"),
+        (full, SyncCursor { completed_at: None, ..found }, "the newer one is at it"),
+    ] {
+        assert_eq!(begin(&job, Some(found), FACTS, at(300)), None, "{why}");
+    }
+}
+
+#[test]
 fn a_job_steps_back_from_what_a_newer_one_walks() {
     assert_eq!(begin(&job("B", SyncMode::Full), Some(completed()), FACTS, at(100)), None);
 }
@@ -152,11 +174,15 @@ fn changes_are_counted_where_the_provider_leaves_out_deletions_and_once_a_day_ev
 fn what_is_counted_wrong_is_walked_over_whole_once_a_day() {
     let counted = SyncCursor { walk: Walk::Count, completed_at: None, ..completed() };
 
-    let again = miscounted(counted.clone(), at(200));
+    let job = job("a", SyncMode::Incremental);
+    let again = miscounted(counted.clone(), &job, at(200));
     assert!(is_whole(&again, "a"));
     assert_eq!(again.miscounted_at, Some(at(200)));
 
     let tried = SyncCursor { miscounted_at: Some(at(200)), ..counted };
-    assert_eq!(miscounted(tried.clone(), later(at(200), HOUR)).completed_at, Some(later(at(200), HOUR)));
-    assert!(is_whole(&miscounted(tried, later(at(200), RECOUNT)), "a"));
+    assert_eq!(
+        miscounted(tried.clone(), &job, later(at(200), HOUR)).completed_at,
+        Some(later(at(200), HOUR))
+    );
+    assert!(is_whole(&miscounted(tried, &job, later(at(200), RECOUNT)), "a"));
 }
