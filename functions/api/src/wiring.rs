@@ -5,20 +5,19 @@ use std::sync::Arc;
 use aws::{
     DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoConnections,
     DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoRecords, DynamoSweepLog, DynamoTenants,
-    EventBridgeBus, KmsDataKeys, LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
+    EventBridgeBus, LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
 };
 use domain::{
-    access::AccessTokens,
     clock::{Clock, SystemClock},
     connection::ConnectionStore,
     entropy::SystemEntropy,
     event::EventBus,
     proxy::Proxy,
     refresh::{Endpoint, RefreshInvoker},
-    sealing::{CachedDataKeys, TokenSealer},
     sync::JobOrders,
 };
 use edge::{
+    access_tokens,
     live_secrets::{LiveSecrets, SecretSource},
     shared_limits,
 };
@@ -82,15 +81,8 @@ fn proxy(
     (connections, refresh): (&Arc<dyn ConnectionStore>, &Arc<dyn RefreshInvoker>),
 ) -> Result<Proxy, http::ClientError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.proxy.token_key_id.clone()));
-    let keys = Arc::new(CachedDataKeys::new(keys, clock.clone()));
-    let access = AccessTokens {
-        connections: connections.clone(),
-        sealer: TokenSealer::new(config.environment.clone(), keys, Arc::new(SystemEntropy)),
-        refresh: refresh.clone(),
-        clock: clock.clone(),
-        policy: config.policy,
-    };
+    let names = (config.environment.clone(), config.proxy.token_key_id.clone());
+    let access = access_tokens(sdk, names, (connections, refresh.clone()), (&clock, config.policy));
     let upstream = HttpUpstream {
         http: http::client()?,
         quickbooks_api_base_url: config.proxy.quickbooks_api_base_url.clone(),
@@ -101,7 +93,7 @@ fn proxy(
         Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.proxy.event_bus.clone()));
     let budgets = (config.control_table.clone(), config.proxy.breakers, config.proxy.plans.clone());
     Ok(Proxy {
-        access: Arc::new(access),
+        access,
         limits: shared_limits(sdk, budgets, (&clock, &bus)),
         upstream: Arc::new(upstream),
         flights: Arc::new(DynamoFlights::new(clients::dynamodb(sdk), config.control_table.clone())),

@@ -4,20 +4,18 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws::{
     DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords,
-    DynamoSubscriptions, EventBridgeBus, KmsDataKeys, LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue,
-    SyncLanes, clients,
+    DynamoSubscriptions, EventBridgeBus, LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue, SyncLanes,
+    clients,
 };
 use domain::{
-    access::AccessTokens,
     clock::{Clock, SystemClock},
     connection::ConnectionStore,
     entropy::SystemEntropy,
     event::EventBus,
     provider::Provider,
-    sealing::{CachedDataKeys, TokenSealer},
     sync::{CatchUp, EventConsumer, Heard, JobOrders, Ledger, SilenceWatch, SyncRunner},
 };
-use edge::shared_limits;
+use edge::{access_tokens, shared_limits};
 use providers::{
     http,
     quickbooks::QuickBooksLedger,
@@ -34,15 +32,9 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));
     let connections: Arc<dyn ConnectionStore> =
         Arc::new(DynamoConnections::without_due_index(dynamodb.clone(), config.connections_table));
-    let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));
-    let keys = Arc::new(CachedDataKeys::new(keys, clock.clone()));
-    let access = Arc::new(AccessTokens {
-        connections: connections.clone(),
-        sealer: TokenSealer::new(config.environment, keys, Arc::new(SystemEntropy)),
-        refresh: Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function)),
-        clock: clock.clone(),
-        policy: config.policy,
-    });
+    let refresh = Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function));
+    let names = (config.environment, config.token_key_id);
+    let access = access_tokens(sdk, names, (&connections, refresh), (&clock, config.policy));
     let bases = (config.quickbooks_api_base_url, config.xero_api_base_url, config.zoho_data_centres);
     let ledgers = ledgers(bases)?;
     let stored = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone()));

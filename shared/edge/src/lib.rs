@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod address;
 pub mod auth;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod sqs;
 pub mod start;
 pub mod telemetry;
 
+pub use access::access_tokens;
 pub use address::public_url;
 pub use endpoints::token_endpoints;
 pub use limits::shared_limits;

@@ -21,6 +21,8 @@ const INVOICES: usize = 12_345;
 const CHANGED: usize = 1_500;
 const DELETED: usize = 20;
 const VOIDED: usize = 5;
+/// Zoho's.
+const SMALLEST_PAGE: usize = 200;
 /// After how many pages workers are killed.
 const KILLED_AFTER: [usize; 3] = [3, 4, 2];
 /// Nothing comes again by itself.
@@ -151,9 +153,11 @@ async fn large_books_whose_workers_die_are_copied_without_gaps_and_stay_equal_to
     let before = pages(&connection).await;
     let job = connection.job(SyncMode::Incremental, &[Entity::Invoices]);
     finished(&lanes, &worker, &connection, &job).await;
-    // What changed lately is read again, and little else: the smallest pages, Zoho's, are 62 in all.
+    // What changed lately is read again, and little else: the smallest pages, Zoho's, are 62 in all. A page that ends amid a
+    // second is followed by one from that second's beginning, so that changes over several seconds take up to twice as many.
     let again = pages(&connection).await - before;
-    assert!(again <= 15, "{again} pages");
+    let most = 2 * (CHANGED + VOIDED).div_ceil(SMALLEST_PAGE) + 4;
+    assert!(again <= most, "{again} pages");
     is_equal(&connection, &gone).await;
     worker.remove().await;
 }

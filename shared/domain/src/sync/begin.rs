@@ -55,8 +55,7 @@ pub(super) fn begin(job: &SyncJob, found: Option<SyncCursor>, facts: Facts, now:
         miscounted_at,
         ..SyncCursor::default()
     };
-    let is_under_way =
-        found.completed_at.is_none() && found.walk != Walk::Changes && found.walk != Walk::Count;
+    let is_under_way = found.completed_at.is_none() && found.walk.whole().is_some();
     let cursor = match (job.mode, found.after) {
         (SyncMode::Incremental, _) if is_under_way => SyncCursor { job: new.job, records: 0, ..found },
         (SyncMode::Incremental, Some(after)) if !needs_whole(whole_at, facts, now) => {
@@ -70,11 +69,8 @@ pub(super) fn begin(job: &SyncJob, found: Option<SyncCursor>, facts: Facts, now:
 /// Where a job begins after a newer one: nowhere, unless it is to read everything, and the newer one, which is done, did not.
 /// The cursor stays in the newer one's name, so that it is not set back.
 fn beside_a_newer(job: &SyncJob, found: SyncCursor, now: Timestamp) -> Option<Begin> {
-    let is_mine = match &found.walk {
-        Walk::Whole { name, .. } | Walk::Sweep { name, .. } => *name == job.job_id,
-        Walk::Changes | Walk::Count => false,
-    };
     if found.completed_at.is_none() {
+        let is_mine = found.walk.whole() == Some(&job.job_id);
         return is_mine.then_some(Begin { cursor: found, known: None });
     }
     let made_at = job.job_id.made_at()?;

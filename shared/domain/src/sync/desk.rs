@@ -47,9 +47,7 @@ impl SyncRunner {
         let ended = self.run(&mut record, deadline).await;
         let next = self.judge(&mut record, &ended).await;
         tell(&record, &ended);
-        if let Err(error) = self.jobs.save(&record).await {
-            tracing::warn!(error = chain(&error), "What became of the job is not noted");
-        }
+        self.note(&record).await;
         (next, ended.map_or(0, RunOutcome::written))
     }
 
@@ -58,15 +56,13 @@ impl SyncRunner {
         let now = self.clock.now();
         let found = self.jobs.find(&job.job_id).await?;
         let mut record = found.unwrap_or_else(|| JobRecord::new(job.clone(), lane, now));
-        if record.state == JobState::Completed {
-            return Ok(None);
-        }
         match record.state {
+            JobState::Completed => return Ok(None),
             // Somebody put it back from the dead letters.
             JobState::Failed => (record.failures, record.error, record.ended_at) = (0, None, None),
             // Whoever worked on it died of it, perhaps.
             JobState::Active => record.failures += 1,
-            JobState::Waiting | JobState::Delayed | JobState::Completed => {}
+            JobState::Waiting | JobState::Delayed => {}
         }
         record.state = JobState::Active;
         record.started_at.get_or_insert(now);
@@ -76,17 +72,23 @@ impl SyncRunner {
 
     /// Puts away a job that ended every worker who took it up.
     async fn give_up(&self, record: &mut JobRecord) -> Next {
-        let told =
-            (ErrorCode::InternalError, "its workers ended without a word, one after the other".to_owned());
-        fail(record, &told, self.clock.now());
+        let error =
+            JobError::new(ErrorCode::InternalError, "its workers ended without a word, one after the other");
+        let reason = error.reason();
+        record.fail(error, self.clock.now());
         tracing::error!(jobId = %record.job.job_id, "Sync job is given up");
-        if let Err(error) = self.jobs.save(record).await {
-            tracing::warn!(error = chain(&error), "What became of the job is not noted");
-        }
+        self.note(record).await;
         if let Some((provider, _)) = record.job.company_id.parts() {
             self.announce(record, provider, EventKind::SyncFailed, (0, None)).await;
         }
-        Next::Bury(reason(&told))
+        Next::Bury(reason)
+    }
+
+    /// Notes what became of a job; what cannot be noted is only not seen.
+    async fn note(&self, record: &JobRecord) {
+        if let Err(error) = self.jobs.save(record).await {
+            tracing::warn!(error = chain(&error), "What became of the job is not noted");
+        }
     }
 
     /// Notes how a run ended, and says what is to become of its message.
@@ -102,8 +104,8 @@ impl SyncRunner {
                 Next::Done
             }
             Ok(RunOutcome::Gone) => {
-                let message = "the connection or its company is gone".to_owned();
-                fail(record, &(ErrorCode::ConnectionNotFound, message), now);
+                let message = "the connection or its company is gone";
+                record.fail(JobError::new(ErrorCode::ConnectionNotFound, message), now);
                 Next::Done
             }
             Ok(RunOutcome::Waits { until, .. }) => delay(record, *until, now),
@@ -119,20 +121,21 @@ impl SyncRunner {
     /// A job that failed comes again a few times, unless it would fail the same; then it is put away.
     async fn failed(&self, record: &mut JobRecord, error: &RunError, now: Timestamp) -> Next {
         record.failures += 1;
-        let told = (error.code(), error.told());
+        let told = JobError::new(error.code(), error.told());
         if !error.is_lasting() && record.failures < FAILURES {
             let wait = FIRST_WAIT * WAIT_GROWTH.pow(record.failures - 1) + self.by_chance();
-            record.error = Some(of_job(&told));
+            record.error = Some(told);
             return delay(record, later(now, wait), now);
         }
-        fail(record, &told, now);
+        let reason = told.reason();
+        record.fail(told, now);
         if let Some((provider, _)) = record.job.company_id.parts() {
             let written = record.progress.0.values().map(|progress| progress.written).sum();
             self.announce(record, provider, EventKind::SyncFailed, (written, Some(error))).await;
         }
         // What a company does not give is the same every day, and a letter a day helps nobody.
         let is_daily = record.job.origin == Some(JobOrigin::CatchUp) && error.is_lasting();
-        if is_daily { Next::Done } else { Next::Bury(reason(&told)) }
+        if is_daily { Next::Done } else { Next::Bury(reason) }
     }
 
     fn by_chance(&self) -> Duration {
@@ -158,17 +161,4 @@ fn tell(record: &JobRecord, ended: &Result<RunOutcome, RunError>) {
 fn delay(record: &mut JobRecord, until: Timestamp, now: Timestamp) -> Next {
     (record.state, record.resumes_at) = (JobState::Delayed, Some(until));
     Next::Again { after: Some(Duration::try_from(until.duration_since(now)).unwrap_or_default()) }
-}
-
-fn fail(record: &mut JobRecord, told: &(ErrorCode, String), now: Timestamp) {
-    (record.state, record.ended_at, record.error) = (JobState::Failed, Some(now), Some(of_job(told)));
-}
-
-/// Why a job is put away, as its dead letter says it.
-fn reason((code, message): &(ErrorCode, String)) -> String {
-    format!("{} {}: {message}", code.number(), code.name())
-}
-
-fn of_job((code, message): &(ErrorCode, String)) -> JobError {
-    JobError { code: code.name().to_owned(), number: code.number(), message: message.clone() }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Entity, Lane, SyncJob};
-use crate::{id::JobId, provider::Provider, store::StoreError};
+use crate::{error::ErrorCode, id::JobId, provider::Provider, store::StoreError};
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -95,6 +95,20 @@ pub struct JobError {
     pub message: String,
 }
 
+impl JobError {
+    /// A failure as callers are told of it.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code: code.name().to_owned(), number: code.number(), message: message.into() }
+    }
+
+    /// Why a job is put away, as its dead letter says it.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        format!("{} {}: {}", self.number, self.code, self.message)
+    }
+}
+
 /// A job as it is remembered, for thirty days after it last moved.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct JobRecord {
@@ -136,6 +150,13 @@ impl JobRecord {
             progress: JobProgress::default(),
             error: None,
         }
+    }
+}
+
+impl JobRecord {
+    /// Notes that the job failed for good.
+    pub fn fail(&mut self, error: JobError, at: Timestamp) {
+        (self.state, self.ended_at, self.error) = (JobState::Failed, Some(at), Some(error));
     }
 }
 

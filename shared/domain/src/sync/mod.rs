@@ -28,7 +28,7 @@ pub use log::{
     UnknownOperation,
 };
 pub use orders::JobOrders;
-pub use record::{Entity, Record, RecordPlace, UnknownEntity};
+pub use record::{Entity, Record, RecordPlace, UnknownEntity, digest};
 pub use run::{RunError, RunOutcome, SyncRunner};
 pub use silence::SilenceWatch;
 pub use store::{PAGE_CONTENT, RecordPage, RecordStore};

@@ -61,22 +61,10 @@ impl JobOrders {
 
     async fn give_up(&self, record: &JobRecord) -> Result<(), StoreError> {
         let known = self.log.find(&record.job.job_id).await?;
-        let Some(waiting) =
-            known.filter(|known| known.state == JobState::Waiting && known.started_at.is_none())
-        else {
-            return Ok(());
-        };
-        let code = ErrorCode::StorageUnavailable;
-        let failed = JobRecord {
-            state: JobState::Failed,
-            ended_at: Some(self.clock.now()),
-            error: Some(JobError {
-                code: code.name().to_owned(),
-                number: code.number(),
-                message: "the job could not be put on its lane".to_owned(),
-            }),
-            ..waiting
-        };
+        let is_waiting = |known: &JobRecord| known.state == JobState::Waiting && known.started_at.is_none();
+        let Some(mut failed) = known.filter(is_waiting) else { return Ok(()) };
+        let error = JobError::new(ErrorCode::StorageUnavailable, "the job could not be put on its lane");
+        failed.fail(error, self.clock.now());
         self.log.save(&failed).await?;
         Ok(())
     }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{
     Changes, Entity, Fetched, LedgerError, Record, RunError, SyncCursor, Told, Walk,
     begin::{self, OVERLAP},
@@ -36,12 +38,11 @@ impl Walker<'_> {
             tracks.iter_mut().filter(|track| is_reached(track).is_some()).collect();
         let entities: Vec<Entity> = reached.iter().map(|track| track.entity).collect();
         self.pause().await?;
-        let changes = self.books.changes(&entities, since).await?;
+        let mut changes = self.books.changes(&entities, since).await?;
         for track in reached {
-            self.take_changes(track, &changes).await?;
+            let newest = self.take_changes(track, &mut changes).await?;
             if changes.complete.contains(&track.entity) {
-                let after = changes.records.iter().filter(|record| record.entity == track.entity);
-                let after = after.map(|record| record.updated_at).max().max(track.cursor.after);
+                let after = newest.max(track.cursor.after);
                 let cursor = SyncCursor { after, began_at: Some(asked_at), ..track.cursor.clone() };
                 let cursor = begin::behind_changes(cursor, self.job, Told::All, self.now());
                 self.save(track, cursor).await?;
@@ -50,17 +51,20 @@ impl Walker<'_> {
         Ok(())
     }
 
-    /// Writes what the feed told of one kind.
-    async fn take_changes(&mut self, track: &mut Track, changes: &Changes) -> Result<(), Stop> {
+    /// Takes what the feed told of one kind and writes it; gives the newest time of change.
+    async fn take_changes(
+        &mut self,
+        track: &mut Track,
+        changes: &mut Changes,
+    ) -> Result<Option<Timestamp>, Stop> {
         let entity = track.entity;
-        let records: Vec<_> =
-            changes.records.iter().filter(|record| record.entity == entity).cloned().collect();
+        let records: Vec<_> = changes.records.extract_if(.., |record| record.entity == entity).collect();
         let mut newer = self.runner.records.put_if_newer(self.place, &records, &self.write_id()).await?;
         for (_, id, at) in changes.deleted.iter().filter(|(of, ..)| *of == entity) {
             newer += u64::from(self.mark_deleted((entity, id), *at).await?);
         }
         self.wrote(track, newer);
-        Ok(())
+        Ok(records.iter().map(|record| record.updated_at).max())
     }
 
     /// Compares the number of objects with the provider's where that did not tell of deletions; a kind that has another
@@ -179,7 +183,7 @@ impl Walker<'_> {
         Ok(records.mark_deleted(self.place, moved, gone.updated_at, &write_id).await?)
     }
 
-    async fn mark_deleted(&self, record: (Entity, &RecordId), at: jiff::Timestamp) -> Result<bool, Stop> {
+    async fn mark_deleted(&self, record: (Entity, &RecordId), at: Timestamp) -> Result<bool, Stop> {
         let write_id = self.write_id();
         Ok(self.runner.records.mark_deleted(self.place, record, at, &write_id).await?)
     }

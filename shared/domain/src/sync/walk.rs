@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
-use super::{Entity, RecordPlace};
+use super::{Entity, RecordPlace, digest};
 use crate::{
     id::{JobId, RecordId},
     store::StoreError,
@@ -65,6 +64,17 @@ pub enum Walk {
     },
 }
 
+impl Walk {
+    /// The name of a walk over everything, also while what it did not see is looked for.
+    #[must_use]
+    pub fn whole(&self) -> Option<&JobId> {
+        match self {
+            Self::Whole { name, .. } | Self::Sweep { name, .. } => Some(name),
+            Self::Changes | Self::Count => None,
+        }
+    }
+}
+
 /// One page of the ids of stored records.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct IdPage {
@@ -82,8 +92,7 @@ impl SeenIds {
     /// What stands for an id: eight bytes of a hash. Two ids that meet in one hide at worst a deletion, never an object.
     #[must_use]
     pub fn digest(id: &RecordId) -> u64 {
-        let digest = Sha256::digest(id.as_str());
-        digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+        digest(id.as_str())
     }
 
     /// Whether an object was seen.

@@ -17,4 +17,4 @@ pub(crate) use fetch::{as_far_as_it_came, each, id_in_path, in_time, left_of};
 pub(crate) use heard::{Limited, number, wait_for_day};
 pub use heard::{heard_of, kind};
 pub(crate) use json::{Member, Members, Objects, Raw, member};
-pub(crate) use page::{digest, newest_in_order, numbered, take, to_the_second, well_before};
+pub(crate) use page::{newest_in_order, numbered, take, to_the_second, well_before};

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use domain::sync::{Entity, LedgerPage, Record};
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
 /// How much earlier than wanted a provider is asked that may mean "later than" by "since", and counts in seconds.
 const SINCE_MARGIN: Duration = Duration::from_secs(1);
@@ -22,11 +21,6 @@ pub(crate) fn take(page: &mut LedgerPage, entity: Entity, read: Option<Vec<Recor
         Some(None) => page.passed_over += 1,
         None => page.unreadable += 1,
     }
-}
-
-/// What stands for an object's JSON where its time of change does not tell of every change: eight bytes of a hash.
-pub(crate) fn digest(json: &str) -> u64 {
-    Sha256::digest(json).iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 /// The second in which the last object of a page changed; none unless all are in the order of change, for then what is not

@@ -2,7 +2,7 @@
 
 use domain::{
     id::RecordId,
-    sync::{Entity, LedgerPage, Record},
+    sync::{self, Entity, LedgerPage, Record},
 };
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde::Deserialize;
@@ -128,7 +128,7 @@ fn records(raw: &RawValue, resource: &Resource) -> Option<Vec<Record>> {
         status: status.clone(),
         raw: raw.get().to_owned(),
         // Of lists and single objects alike, since both are whole: what webhooks brought is to be compared, too.
-        digest: Some(ledger::digest(raw.get())),
+        digest: Some(sync::digest(raw.get())),
     };
     Some(kinds(&object, resource)?.iter().map(record).collect())
 }

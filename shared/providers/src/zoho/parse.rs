@@ -2,7 +2,7 @@
 
 use domain::{
     id::RecordId,
-    sync::{Entity, LedgerPage, Record},
+    sync::{self, Entity, LedgerPage, Record},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -117,7 +117,7 @@ fn record(raw: &RawValue, resource: &Resource, source: Source) -> Option<Record>
         counterparty: text(&["customer_name", "vendor_name"]),
         status: object.text("status"),
         raw: raw.get().to_owned(),
-        digest: is_compared.then(|| ledger::digest(raw.get())),
+        digest: is_compared.then(|| sync::digest(raw.get())),
     })
 }
 

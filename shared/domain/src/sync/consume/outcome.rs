@@ -81,20 +81,15 @@ pub(super) struct Wait {
 
 impl Wait {
     /// No time is left to begin.
-    pub(super) const NO_TIME: Self =
-        Self { reason: "no_time", after: Some(SOON), held_until: None, is_object: false, is_alone: false };
+    pub(super) const NO_TIME: Self = Self::of("no_time", Some(SOON));
     /// Another worker is at it.
-    pub(super) const IN_PROGRESS: Self =
-        Self { reason: "in_progress", after: None, held_until: None, is_object: false, is_alone: false };
-
+    pub(super) const IN_PROGRESS: Self = Self::of("in_progress", None);
     /// The provider does not know yet what it told of.
-    pub(super) const NOT_THERE_YET: Self = Self {
-        reason: "not_there_yet",
-        after: Some(SOON),
-        held_until: None,
-        is_object: false,
-        is_alone: false,
-    };
+    pub(super) const NOT_THERE_YET: Self = Self::of("not_there_yet", Some(SOON));
+
+    const fn of(reason: &'static str, after: Option<Duration>) -> Self {
+        Self { reason, after, held_until: None, is_object: false, is_alone: false }
+    }
 
     /// For the whole company.
     pub(super) fn because(error: &RunError) -> Self {
@@ -103,7 +98,7 @@ impl Wait {
             RunError::Ledger(LedgerError::Held(held)) => (None, Some(held.until)),
             _ => (None, None),
         };
-        Self { reason: error.code().name(), after, held_until, is_object: false, is_alone: false }
+        Self { held_until, ..Self::of(error.code().name(), after) }
     }
 
     /// After what time to come again, having come so often; none where it waits longer each time.
@@ -117,14 +112,7 @@ impl Wait {
 
     /// What may be half done stays in progress, so that whoever has it next does and announces all of it.
     pub(super) fn half_done() -> Self {
-        let after = Some(IN_PROGRESS_LIFE);
-        Self {
-            reason: ErrorCode::StorageUnavailable.name(),
-            after,
-            held_until: None,
-            is_object: false,
-            is_alone: false,
-        }
+        Self::of(ErrorCode::StorageUnavailable.name(), Some(IN_PROGRESS_LIFE))
     }
 }
 
