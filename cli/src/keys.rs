@@ -64,8 +64,13 @@ pub(crate) async fn run(Command::Create(create): Command) -> anyhow::Result<()> 
         RoleName::Operator => Role::Operator,
         RoleName::Viewer => Role::Viewer,
     };
-    let new =
-        NewApiKey { name: name.to_owned(), scopes: role.scopes(), tenant: create.tenant, expires_at: None };
+    let new = NewApiKey {
+        name: name.to_owned(),
+        scopes: role.scopes(),
+        tenant: create.tenant,
+        user: None,
+        expires_at: None,
+    };
     let (key, text) = new.issue(&create.environment, SystemClock.now(), &SystemEntropy);
     let sdk = sdk_config().await;
     let store = DynamoApiKeys::new(clients::dynamodb(&sdk), create.control_table);

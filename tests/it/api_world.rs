@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::TenancyStores;
 use axum::Router;
 use domain::{
     api_key::{ApiKeyStore as _, NewApiKey, Role},
@@ -10,7 +11,7 @@ use domain::{
     id::TenantId,
     refresh::RefreshPolicy,
     secret::ApiKeyText,
-    tenant::{Tenant, TenantLimits},
+    tenant::Tenant,
     webhook::AddressKeys,
 };
 use edge::{config::Variables, live_secrets::LiveSecrets};
@@ -40,9 +41,6 @@ impl ApiWorld {
     /// The API for a caller in this role, whose key is bound to `tenant` where one is given.
     pub(crate) async fn new(world: &World, role: Role, tenant: Option<&TenantId>) -> Self {
         let (deps, key) = Self::deps(world, role, tenant).await;
-        if let Some(known) = tenant {
-            Self::add(&deps, known).await;
-        }
         Self::of(deps, key)
     }
 
@@ -56,15 +54,41 @@ impl ApiWorld {
         role: Role,
         tenant: Option<&TenantId>,
     ) -> (api::Deps, ApiKeyText) {
+        Self::deps_over(world, (role, tenant), Self::stores(world)).await
+    }
+
+    /// The stores of what belongs to the world's tenants.
+    pub(crate) fn stores(world: &World) -> TenancyStores {
+        TenancyStores {
+            tenants: Arc::new(InMemoryTenants::default()),
+            connections: world.connections.clone(),
+            attempts: world.attempts.clone(),
+            records: Arc::new(InMemoryRecords::default()),
+            jobs: world.orders(),
+        }
+    }
+
+    /// The parts of the API over these stores, for a caller in this role, whose key is bound to the tenant where one is
+    /// given.
+    pub(crate) async fn deps_over(
+        world: &World,
+        (role, tenant): (Role, Option<&TenantId>),
+        stores: TenancyStores,
+    ) -> (api::Deps, ApiKeyText) {
         let keys = InMemoryApiKeys::default();
         let new = NewApiKey {
             name: "test".to_owned(),
             scopes: role.scopes(),
             tenant: tenant.cloned(),
+            user: None,
             expires_at: None,
         };
-        let (stored, key) = new.issue("test", world.clock.now(), &SystemEntropy);
-        keys.insert(&stored).await.unwrap();
+        let (record, key) = new.issue("test", world.clock.now(), &SystemEntropy);
+        keys.insert(&record).await.unwrap();
+        if let Some(known) = tenant {
+            let tenant = Tenant::new(known.clone(), "Acme", sample::NOW);
+            assert!(stores.tenants.insert(&tenant).await.unwrap());
+        }
         let deps = api::Deps {
             environment: "test".to_owned(),
             public_url: Some("https://bundle.example".to_owned()),
@@ -72,19 +96,16 @@ impl ApiWorld {
             scopes: Variables::new(&|_| None).scope_lists(),
             connect_sessions_per_minute: SESSIONS_PER_MINUTE,
             keys: Arc::new(keys),
-            tenants: Arc::new(InMemoryTenants::default()),
+            tenancy: stores.into(),
             authorizations: world.authorizations.clone(),
-            connections: world.connections.clone(),
             breakers: world.breakers.clone(),
             books_breakers: world.books_breakers.clone(),
-            attempts: world.attempts.clone(),
             audit: world.audit.clone(),
             sweeps: world.sweep_log.clone(),
-            records: Arc::new(InMemoryRecords::default()),
             deliveries: Arc::new(InMemoryDeliveries::default()),
             webhook_addresses: LiveSecrets::new(AddressKeys::new(vec![]), None, world.clock.clone()),
             refresh: Arc::new(InProcessRefresh(world.refresher.clone())),
-            jobs: world.orders(),
+            job_log: world.orders().log,
             proxy: world.proxy(),
             policy: RefreshPolicy::default(),
             outage: SETTINGS.1,
@@ -92,13 +113,6 @@ impl ApiWorld {
             entropy: Arc::new(SystemEntropy),
         };
         (deps, key)
-    }
-
-    async fn add(deps: &api::Deps, id: &TenantId) {
-        let (id, name) = (id.clone(), "Acme".to_owned());
-        let tenant =
-            Tenant { id, name, plan: None, limits: TenantLimits::default(), created_at: sample::NOW };
-        assert!(deps.tenants.insert(&tenant).await.unwrap());
     }
 
     /// Sends a request and gives the answer's status and body.

@@ -117,7 +117,7 @@ async fn a_key_of_one_tenant_learns_nothing_of_another_and_its_try_is_audited() 
     assert_eq!(code(&answer), (404, "TENANT_NOT_FOUND"));
     answer.1["error"]["correlationId"] = Value::Null;
     let entries = world.audit.take();
-    assert_eq!((entries[0].action, &entries[0].tenant), (AuditAction::AccessRefused, &tenant));
+    assert_eq!((entries[0].action, entries[0].tenant.as_ref()), (AuditAction::AccessRefused, Some(&tenant)));
     let path = format!("/api/connections/{}", key.connection);
     for (method, path, body) in [
         ("GET", path.clone(), None),

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use api::TenancyStores;
 use async_trait::async_trait;
 use domain::{
     api_key::Role,
@@ -201,12 +202,13 @@ async fn an_attempt_that_ends_while_the_history_is_read_is_no_forgery() {
     let world = World::new();
     let key = world.connected().await;
     world.clock.advance(Duration::from_mins(1));
-    let (mut deps, caller) = ApiWorld::deps(&world, Role::Viewer, Some(&key.tenant)).await;
-    deps.attempts = Arc::new(Growing {
+    let growing = Growing {
         attempts: world.attempts.clone(),
         refresher: world.refresher.clone(),
         has_grown: AtomicBool::new(false),
-    });
+    };
+    let stores = TenancyStores { attempts: Arc::new(growing), ..ApiWorld::stores(&world) };
+    let (deps, caller) = ApiWorld::deps_over(&world, (Role::Viewer, Some(&key.tenant)), stores).await;
     let api = ApiWorld::of(deps, caller);
 
     let path = format!("/api/connections/{}/history/verification", key.connection);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::TenancyStores;
 use domain::{
     api_key::Role,
     connection::{ConnectionKey, ConnectionStore as _},
@@ -276,8 +277,8 @@ async fn queues_are_counted_by_provider_and_ended_jobs_for_a_day() {
 async fn records_are_polled_by_their_time_of_change() {
     let (world, tenant, ..) = connected().await;
     let records = Arc::<InMemoryRecords>::default();
-    let (mut deps, api_key) = ApiWorld::deps(&world, Role::Viewer, Some(&tenant)).await;
-    deps.records = records.clone();
+    let stores = TenancyStores { records: records.clone(), ..ApiWorld::stores(&world) };
+    let (deps, api_key) = ApiWorld::deps_over(&world, (Role::Viewer, Some(&tenant)), stores).await;
     let api = ApiWorld::of(deps, api_key);
     let company = CompanyId::of(Provider::QuickBooks, &REALM.parse().unwrap());
     let place = RecordPlace { tenant, company };

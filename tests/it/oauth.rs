@@ -8,7 +8,7 @@ use domain::{
     entropy::SystemEntropy,
     provider::Provider,
     secret::OneTimeValue,
-    tenant::{Tenant, TenantLimits, TenantStore as _},
+    tenant::{Tenant, TenantStore as _},
 };
 use edge::config::Variables;
 use lambda_http::{
@@ -38,8 +38,7 @@ async fn deps(world: &World) -> oauth::Deps {
     let mut variables = Variables::new(&lookup);
     let providers = variables.providers(std::time::Duration::from_secs(1));
     let tenants = InMemoryTenants::default();
-    let (id, name) = ("acme".parse().unwrap(), "Acme <b>Corp</b>".to_owned());
-    let tenant = Tenant { id, name, plan: None, limits: TenantLimits::default(), created_at: sample::NOW };
+    let tenant = Tenant::new("acme".parse().unwrap(), "Acme <b>Corp</b>", sample::NOW);
     tenants.insert(&tenant).await.unwrap();
     oauth::Deps {
         connector: world.connector(),

@@ -14,7 +14,13 @@ use crate::driver::{Answer, Bundle, redacted};
 const STATUS: &str = "/api/tokens/status";
 
 fn new_key() -> NewApiKey {
-    NewApiKey { name: "end to end".to_owned(), scopes: Role::Admin.scopes(), tenant: None, expires_at: None }
+    NewApiKey {
+        name: "end to end".to_owned(),
+        scopes: Role::Admin.scopes(),
+        tenant: None,
+        user: None,
+        expires_at: None,
+    }
 }
 
 /// A key as it would be, had somebody stored it.

@@ -43,7 +43,7 @@ struct BreakerBody {
 
 /// `GET /api/breakers`
 pub(crate) async fn list(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
-    call.caller.require(Scope::OperationsRead)?;
+    call.require(Scope::OperationsRead)?;
     call.require_all_tenants("breakers")?;
     let now = deps.clock.now();
     let mut breakers = Vec::new();

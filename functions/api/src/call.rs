@@ -10,13 +10,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{
+    api_key::Scope,
     audit::{self, AuditAction, AuditEntry},
+    caller::Caller,
     error::ErrorCode,
     id::{CorrelationId, Ids, TenantId},
     store::StoreError,
 };
 use edge::{
-    auth::{Caller, authenticate},
+    auth::authenticate,
     http::{ApiError, correlation, json},
     public_url,
     query::Query,
@@ -25,7 +27,7 @@ use edge::{
 use serde::{Serialize, de::DeserializeOwned};
 use tracing::Instrument as _;
 
-use crate::Deps;
+use crate::{Deps, tenancy::Within};
 
 /// Who calls, and under which correlation id.
 #[derive(Clone, Debug)]
@@ -105,24 +107,39 @@ impl<S: Sync> FromRequestParts<S> for Call {
 }
 
 impl Call {
-    /// The tenant that a request is about, as [`Caller::tenant`] decides; an attempt on another's things is audited.
-    pub(crate) async fn tenant(
-        &self,
-        deps: &Deps,
-        named: Option<TenantId>,
-    ) -> Result<Option<TenantId>, ApiError> {
-        let decided = self.caller.tenant(named);
-        if let (Err(_), Some(bound)) = (&decided, self.caller.bound_to()) {
-            let entry = self.audit_entry(deps, bound.clone(), AuditAction::AccessRefused);
-            audit::record(&*deps.audit, &entry).await;
+    /// Refuses a caller whose key lacks `scope`.
+    pub(crate) fn require(&self, scope: Scope) -> Result<(), ApiError> {
+        if self.caller.may(scope) {
+            return Ok(());
         }
-        decided
+        let message = format!("the API key lacks the scope {}", scope.as_str());
+        Err(ApiError::new(ErrorCode::AuthScopeMissing, message).with("scope", scope.as_str()))
     }
 
-    /// An entry of the audit log about what the caller did.
-    pub(crate) fn audit_entry(&self, deps: &Deps, tenant: TenantId, action: AuditAction) -> AuditEntry {
+    /// What the request is about: things of the tenant that it names, or else all that the caller may see. An attempt on
+    /// another tenant's things is audited.
+    pub(crate) async fn within<'a>(
+        &self,
+        deps: &'a Deps,
+        named: Option<TenantId>,
+    ) -> Result<Within<'a>, ApiError> {
+        if let Some(scope) = self.caller.scope(named) {
+            return Ok(deps.tenancy.within(scope));
+        }
+        let entry = self.audit_entry(deps, self.caller.bound_to(), AuditAction::AccessRefused);
+        audit::record(&*deps.audit, &entry).await;
+        Err(ApiError::new(ErrorCode::TenantNotFound, "there is no such tenant"))
+    }
+
+    /// An entry of the audit log about what the caller did, to a tenant's things or to the deployment.
+    pub(crate) fn audit_entry(
+        &self,
+        deps: &Deps,
+        tenant: Option<&TenantId>,
+        action: AuditAction,
+    ) -> AuditEntry {
         let id = Ids::new(&*deps.clock, &*deps.entropy).audit();
-        let mut entry = AuditEntry::new(id, deps.clock.now(), tenant, action);
+        let mut entry = AuditEntry::new(id, deps.clock.now(), tenant.cloned(), action);
         entry.actor = Some(self.caller.key().clone());
         entry.correlation = Some(self.correlation.clone());
         entry

@@ -3,14 +3,14 @@
 use domain::{
     connection::{ConnectionKey, Route},
     error::ErrorCode,
-    id::{CompanyId, ProviderCompanyId, TenantId},
+    id::{CompanyId, ProviderCompanyId},
     provider::Provider,
 };
 use edge::http::ApiError;
 
 use crate::{
-    Deps,
     call::Refusal,
+    tenancy::Within,
     tokens::{connections, parse_provider},
 };
 
@@ -24,8 +24,8 @@ pub(crate) struct Meant {
 /// The company with this id: ours or the provider's is understood, and the tenant must be named only where several share
 /// the company.
 pub(crate) async fn with_id(
-    deps: &Deps,
-    (tenant, provider): (Option<&TenantId>, Option<Provider>),
+    things: &Within<'_>,
+    provider: Option<Provider>,
     company: &str,
 ) -> Result<Meant, Refusal> {
     let ours = company.parse::<CompanyId>().ok().and_then(|id| id.parts());
@@ -38,8 +38,7 @@ pub(crate) async fn with_id(
     };
     candidates.retain(|(candidate, _)| provider.is_none_or(|provider| provider == *candidate));
     for (provider, id) in candidates {
-        let mut routes = deps.connections.find_routes(provider, &id).await?;
-        routes.retain(|route| tenant.is_none_or(|tenant| route.key.tenant == *tenant));
+        let mut routes = things.routes(provider, &id).await?;
         match (routes.pop(), routes.is_empty()) {
             (None, _) => {}
             (Some(Route { key, company, .. }), true) => return Ok(Meant { key, company }),
@@ -53,11 +52,11 @@ pub(crate) async fn with_id(
 }
 
 /// The one company that a tenant has at a provider.
-pub(crate) async fn only_one(deps: &Deps, tenant: &TenantId, provider: Provider) -> Result<Meant, Refusal> {
+async fn only_one(things: &Within<'_>, provider: Provider) -> Result<Meant, Refusal> {
     let mut meant = vec![];
-    let found = connections(deps, Some(tenant)).await?;
+    let found = connections(things).await?;
     for connection in found.into_iter().filter(|connection| connection.provider == provider) {
-        let companies = deps.connections.list_companies(&connection.key).await?;
+        let companies = things.companies(&connection.key).await?;
         let key = connection.key;
         meant.extend(companies.into_iter().map(|company| Meant { key: key.clone(), company: company.id }));
     }
@@ -82,14 +81,13 @@ pub(crate) fn only(mut meant: Vec<Meant>, none: &str) -> Result<Meant, Refusal> 
 
 /// The company that a body names by its provider, and by its id or not at all.
 pub(crate) async fn named(
-    deps: &Deps,
-    tenant: Option<&TenantId>,
+    things: &Within<'_>,
     (provider, company): (&str, Option<&str>),
 ) -> Result<Meant, Refusal> {
     let provider = parse_provider(provider)?;
-    match (company, tenant) {
-        (Some(company), tenant) => with_id(deps, (tenant, Some(provider)), company).await,
-        (None, Some(tenant)) => only_one(deps, tenant, provider).await,
+    match (company, things.tenant_id()) {
+        (Some(company), _) => with_id(things, Some(provider), company).await,
+        (None, Some(_)) => only_one(things, provider).await,
         (None, None) => {
             Err(ApiError::invalid("tenantId", "name a tenant as tenantId, or a companyId").into())
         }

@@ -35,30 +35,31 @@ pub(crate) async fn confirm(
     call: Call,
     JsonBody(wanted): JsonBody<Confirmation>,
 ) -> Outcome {
-    call.caller.require(Scope::ConnectionsWrite)?;
-    let connection = find(&deps, &call, &id, wanted.tenant_id).await?;
+    call.require(Scope::ConnectionsWrite)?;
+    let things = call.within(&deps, wanted.tenant_id).await?;
+    let connection = find(&things, &id).await?;
     let was_pending = connection.state == ConnectionState::Pending;
     // Read before anything is changed: a confirmation that fails after it could not be repeated with its sync.
-    let companies = deps.connections.list_companies(&connection.key).await?;
+    let companies = things.companies(&connection.key).await?;
     let ids = Ids::new(&*deps.clock, &*deps.entropy);
-    match deps.connections.confirm(&connection.key, &ids.write()).await? {
+    match things.confirm(&connection.key, &ids.write()).await? {
         ConfirmOutcome::Active => {}
         ConfirmOutcome::Missing => return Err(missing().into()),
         ConfirmOutcome::NotPending(state) => return Err(not_pending(state).into()),
     }
     if was_pending {
-        let tenant = connection.key.tenant.clone();
+        let tenant = Some(&connection.key.tenant);
         let mut entry = call.audit_entry(&deps, tenant, AuditAction::ConnectionConfirmed);
         entry.provider = Some(connection.provider);
         entry.connection = Some(connection.key.connection.clone());
         audit::record(&*deps.audit, &entry).await;
         if wanted.sync.unwrap_or(true) {
             let of = (&connection.key, companies.as_slice());
-            deps.jobs.start_first(ids, of, &call.correlation).await;
+            things.start_first(ids, of, &call.correlation).await;
         }
     }
-    let confirmed = deps.connections.find(&connection.key).await?.ok_or_else(missing)?;
-    shown(&deps, &call, StatusCode::OK, confirmed).await
+    let confirmed = things.connection_of(&connection.key).await?.ok_or_else(missing)?;
+    shown(&things, &call, StatusCode::OK, confirmed).await
 }
 
 fn not_pending(state: ConnectionState) -> ApiError {

@@ -7,10 +7,10 @@ use domain::{
     api_key::Scope,
     audit::{self, AuditAction},
     authorization::{SessionRequest, open_session},
-    connection::ConnectionKey,
     error::ErrorCode,
     id::{ConnectionId, TenantId},
     provider::Provider,
+    tenant::Tenant,
 };
 use edge::http::ApiError;
 use jiff::Timestamp;
@@ -20,6 +20,7 @@ use crate::{
     Deps,
     call::{Call, JsonBody, Outcome, PublicUrl, Refusal},
     connections,
+    tenancy::Within,
     tokens::parse_provider,
 };
 
@@ -58,9 +59,10 @@ pub(crate) async fn open(
     call: Call,
     JsonBody(new): JsonBody<NewSession>,
 ) -> Outcome {
-    call.caller.require(Scope::ConnectionsWrite)?;
-    let tenant = admitted(&deps, &call, &new.tenant_id).await?;
-    let provider = provider(&deps, &new, &tenant).await?;
+    call.require(Scope::ConnectionsWrite)?;
+    let things = call.within(&deps, Some(new.tenant_id.clone())).await?;
+    let tenant = known(&things, &new.tenant_id).await?.id;
+    let provider = provider(&things, &new).await?;
     check_scopes(&deps, provider, &new.scopes)?;
     // Exact matches only: a prefix or pattern would let a browser be sent to a stranger's page.
     if new.return_url.as_ref().is_some_and(|url| !deps.return_urls.contains(url)) {
@@ -79,7 +81,7 @@ pub(crate) async fn open(
     };
     let (code, expires_at) =
         open_session(&*deps.authorizations, &*deps.entropy, deps.clock.now(), request).await?;
-    let mut entry = call.audit_entry(&deps, tenant, AuditAction::ConnectSessionOpened);
+    let mut entry = call.audit_entry(&deps, Some(&tenant), AuditAction::ConnectSessionOpened);
     entry.provider = provider;
     audit::record(&*deps.audit, &entry).await;
     let path = provider.map_or_else(|| "connect".to_owned(), |provider| format!("{provider}/connect"));
@@ -87,21 +89,17 @@ pub(crate) async fn open(
     Ok(call.json(StatusCode::CREATED, &SessionBody { connect_url, expires_at }))
 }
 
-/// The tenant of a request, where the caller may act for it and it exists.
-async fn admitted(deps: &Deps, call: &Call, tenant: &TenantId) -> Result<TenantId, Refusal> {
-    call.tenant(deps, Some(tenant.clone())).await?;
-    match deps.tenants.find(tenant).await? {
-        Some(tenant) => Ok(tenant.id),
-        None => Err(ApiError::new(ErrorCode::TenantNotFound, "there is no such tenant").into()),
-    }
+/// The tenant of a request, where it exists.
+async fn known(things: &Within<'_>, id: &TenantId) -> Result<Tenant, Refusal> {
+    let missing = || ApiError::new(ErrorCode::TenantNotFound, "there is no such tenant");
+    Ok(things.tenant(id).await?.ok_or_else(missing)?)
 }
 
 /// The provider that a request names, or that of the connection it names.
-async fn provider(deps: &Deps, new: &NewSession, tenant: &TenantId) -> Result<Option<Provider>, Refusal> {
+async fn provider(things: &Within<'_>, new: &NewSession) -> Result<Option<Provider>, Refusal> {
     let named = new.provider.as_deref().map(parse_provider).transpose()?;
     let Some(connection) = &new.connection_id else { return Ok(named) };
-    let key = ConnectionKey { tenant: tenant.clone(), connection: connection.clone() };
-    let connection = deps.connections.find(&key).await?.ok_or_else(connections::missing)?;
+    let connection = things.connection(connection).await?.ok_or_else(connections::missing)?;
     if named.is_some_and(|named| named != connection.provider) {
         let message = "connectionId names a connection to another provider";
         return Err(ApiError::invalid("provider", message).into());

@@ -16,6 +16,7 @@ use crate::{
     call::{Call, Name, Outcome, Parameters, Refusal},
     connections::{find, missing},
     history::{AttemptBody, attempt},
+    tenancy::Within,
 };
 
 /// Attempts of one answer unless asked otherwise.
@@ -73,10 +74,11 @@ pub(crate) async fn show(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.caller.require(Scope::TokensRead)?;
+    call.require(Scope::TokensRead)?;
     let limit = query.limit("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
-    let connection = find(&deps, &call, &id, query.parsed("tenantId")?).await?;
-    let attempts = deps.attempts.list_of(connection.provider, &connection.key, limit).await?;
+    let things = call.within(&deps, query.parsed("tenantId")?).await?;
+    let connection = find(&things, &id).await?;
+    let attempts = things.attempts_of(&connection, limit).await?;
     let history = attempts.into_iter().map(entry).collect();
     Ok(call.json(StatusCode::OK, &HistoryBody { connection_id: connection.key.connection, history }))
 }
@@ -97,10 +99,11 @@ pub(crate) async fn verify(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.caller.require(Scope::TokensRead)?;
-    let connection = find(&deps, &call, &id, query.parsed("tenantId")?).await?;
+    call.require(Scope::TokensRead)?;
+    let things = call.within(&deps, query.parsed("tenantId")?).await?;
+    let connection = find(&things, &id).await?;
     let connection_id = connection.key.connection.clone();
-    let (head, mut attempts) = read(&deps, connection).await?;
+    let (head, mut attempts) = read(&things, connection).await?;
     let is_cut = attempts.len() > MAX_VERIFIED as usize;
     attempts.truncate(MAX_VERIFIED as usize);
     let report = chain::verify(head, &attempts);
@@ -120,13 +123,16 @@ pub(crate) async fn verify(
 
 /// The head of a connection's chain, with the entries that belong to it: an attempt that ends between the two reads is no
 /// forgery. One entry more than is verified tells whether there are more.
-async fn read(deps: &Deps, mut connection: Connection) -> Result<(ChainHead, Vec<RefreshAttempt>), Refusal> {
+async fn read(
+    things: &Within<'_>,
+    mut connection: Connection,
+) -> Result<(ChainHead, Vec<RefreshAttempt>), Refusal> {
     let mut tries = 0;
     loop {
         let head = connection.chain;
-        let attempts = deps.attempts.list_of(connection.provider, &connection.key, MAX_VERIFIED + 1).await?;
+        let attempts = things.attempts_of(&connection, MAX_VERIFIED + 1).await?;
         tries += 1;
-        connection = deps.connections.find(&connection.key).await?.ok_or_else(missing)?;
+        connection = things.connection_of(&connection.key).await?.ok_or_else(missing)?;
         if connection.chain == head || tries >= READ_TRIES {
             return Ok((head, attempts));
         }

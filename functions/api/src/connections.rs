@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
-    connection::{Company, Connection, ConnectionKey, ConnectionState},
+    connection::{Company, Connection, ConnectionState},
     error::ErrorCode,
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters, PublicUrl, Refusal},
+    tenancy::Within,
     tokens::MAX_LIMIT,
 };
 
@@ -70,10 +71,10 @@ pub(crate) async fn list(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.caller.require(Scope::ConnectionsRead)?;
-    let tenant = call.caller.tenant(query.parsed("tenantId")?)?;
+    call.require(Scope::ConnectionsRead)?;
+    let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let limit = query.limit("limit", MAX_LIMIT, MAX_LIMIT)?;
-    let page = deps.connections.list(tenant.as_ref(), limit, query.get("cursor")).await?;
+    let page = things.connections(limit, query.get("cursor")).await?;
     let connections = page.connections.into_iter().map(|connection| body(connection, None)).collect();
     Ok(call.json(StatusCode::OK, &ConnectionsBody { connections, next_cursor: page.next }))
 }
@@ -86,10 +87,11 @@ pub(crate) async fn show(
     public_url: Result<PublicUrl, Refusal>,
     call: Call,
 ) -> Outcome {
-    call.caller.require(Scope::ConnectionsRead)?;
-    let connection = find(&deps, &call, &id, query.parsed("tenantId")?).await?;
-    if connection.provider != Provider::Zoho || call.caller.require(Scope::ConnectionsWrite).is_err() {
-        return shown(&deps, &call, StatusCode::OK, connection).await;
+    call.require(Scope::ConnectionsRead)?;
+    let things = call.within(&deps, query.parsed("tenantId")?).await?;
+    let connection = find(&things, &id).await?;
+    if connection.provider != Provider::Zoho || call.require(Scope::ConnectionsWrite).is_err() {
+        return shown(&things, &call, StatusCode::OK, connection).await;
     }
     let PublicUrl(base) = public_url?;
     let addresses = deps.webhook_addresses.current().await;
@@ -103,30 +105,25 @@ pub(crate) async fn show(
             webhook_secret: address.secret.expose().to_owned(),
         })
     };
-    let companies = deps.connections.list_companies(&key).await?;
+    let companies = things.companies(&key).await?;
     let companies = companies.into_iter().map(|company| of_company(webhook(&company), company)).collect();
     Ok(call.json(StatusCode::OK, &body(connection, Some(companies))))
 }
 
 /// The connection with this id, where the caller may see it.
-pub(crate) async fn find(
-    deps: &Deps,
-    call: &Call,
-    id: &str,
-    tenant: Option<TenantId>,
-) -> Result<Connection, Refusal> {
+pub(crate) async fn find(things: &Within<'_>, id: &str) -> Result<Connection, Refusal> {
     let id: ConnectionId = id.parse().map_err(|_| missing())?;
-    // Where the tenant is known the connection is found the moment it is made; by its id alone a moment later.
-    let key = match call.tenant(deps, tenant).await? {
-        Some(tenant) => ConnectionKey { tenant, connection: id },
-        None => deps.connections.find_key(&id).await?.ok_or_else(missing)?,
-    };
-    Ok(deps.connections.find(&key).await?.ok_or_else(missing)?)
+    Ok(things.connection(&id).await?.ok_or_else(missing)?)
 }
 
 /// A connection with its companies, as an answer.
-pub(crate) async fn shown(deps: &Deps, call: &Call, status: StatusCode, connection: Connection) -> Outcome {
-    let companies = deps.connections.list_companies(&connection.key).await?;
+pub(crate) async fn shown(
+    things: &Within<'_>,
+    call: &Call,
+    status: StatusCode,
+    connection: Connection,
+) -> Outcome {
+    let companies = things.companies(&connection.key).await?;
     let companies = companies.into_iter().map(|company| of_company(None, company)).collect();
     Ok(call.json(status, &body(connection, Some(companies))))
 }

@@ -106,7 +106,7 @@ pub(crate) async fn show(State(deps): State<Arc<Deps>>, Name(id): Name, call: Ca
 
 /// Lets those through who may see what concerns all tenants.
 fn admitted(call: &Call) -> Result<(), ApiError> {
-    call.caller.require(Scope::OperationsRead)?;
+    call.require(Scope::OperationsRead)?;
     call.require_all_tenants("deliveries")
 }
 

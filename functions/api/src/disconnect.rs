@@ -16,6 +16,7 @@ use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters, PublicUrl, Refusal, located},
     connections::{find, missing, shown},
+    tenancy::Within,
 };
 
 /// How long a caller waits; below the gateway's 29 seconds.
@@ -30,18 +31,19 @@ pub(crate) async fn disconnect(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.caller.require(Scope::ConnectionsWrite)?;
-    let connection = find(&deps, &call, &id, query.parsed("tenantId")?).await?;
+    call.require(Scope::ConnectionsWrite)?;
+    let things = call.within(&deps, query.parsed("tenantId")?).await?;
+    let connection = find(&things, &id).await?;
     let company = match query.get("companyId") {
         None => None,
-        Some(named) => match company(&deps, &connection, named).await? {
+        Some(named) => match company(&things, &connection, named).await? {
             Some(company) => Some(company),
             // It was taken off before.
-            None => return shown(&deps, &call, StatusCode::OK, connection).await,
+            None => return shown(&things, &call, StatusCode::OK, connection).await,
         },
     };
     if connection.state == ConnectionState::Disconnected {
-        return shown(&deps, &call, StatusCode::OK, connection).await;
+        return shown(&things, &call, StatusCode::OK, connection).await;
     }
     let message = DisconnectMessage {
         v: MESSAGE_VERSION,
@@ -58,13 +60,13 @@ pub(crate) async fn disconnect(
     }
     // What is stored now is what is answered for: a request that was never taken up is not acknowledged.
     let is_company = answer.is_some_and(|answer| answer.result == DisconnectResult::CompanyRemoved);
-    let connection = deps.connections.find(&connection.key).await?.ok_or_else(missing)?;
+    let connection = things.connection_of(&connection.key).await?.ok_or_else(missing)?;
     match connection.state {
-        ConnectionState::Disconnected => shown(&deps, &call, StatusCode::OK, connection).await,
-        _ if is_company => shown(&deps, &call, StatusCode::OK, connection).await,
+        ConnectionState::Disconnected => shown(&things, &call, StatusCode::OK, connection).await,
+        _ if is_company => shown(&things, &call, StatusCode::OK, connection).await,
         ConnectionState::Disconnecting => {
             let status_url = format!("{public_url}/api/connections/{}", connection.key.connection);
-            Ok(located(shown(&deps, &call, StatusCode::ACCEPTED, connection).await?, &status_url))
+            Ok(located(shown(&things, &call, StatusCode::ACCEPTED, connection).await?, &status_url))
         }
         _ => {
             let message = "the connection is not ended yet; try again";
@@ -74,8 +76,12 @@ pub(crate) async fn disconnect(
 }
 
 /// The company of the connection with this id, ours or the provider's; none where it was one before.
-async fn company(deps: &Deps, connection: &Connection, named: &str) -> Result<Option<CompanyId>, Refusal> {
-    let companies = deps.connections.list_companies(&connection.key).await?;
+async fn company(
+    things: &Within<'_>,
+    connection: &Connection,
+    named: &str,
+) -> Result<Option<CompanyId>, Refusal> {
+    let companies = things.companies(&connection.key).await?;
     let is_meant = |company: &&Company| company.id.as_str() == named || company.provider_id.as_str() == named;
     if let Some(company) = companies.iter().find(is_meant) {
         return Ok(Some(company.id.clone()));
@@ -84,7 +90,7 @@ async fn company(deps: &Deps, connection: &Connection, named: &str) -> Result<Op
     let ours = named.parse::<CompanyId>().ok().and_then(|id| id.parts());
     let id = ours.filter(|(of, _)| *of == provider).map(|(_, id)| id).or_else(|| named.parse().ok());
     if let Some(id) = id {
-        let routes = deps.connections.find_routes(provider, &id).await?;
+        let routes = things.routes(provider, &id).await?;
         if routes.iter().any(|route| route.key == connection.key) {
             return Ok(None);
         }

@@ -18,8 +18,9 @@ pub(crate) async fn show(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.caller.require(Scope::ConnectionsRead)?;
-    let connection = find(&deps, &call, &id, query.parsed("tenantId")?).await?;
+    call.require(Scope::ConnectionsRead)?;
+    let things = call.within(&deps, query.parsed("tenantId")?).await?;
+    let connection = find(&things, &id).await?;
     let now = deps.clock.now();
     let health = deps.breakers.load(connection.provider, deps.outage.first_minute(now)).await?;
     let explanation = explain(&connection, (&health, &deps.outage), &deps.policy, now);

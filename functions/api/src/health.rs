@@ -59,11 +59,11 @@ struct TokensBody {
 
 /// `GET /api/tokens/health`; 503 only when the tables do not answer.
 pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
-    call.caller.require(Scope::TokensRead)?;
+    call.require(Scope::TokensRead)?;
     let now = deps.clock.now();
     let last_run = deps.sweeps.last().await;
     let providers = breakers::load(&deps, now).await;
-    let counted = connections(&deps, call.caller.bound_to()).await;
+    let counted = connections(&call.within(&deps, None).await?).await;
     let (Ok(last_run), Ok(providers), Ok(connections)) = (last_run, providers, counted) else {
         let body = HealthBody {
             status: "unhealthy",

@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters, Refusal},
+    tenancy::Within,
     tokens::{MAX_LIMIT, connections, parse_provider},
 };
 
@@ -62,19 +63,19 @@ pub(crate) async fn show(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.caller.require(Scope::TokensRead)?;
+    call.require(Scope::TokensRead)?;
     let provider = parse_provider(&provider)?;
-    let tenant = call.caller.tenant(query.parsed("tenantId")?)?;
+    let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let limit = query.limit("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
-    let attempts = deps.attempts.list(provider, tenant.as_ref(), limit).await?;
-    let stats = stats(&deps, provider, tenant.as_ref()).await?;
+    let attempts = things.attempts(provider, limit).await?;
+    let stats = stats(&things, provider).await?;
     let history = attempts.into_iter().map(attempt).collect();
     Ok(call.json(StatusCode::OK, &HistoryBody { provider, history, stats }))
 }
 
 /// Sums the counters that each connection carries.
-async fn stats(deps: &Deps, provider: Provider, tenant: Option<&TenantId>) -> Result<Stats, Refusal> {
-    let connections = connections(deps, tenant).await?;
+async fn stats(things: &Within<'_>, provider: Provider) -> Result<Stats, Refusal> {
+    let connections = connections(things).await?;
     let of_provider = connections.iter().filter(|connection| connection.provider == provider);
     let sum = of_provider.fold(AttemptCounters::default(), |sum, connection| AttemptCounters {
         succeeded: sum.succeeded + connection.attempts.succeeded,

@@ -88,15 +88,15 @@ pub(crate) async fn create(
     call: Call,
     JsonBody(new): JsonBody<NewJob>,
 ) -> Outcome {
-    call.caller.require(Scope::SyncWrite)?;
+    call.require(Scope::SyncWrite)?;
     let Operation(entities) = new
         .operation
         .parse()
         .map_err(|error: domain::sync::UnknownOperation| ApiError::invalid("operation", error.to_string()))?;
-    let tenant = call.tenant(&deps, new.tenant_id).await?;
+    let things = call.within(&deps, new.tenant_id).await?;
     let of = (new.provider.as_str(), new.company_id.as_deref());
-    let meant = companies::named(&deps, tenant.as_ref(), of).await?;
-    let connection = deps.connections.find(&meant.key).await?.ok_or_else(crate::connections::missing)?;
+    let meant = companies::named(&things, of).await?;
+    let connection = things.connection_of(&meant.key).await?.ok_or_else(crate::connections::missing)?;
     usable(&connection)?;
     let job_id = Ids::new(&*deps.clock, &*deps.entropy).job();
     let job = SyncJob {
@@ -105,7 +105,7 @@ pub(crate) async fn create(
         correlation_id: Some(call.correlation.clone()),
         ..SyncJob::full(job_id.clone(), meant.key, meant.company)
     };
-    deps.jobs.enqueue(new.priority.unwrap_or(Lane::Normal), &[job]).await?;
+    things.order(new.priority.unwrap_or(Lane::Normal), job).await?;
     let status_url = format!("{public_url}/api/jobs/{job_id}");
     let made = MadeBody { job_id, status_url: status_url.clone() };
     Ok(located(call.json(StatusCode::ACCEPTED, &made), &status_url))
@@ -113,13 +113,10 @@ pub(crate) async fn create(
 
 /// `GET /api/jobs/{id}`
 pub(crate) async fn show(State(deps): State<Arc<Deps>>, Name(id): Name, call: Call) -> Outcome {
-    call.caller.require(Scope::SyncRead)?;
+    call.require(Scope::SyncRead)?;
     let missing = || ApiError::new(ErrorCode::ValidationNotFound, "there is no such job");
     let id: JobId = id.parse().map_err(|_| missing())?;
-    let found = deps.jobs.log.find(&id).await?;
-    // Another tenant's job does not exist for a key that is bound.
-    let seen = |job: &JobRecord| call.caller.bound_to().is_none_or(|tenant| *tenant == job.job.key.tenant);
-    let job = found.filter(seen).ok_or_else(missing)?;
+    let job = call.within(&deps, None).await?.job(&id).await?.ok_or_else(missing)?;
     Ok(call.json(StatusCode::OK, &body(job)))
 }
 

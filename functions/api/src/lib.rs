@@ -18,6 +18,8 @@ mod jobs;
 mod proxy;
 mod queues;
 mod records;
+mod routes;
+mod tenancy;
 mod tenants;
 mod token_refresh;
 mod tokens;
@@ -25,25 +27,16 @@ mod wiring;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    http::Uri,
-    middleware,
-    response::Response,
-    routing::{any, get, post},
-};
+use axum::{Router, extract::DefaultBodyLimit, http::Uri, middleware, response::Response};
 use domain::{
     api_key::ApiKeyStore,
     audit::AuditLog,
     authorization::AuthorizationStore,
     clock::Clock,
-    connection::ConnectionStore,
     entropy::Entropy,
     proxy::Proxy,
-    refresh::{AttemptLog, BreakerStore, OutageSettings, RefreshInvoker, RefreshPolicy, SweepLog},
-    sync::{JobOrders, RecordStore},
-    tenant::TenantStore,
+    refresh::{BreakerStore, OutageSettings, RefreshInvoker, RefreshPolicy, SweepLog},
+    sync::JobLog,
     webhook::{AddressKeys, DeliveryLog},
 };
 use edge::{config::ScopeLists, live_secrets::LiveSecrets};
@@ -52,6 +45,8 @@ use tower::ServiceExt as _;
 
 pub use config::{Config, webhook_addresses};
 pub use exact::Outgoing;
+pub use routes::ROUTES;
+pub use tenancy::{Tenancy, TenancyStores};
 pub use wiring::wire;
 
 /// Bodies of this API are a few fields; nothing larger is read.
@@ -71,32 +66,26 @@ pub struct Deps {
     pub connect_sessions_per_minute: u64,
     /// API keys.
     pub keys: Arc<dyn ApiKeyStore>,
-    /// Tenants.
-    pub tenants: Arc<dyn TenantStore>,
+    /// What belongs to tenants.
+    pub tenancy: Tenancy,
     /// Connect links.
     pub authorizations: Arc<dyn AuthorizationStore>,
-    /// Connections.
-    pub connections: Arc<dyn ConnectionStore>,
     /// What all workers know of each provider.
     pub breakers: Arc<dyn BreakerStore>,
     /// The breakers of the data APIs.
     pub books_breakers: Arc<dyn BreakerStore>,
-    /// Refresh attempts.
-    pub attempts: Arc<dyn AttemptLog>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
     /// When the sweep last ran.
     pub sweeps: Arc<dyn SweepLog>,
-    /// Records.
-    pub records: Arc<dyn RecordStore>,
     /// The log of webhook deliveries.
     pub deliveries: Arc<dyn DeliveryLog>,
     /// Where Zoho's organizations send their webhooks: of the newest key, as the webhook function takes them.
     pub webhook_addresses: LiveSecrets<AddressKeys>,
     /// The one function that may refresh and revoke.
     pub refresh: Arc<dyn RefreshInvoker>,
-    /// Where jobs are made.
-    pub jobs: JobOrders,
+    /// How many jobs stand where.
+    pub job_log: Arc<dyn JobLog>,
     /// Calls providers for others.
     pub proxy: Proxy,
     /// When a token is due.
@@ -135,30 +124,7 @@ fn address(path: &str) -> String {
 
 /// Every route, behind the key check.
 pub fn router(deps: Arc<Deps>) -> Router {
-    Router::new()
-        .route("/api/breakers", get(breakers::list))
-        .route("/api/tenants", post(tenants::create))
-        .route("/api/connect-sessions", post(connect_sessions::open))
-        .route("/api/connections", get(connections::list))
-        .route("/api/connections/{connection}", get(connections::show).delete(disconnect::disconnect))
-        .route("/api/connections/{connection}/confirm", post(confirm::confirm))
-        .route("/api/connections/{connection}/explain", get(explain::show))
-        .route("/api/connections/{connection}/history", get(connection_history::show))
-        .route("/api/connections/{connection}/history/verification", get(connection_history::verify))
-        .route("/api/jobs", post(jobs::create))
-        .route("/api/jobs/{job}", get(jobs::show))
-        .route(
-            "/api/proxy/{connection}/{*path}",
-            any(proxy::call).layer(DefaultBodyLimit::max(proxy::MAX_BODY)),
-        )
-        .route("/api/queues", get(queues::show))
-        .route("/api/records/{entity}", get(records::list))
-        .route("/api/tokens/status", get(tokens::status))
-        .route("/api/tokens/refresh/{provider}", post(token_refresh::refresh))
-        .route("/api/tokens/history/{provider}", get(history::show))
-        .route("/api/tokens/health", get(health::show))
-        .route("/api/webhooks/deliveries", get(deliveries::list))
-        .route("/api/webhooks/deliveries/{delivery}", get(deliveries::show))
+    routes::routes()
         .method_not_allowed_fallback(call::method_not_allowed)
         .fallback(call::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

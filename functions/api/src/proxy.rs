@@ -28,6 +28,7 @@ use crate::{
     connections,
     exact::Exact,
     jobs::usable,
+    tenancy::Within,
 };
 
 /// What this route is below.
@@ -44,7 +45,7 @@ pub(crate) async fn call(
     call: Call,
     request: Request,
 ) -> Outcome {
-    call.caller.require(Scope::ProxyUse)?;
+    call.require(Scope::ProxyUse)?;
     let Ok(method) = request.method().as_str().parse::<Method>() else {
         return Err(method_not_allowed().await);
     };
@@ -53,9 +54,10 @@ pub(crate) async fn call(
     let (id, path) =
         uri.path().strip_prefix(PREFIX).and_then(|rest| rest.split_once('/')).unwrap_or_default();
     let path = ProxyPath::parse(path).map_err(|error| ApiError::invalid("path", error.to_string()))?;
-    let connection = connections::find(&deps, &call, id, query.parsed("tenantId")?).await?;
+    let things = call.within(&deps, query.parsed("tenantId")?).await?;
+    let connection = connections::find(&things, id).await?;
     usable(&connection)?;
-    let target = target(&deps, connection, query.get("companyId")).await?;
+    let target = target(&things, connection, query.get("companyId")).await?;
     let mut parameters = parameters(uri.query().unwrap_or_default());
     parameters.retain(|(name, _)| !OURS.contains(&name.as_str()));
     let asked = read(method, (path, parameters), request).await?;
@@ -64,9 +66,13 @@ pub(crate) async fn call(
 }
 
 /// The company that is meant, among those of the connection.
-async fn target(deps: &Deps, connection: Connection, company: Option<&str>) -> Result<Target, Refusal> {
+async fn target(
+    things: &Within<'_>,
+    connection: Connection,
+    company: Option<&str>,
+) -> Result<Target, Refusal> {
     let Connection { key, provider, .. } = connection;
-    let mut of_connection = deps.connections.list_companies(&key).await?;
+    let mut of_connection = things.companies(&key).await?;
     if let Some(named) = company {
         of_connection.retain(|company| company.id.as_str() == named || company.provider_id.as_str() == named);
     }

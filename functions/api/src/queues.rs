@@ -24,12 +24,12 @@ struct QueuesBody {
 
 /// `GET /api/queues`
 pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
-    call.caller.require(Scope::OperationsRead)?;
+    call.require(Scope::OperationsRead)?;
     call.require_all_tenants("queues")?;
     let since = earlier(deps.clock.now(), COUNTED);
     let mut queues = BTreeMap::new();
     for provider in Provider::ALL {
-        queues.insert(provider.as_str(), deps.jobs.log.counts(provider, since).await?);
+        queues.insert(provider.as_str(), deps.job_log.counts(provider, since).await?);
     }
     Ok(call.json(StatusCode::OK, &QueuesBody { since, queues }))
 }

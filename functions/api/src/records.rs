@@ -59,7 +59,7 @@ pub(crate) async fn list(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.caller.require(Scope::SyncRead)?;
+    call.require(Scope::SyncRead)?;
     let entity: Entity = entity.parse().map_err(|_| {
         let known: Vec<_> = Entity::ALL.iter().map(|entity| entity.as_str()).collect();
         ApiError::new(ErrorCode::ValidationNotFound, "there is no such entity").with("entities", known)
@@ -67,14 +67,11 @@ pub(crate) async fn list(
     let limit = query.limit("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
     let company =
         query.get("companyId").ok_or_else(|| ApiError::invalid("companyId", "companyId is missing"))?;
-    let tenant = call.caller.tenant(query.parsed("tenantId")?)?;
+    let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let (since, from) = place_in_list(instant(&query, "updatedSince")?, query.get("cursor"))?;
-    let meant = companies::with_id(&deps, (tenant.as_ref(), None), company).await?;
+    let meant = companies::with_id(&things, None, company).await?;
     let place = RecordPlace { tenant: meant.key.tenant, company: meant.company };
-    let page = match since {
-        Some(since) => deps.records.list_changed(&place, (entity, since), limit, from).await?,
-        None => deps.records.list(&place, entity, limit, from).await?,
-    };
+    let page = things.records(&place, (entity, since), limit, from).await?;
     let mark = if since.is_some() { CHANGED_CURSOR } else { "" };
     let next_cursor = page.next.map(|next| format!("{mark}{next}"));
     let records = page.records.into_iter().map(|record| body(&place.company, record)).collect();

@@ -50,16 +50,16 @@ pub(crate) async fn create(
     call: Call,
     JsonBody(NewTenant { tenant_id, name, plan, limits }): JsonBody<NewTenant>,
 ) -> Outcome {
-    call.caller.require(Scope::TenantsWrite)?;
-    call.caller.tenant(Some(tenant_id.clone()))?;
+    call.require(Scope::TenantsWrite)?;
+    let things = call.within(&deps, Some(tenant_id.clone())).await?;
     let name = printable("name", &name, MAX_NAME)?;
     let plan = plan.map(|plan| printable("plan", &plan, MAX_PLAN)).transpose()?;
-    let tenant = Tenant { id: tenant_id, name, plan, limits, created_at: deps.clock.now() };
-    if !deps.tenants.insert(&tenant).await? {
+    let tenant = Tenant { plan, limits, ..Tenant::new(tenant_id, name, deps.clock.now()) };
+    if !things.insert_tenant(&tenant).await? {
         return Err(ApiError::new(ErrorCode::TenantExists, "this tenantId is taken").into());
     }
     tracing::info!(tenantId = %tenant.id, keyId = %call.caller.key(), "Tenant created");
-    let Tenant { id: tenant_id, name, plan, limits, created_at } = tenant;
+    let Tenant { id: tenant_id, name, plan, limits, created_at, .. } = tenant;
     Ok(call.json(StatusCode::CREATED, &TenantBody { tenant_id, name, plan, limits, created_at }))
 }
 

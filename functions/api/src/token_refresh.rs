@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{extract::State, http::StatusCode, response::Response};
 use domain::{
     api_key::Scope,
-    connection::{Connection, ConnectionKey},
+    connection::Connection,
     error::ErrorCode,
     id::{ConnectionId, TenantId},
     provider::Provider,
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Deps,
     call::{Call, JsonBody, Name, Outcome, PublicUrl, Refusal, located},
+    tenancy::Within,
     tokens::{MAX_LIMIT, parse_provider},
 };
 
@@ -51,9 +52,10 @@ pub(crate) async fn refresh(
     call: Call,
     JsonBody(wanted): JsonBody<RefreshRequest>,
 ) -> Outcome {
-    call.caller.require(Scope::TokensWrite)?;
+    call.require(Scope::TokensWrite)?;
     let provider = parse_provider(&provider)?;
-    let connection = find(&deps, &call, provider, &wanted).await?;
+    let things = call.within(&deps, Some(wanted.tenant_id.clone())).await?;
+    let connection = find(&things, provider, &wanted).await?;
     if !connection.state.is_refreshable() {
         return Err(dead().into());
     }
@@ -77,18 +79,15 @@ pub(crate) async fn refresh(
 
 /// The one connection that a request means.
 async fn find(
-    deps: &Deps,
-    call: &Call,
+    things: &Within<'_>,
     provider: Provider,
     wanted: &RefreshRequest,
 ) -> Result<Connection, Refusal> {
-    call.caller.tenant(Some(wanted.tenant_id.clone()))?;
     if let Some(connection) = &wanted.connection_id {
-        let key = ConnectionKey { tenant: wanted.tenant_id.clone(), connection: connection.clone() };
-        let found = deps.connections.find(&key).await?;
+        let found = things.connection(connection).await?;
         return found.filter(|found| found.provider == provider).ok_or_else(|| missing().into());
     }
-    let page = deps.connections.list(Some(&wanted.tenant_id), MAX_LIMIT, None).await?;
+    let page = things.connections(MAX_LIMIT, None).await?;
     let of_provider = page.connections.into_iter().filter(|found| found.provider == provider);
     let (mut ended, mut meant): (Vec<_>, Vec<_>) = of_provider.partition(|found| found.state.is_ended());
     match (meant.pop(), meant.as_slice()) {

@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::{
     Deps,
     call::{Call, Outcome, Parameters, Refusal},
+    tenancy::Within,
 };
 
 /// The greatest `limit` of the token routes.
@@ -84,10 +85,10 @@ pub(crate) async fn status(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.caller.require(Scope::TokensRead)?;
-    let tenant = call.caller.tenant(query.parsed("tenantId")?)?;
+    call.require(Scope::TokensRead)?;
+    let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let limit = query.limit("limit", MAX_LIMIT, MAX_LIMIT)?;
-    let page = deps.connections.list(tenant.as_ref(), limit, query.get("cursor")).await?;
+    let page = things.connections(limit, query.get("cursor")).await?;
     let now = deps.clock.now();
     let mut summary = Summary::default();
     let mut tokens = Vec::with_capacity(page.connections.len());
@@ -120,10 +121,10 @@ fn token(connection: Connection, health: TokenHealth, now: Timestamp) -> TokenBo
 }
 
 /// All connections that the caller may see, up to [`MAX_COUNTED_PAGES`].
-pub(crate) async fn connections(deps: &Deps, tenant: Option<&TenantId>) -> Result<Vec<Connection>, Refusal> {
+pub(crate) async fn connections(things: &Within<'_>) -> Result<Vec<Connection>, Refusal> {
     let (mut connections, mut from) = (Vec::new(), None::<String>);
     for _ in 0..MAX_COUNTED_PAGES {
-        let page = deps.connections.list(tenant, MAX_LIMIT, from.as_deref()).await?;
+        let page = things.connections(MAX_LIMIT, from.as_deref()).await?;
         connections.extend(page.connections.into_iter().filter(has_grant));
         from = page.next;
         if from.is_none() {

@@ -23,7 +23,7 @@ use edge::{
 };
 use providers::{http, proxy::HttpUpstream};
 
-use crate::{Config, Deps, webhook_addresses};
+use crate::{Config, Deps, TenancyStores, webhook_addresses};
 
 /// Builds everything the function works with, once per process; nothing is called yet.
 pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> {
@@ -41,26 +41,31 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), config.sync_lanes.clone())),
         clock: clock.clone(),
     };
-    let proxy = proxy(&config, sdk, (&connections, &refresh))?;
-    Ok(Deps {
-        keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control())),
+    let job_log = jobs.log.clone();
+    let tenancy = TenancyStores {
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
-        authorizations: Arc::new(DynamoAuthorizations::new(dynamodb.clone(), control())),
-        breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Token)),
-        books_breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Books)),
-        sweeps: Arc::new(DynamoSweepLog::new(dynamodb.clone(), control())),
-        connections,
         attempts: Arc::new(DynamoAttempts::new(
             dynamodb.clone(),
             config.history_table.clone(),
             config.history_retention,
         )),
+        records: Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone())),
+        connections: connections.clone(),
+        jobs,
+    };
+    let proxy = proxy(&config, sdk, (&connections, &refresh))?;
+    Ok(Deps {
+        keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control())),
+        tenancy: tenancy.into(),
+        authorizations: Arc::new(DynamoAuthorizations::new(dynamodb.clone(), control())),
+        breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Token)),
+        books_breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Books)),
+        sweeps: Arc::new(DynamoSweepLog::new(dynamodb.clone(), control())),
         audit: Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table, config.history_retention)),
-        records: Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table)),
         deliveries: Arc::new(DynamoDeliveries::new(dynamodb, config.deliveries_table)),
         webhook_addresses: LiveSecrets::new(config.webhook_addresses, source, clock.clone()),
         refresh,
-        jobs,
+        job_log,
         proxy,
         environment: config.environment,
         public_url: config.public_url,

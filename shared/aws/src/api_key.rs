@@ -22,9 +22,11 @@ const NAME: &str = "name";
 const HASH: &str = "hash";
 const SCOPES: &str = "scopes";
 const TENANT: &str = "tenant";
+const USER: &str = "user";
 const CREATED_AT: &str = "created_at";
 const EXPIRES_AT: &str = "expires_at";
 const REVOKED_AT: &str = "revoked_at";
+const LAST_USED_AT: &str = "last_used_at";
 
 /// The table of API keys.
 #[derive(Clone, Debug)]
@@ -78,9 +80,11 @@ fn write(key: &ApiKey) -> Item {
         .put(HASH, bytes(&key.hash))
         .put(SCOPES, AttributeValue::L(scopes))
         .put_if(TENANT, key.tenant.as_ref().map(|tenant| text(tenant.as_str())))
+        .put_if(USER, key.user.as_ref().map(|user| text(user.as_str())))
         .put(CREATED_AT, instant(key.created_at))
         .put_if(EXPIRES_AT, key.expires_at.map(instant))
         .put_if(REVOKED_AT, key.revoked_at.map(instant))
+        .put_if(LAST_USED_AT, key.last_used_at.map(instant))
 }
 
 fn read(item: &Item) -> Result<ApiKey, StoreError> {
@@ -91,9 +95,11 @@ fn read(item: &Item) -> Result<ApiKey, StoreError> {
         hash: reader.bytes(HASH)?.try_into().map_err(|error| reader.value(HASH, error))?,
         scopes: known_scopes(&reader)?,
         tenant: reader.parsed_if(TENANT)?,
+        user: reader.parsed_if(USER)?,
         created_at: reader.instant(CREATED_AT)?,
         expires_at: reader.instant_if(EXPIRES_AT)?,
         revoked_at: reader.instant_if(REVOKED_AT)?,
+        last_used_at: reader.instant_if(LAST_USED_AT)?,
     })
 }
 
@@ -120,7 +126,7 @@ mod tests {
     #[test]
     fn a_scope_that_a_later_version_gave_does_not_disable_the_key() {
         let scopes = Role::Viewer.scopes();
-        let new = NewApiKey { name: "key".to_owned(), scopes, tenant: None, expires_at: None };
+        let new = NewApiKey { name: "key".to_owned(), scopes, tenant: None, user: None, expires_at: None };
         let (key, _) = new.issue("test", Timestamp::UNIX_EPOCH, &SystemEntropy);
         let mut item = write(&key);
         let Some(AttributeValue::L(scopes)) = item.get_mut(SCOPES) else { panic!("scopes are a list") };

@@ -25,6 +25,7 @@ const ACTOR: &str = "actor";
 const PROVIDER: &str = "provider_name";
 const CONNECTION: &str = "connection";
 const COMPANY: &str = "company";
+const SUBJECT: &str = "subject";
 const REASON: &str = "reason";
 const CORRELATION: &str = "correlation";
 
@@ -56,16 +57,17 @@ impl AuditLog for DynamoAudit {
 }
 
 fn write(entry: &AuditEntry, retention: Duration) -> Item {
-    Key::audit(&entry.tenant, &entry.id)
+    Key::audit(entry.tenant.as_ref(), &entry.id)
         .into_item()
         .put(ID, text(entry.id.as_str()))
         .put(AT, instant(entry.at))
-        .put(TENANT, text(entry.tenant.as_str()))
+        .put_if(TENANT, entry.tenant.as_ref().map(|tenant| text(tenant.as_str())))
         .put(ACTION, text(entry.action.as_str()))
         .put_if(ACTOR, entry.actor.as_ref().map(|actor| text(actor.as_str())))
         .put_if(PROVIDER, entry.provider.map(|provider| text(provider.as_str())))
         .put_if(CONNECTION, entry.connection.as_ref().map(|connection| text(connection.as_str())))
         .put_if(COMPANY, entry.company.as_ref().map(|company| text(company.as_str())))
+        .put_if(SUBJECT, entry.subject.as_ref().map(text))
         .put_if(REASON, entry.reason.as_ref().map(text))
         .put_if(CORRELATION, entry.correlation.as_ref().map(|correlation| text(correlation.as_str())))
         .put(TTL, number(later(entry.at, retention).as_second()))

@@ -156,7 +156,9 @@ impl Key {
         Self { pk: attempts_partition(provider, tenant), sk: format!("ATTEMPT#{attempt}") }
     }
 
-    pub(crate) fn audit(tenant: &TenantId, entry: &AuditId) -> Self {
+    /// An act about a tenant, or about the deployment itself.
+    pub(crate) fn audit(tenant: Option<&TenantId>, entry: &AuditId) -> Self {
+        let tenant = tenant.map(TenantId::as_str).unwrap_or_default();
         Self { pk: format!("AUDIT#{tenant}"), sk: format!("ENTRY#{entry}") }
     }
 

@@ -10,9 +10,10 @@ use domain::{
 
 use crate::{
     failure::{Conditional, conditional, unavailable},
-    item::{Put as _, Reader, instant, names, number, text},
+    item::{Item, Put as _, Reader, instant, names, number, text},
     keys::{Key, PK},
 };
+use serde_json::json;
 
 const ID: &str = "id";
 const NAME: &str = "name";
@@ -20,6 +21,9 @@ const PLAN: &str = "plan";
 const API_CALLS_PER_MONTH: &str = "api_calls_per_month";
 const INTEGRATIONS: &str = "integrations";
 const USERS: &str = "users";
+const STATE: &str = "state";
+const SETTINGS: &str = "settings";
+const VERSION: &str = "version";
 const CREATED_AT: &str = "created_at";
 
 /// The table of tenants.
@@ -40,21 +44,12 @@ impl DynamoTenants {
 #[async_trait]
 impl TenantStore for DynamoTenants {
     async fn insert(&self, tenant: &Tenant) -> Result<bool, StoreError> {
-        let item = Key::tenant(&tenant.id)
-            .into_item()
-            .put(ID, text(tenant.id.as_str()))
-            .put(NAME, text(&tenant.name))
-            .put_if(PLAN, tenant.plan.as_deref().map(text))
-            .put_if(API_CALLS_PER_MONTH, tenant.limits.api_calls_per_month.map(number))
-            .put_if(INTEGRATIONS, tenant.limits.integrations.map(number))
-            .put_if(USERS, tenant.limits.users.map(number))
-            .put(CREATED_AT, instant(tenant.created_at));
         let condition = format!("attribute_not_exists(#{PK})");
         let request = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item))
+            .set_item(Some(write(tenant)))
             .set_expression_attribute_names(Some(names([&condition])))
             .condition_expression(condition);
         // After a lost answer this says that the id is taken, which is true; a tenant has nothing that is ours alone.
@@ -66,20 +61,41 @@ impl TenantStore for DynamoTenants {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let request = request.set_key(Some(Key::tenant(id).into_item()));
         let output = request.send().await.map_err(unavailable("find"))?;
-        let read = |item| {
-            let reader = Reader::new("tenant", item);
-            Ok(Tenant {
-                id: reader.parsed(ID)?,
-                name: reader.text(NAME)?.to_owned(),
-                plan: reader.owned_if(PLAN)?,
-                limits: TenantLimits {
-                    api_calls_per_month: reader.number_if(API_CALLS_PER_MONTH)?,
-                    integrations: reader.number_if(INTEGRATIONS)?,
-                    users: reader.number_if(USERS)?,
-                },
-                created_at: reader.instant(CREATED_AT)?,
-            })
-        };
         output.item().map(read).transpose()
     }
+}
+
+fn write(tenant: &Tenant) -> Item {
+    let Tenant { limits, .. } = tenant;
+    Key::tenant(&tenant.id)
+        .into_item()
+        .put(ID, text(tenant.id.as_str()))
+        .put(NAME, text(&tenant.name))
+        .put_if(PLAN, tenant.plan.as_deref().map(text))
+        .put(STATE, text(tenant.state.as_str()))
+        .put_if(API_CALLS_PER_MONTH, limits.api_calls_per_month.map(number))
+        .put_if(INTEGRATIONS, limits.integrations.map(number))
+        .put_if(USERS, limits.users.map(number))
+        .put(SETTINGS, text(json!(tenant.settings).to_string()))
+        .put(CREATED_AT, instant(tenant.created_at))
+        .put(VERSION, number(tenant.version))
+}
+
+fn read(item: &Item) -> Result<Tenant, StoreError> {
+    let reader = Reader::new("tenant", item);
+    let settings = reader.text_if(SETTINGS)?.map(serde_json::from_str).transpose();
+    Ok(Tenant {
+        id: reader.parsed(ID)?,
+        name: reader.text(NAME)?.to_owned(),
+        plan: reader.owned_if(PLAN)?,
+        state: reader.parsed_if(STATE)?.unwrap_or_default(),
+        limits: TenantLimits {
+            api_calls_per_month: reader.number_if(API_CALLS_PER_MONTH)?,
+            integrations: reader.number_if(INTEGRATIONS)?,
+            users: reader.number_if(USERS)?,
+        },
+        settings: settings.map_err(|error| reader.value(SETTINGS, error))?.unwrap_or_default(),
+        created_at: reader.instant(CREATED_AT)?,
+        version: reader.number_if(VERSION)?.unwrap_or(1),
+    })
 }

@@ -4,13 +4,18 @@ use std::{fmt, str::FromStr};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 use crate::{
     entropy::{self, Entropy},
-    id::{ApiKeyId, TenantId},
+    id::{ApiKeyId, TenantId, UserId},
     secret::ApiKeyText,
     store::StoreError,
 };
@@ -37,6 +42,8 @@ pub fn is_environment(name: &str) -> bool {
 /// What an API key may do.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Scope {
+    /// Read the audit log.
+    AuditRead,
     /// Read connections and their state.
     ConnectionsRead,
     /// Connect and disconnect.
@@ -61,11 +68,14 @@ pub enum Scope {
     TokensRead,
     /// Force a refresh.
     TokensWrite,
+    /// Read what a tenant used.
+    UsageRead,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
+        Self::AuditRead,
         Self::ConnectionsRead,
         Self::ConnectionsWrite,
         Self::KeysWrite,
@@ -78,12 +88,14 @@ impl Scope {
         Self::TokensIssue,
         Self::TokensRead,
         Self::TokensWrite,
+        Self::UsageRead,
     ];
 
     /// The name in requests, answers and tables.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::AuditRead => "audit:read",
             Self::ConnectionsRead => "connections:read",
             Self::ConnectionsWrite => "connections:write",
             Self::KeysWrite => "keys:write",
@@ -96,6 +108,7 @@ impl Scope {
             Self::TokensIssue => "tokens:issue",
             Self::TokensRead => "tokens:read",
             Self::TokensWrite => "tokens:write",
+            Self::UsageRead => "usage:read",
         }
     }
 }
@@ -104,6 +117,28 @@ impl Scope {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("there is no such scope")]
 pub struct UnknownScope;
+
+impl PartialSchema for Scope {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.map(Self::as_str);
+        let text = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        text.description(Some("What an API key may do.")).into()
+    }
+}
+
+impl ToSchema for Scope {}
+
+impl Serialize for Scope {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
 
 impl FromStr for Scope {
     type Err = UnknownScope;
@@ -114,7 +149,8 @@ impl FromStr for Scope {
 }
 
 /// A named set of scopes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Everything.
     Admin,
@@ -125,13 +161,26 @@ pub enum Role {
 }
 
 impl Role {
+    /// The name in requests, answers and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+            Self::Viewer => "viewer",
+        }
+    }
+
     /// What the role may do.
     #[must_use]
     pub fn scopes(self) -> Vec<Scope> {
         let within = |scope: &Scope| match self {
             Self::Admin => true,
             Self::Operator => !matches!(scope, Scope::KeysWrite | Scope::TenantsWrite | Scope::TokensIssue),
-            Self::Viewer => scope.as_str().ends_with(":read") && *scope != Scope::OperationsRead,
+            Self::Viewer => {
+                let is_of_administrators = matches!(scope, Scope::AuditRead | Scope::OperationsRead);
+                scope.as_str().ends_with(":read") && !is_of_administrators
+            }
         };
         Scope::ALL.into_iter().filter(within).collect()
     }
@@ -141,12 +190,8 @@ impl FromStr for Role {
     type Err = UnknownScope;
 
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        match text {
-            "admin" => Ok(Self::Admin),
-            "operator" => Ok(Self::Operator),
-            "viewer" => Ok(Self::Viewer),
-            _ => Err(UnknownScope),
-        }
+        let all = [Self::Admin, Self::Operator, Self::Viewer];
+        all.into_iter().find(|role| role.as_str() == text).ok_or(UnknownScope)
     }
 }
 
@@ -163,12 +208,16 @@ pub struct ApiKey {
     pub scopes: Vec<Scope>,
     /// The one tenant it is for; none for all.
     pub tenant: Option<TenantId>,
+    /// The person of that tenant whom it is for: it ends with that person's role.
+    pub user: Option<UserId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// When it was last used, as far as it was noted: an hour late at most.
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// A key that is to be made.
@@ -180,6 +229,8 @@ pub struct NewApiKey {
     pub scopes: Vec<Scope>,
     /// The one tenant it is for; none for all.
     pub tenant: Option<TenantId>,
+    /// The person of that tenant whom it is for.
+    pub user: Option<UserId>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
 }
@@ -198,9 +249,11 @@ impl NewApiKey {
             name: self.name,
             scopes: self.scopes,
             tenant: self.tenant,
+            user: self.user,
             created_at: now,
             expires_at: self.expires_at,
             revoked_at: None,
+            last_used_at: None,
         };
         (key, text)
     }
@@ -291,6 +344,7 @@ mod tests {
             name: "test".to_owned(),
             scopes: Role::Admin.scopes(),
             tenant: None,
+            user: None,
             expires_at: None,
         };
         new.issue("test", NOW, &SystemEntropy)
@@ -341,6 +395,6 @@ mod tests {
     fn a_viewer_only_reads() {
         let names: Vec<_> = Role::Viewer.scopes().into_iter().map(Scope::as_str).collect();
 
-        assert_eq!(names, ["connections:read", "sync:read", "tenants:read", "tokens:read"]);
+        assert_eq!(names, ["connections:read", "sync:read", "tenants:read", "tokens:read", "usage:read"]);
     }
 }

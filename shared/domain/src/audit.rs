@@ -1,4 +1,4 @@
-//! The audit log: who let a tenant's books in, and who let them go.
+//! The audit log: who let a tenant's books in and who let them go, every act of administration, every credential given out.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,8 +16,8 @@ pub struct AuditEntry {
     pub id: AuditId,
     /// When it happened.
     pub at: Timestamp,
-    /// Whose books it is about.
-    pub tenant: TenantId,
+    /// Whose things it is about; none where it is about the deployment itself.
+    pub tenant: Option<TenantId>,
     /// What happened.
     pub action: AuditAction,
     /// The API key that asked for it; none where a person's browser or the clock did.
@@ -28,7 +28,9 @@ pub struct AuditEntry {
     pub connection: Option<ConnectionId>,
     /// The company concerned, by the provider's own id.
     pub company: Option<ProviderCompanyId>,
-    /// Why, as a stable word: the name of an error code, or the provider's own error code.
+    /// The key or user concerned, by its id.
+    pub subject: Option<String>,
+    /// Why it was refused or what brought it about, as a stable word: the name of an error code, or the provider's own error code.
     pub reason: Option<String>,
     /// What ties it to the log lines of the request.
     pub correlation: Option<CorrelationId>,
@@ -55,10 +57,71 @@ pub enum AuditAction {
     CompanyRemoved,
     /// A key that is bound to one tenant asked for the things of another.
     AccessRefused,
+    /// A tenant was made.
+    TenantCreated,
+    /// A tenant's name, plan, limits or settings were changed.
+    TenantUpdated,
+    /// A tenant was suspended.
+    TenantSuspended,
+    /// A suspended tenant was made active again.
+    TenantResumed,
+    /// Somebody asked for a tenant to be deleted.
+    TenantDeletionRequested,
+    /// A tenant is gone, with all that was kept of it.
+    TenantDeleted,
+    /// A user was added, or given another role.
+    UserSaved,
+    /// A user was taken away.
+    UserRemoved,
+    /// An API key was made.
+    KeyCreated,
+    /// An API key was replaced by a new one.
+    KeyRotated,
+    /// An API key was revoked.
+    KeyRevoked,
+    /// A well-formed key was refused: unknown, wrong, expired or revoked; told once a minute for each.
+    KeyRefused,
+    /// An access token was given out.
+    TokenIssued,
+    /// Somebody asked for a refresh.
+    RefreshRequested,
+    /// Somebody asked for a sync.
+    JobOrdered,
+    /// A connection was brought in from another system.
+    ConnectionImported,
 }
 
 impl AuditAction {
-    /// The name in the table.
+    /// Every action.
+    pub const ALL: [Self; 25] = [
+        Self::ConnectSessionOpened,
+        Self::ConnectionConnected,
+        Self::ConnectionRefused,
+        Self::CompanyOwnedElsewhere,
+        Self::ConnectionConfirmed,
+        Self::DisconnectRequested,
+        Self::ConnectionDisconnected,
+        Self::CompanyRemoved,
+        Self::AccessRefused,
+        Self::TenantCreated,
+        Self::TenantUpdated,
+        Self::TenantSuspended,
+        Self::TenantResumed,
+        Self::TenantDeletionRequested,
+        Self::TenantDeleted,
+        Self::UserSaved,
+        Self::UserRemoved,
+        Self::KeyCreated,
+        Self::KeyRotated,
+        Self::KeyRevoked,
+        Self::KeyRefused,
+        Self::TokenIssued,
+        Self::RefreshRequested,
+        Self::JobOrdered,
+        Self::ConnectionImported,
+    ];
+
+    /// The name in answers and in the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -71,14 +134,30 @@ impl AuditAction {
             Self::ConnectionDisconnected => "connection.disconnected",
             Self::CompanyRemoved => "company.removed",
             Self::AccessRefused => "access.refused",
+            Self::TenantCreated => "tenant.created",
+            Self::TenantUpdated => "tenant.updated",
+            Self::TenantSuspended => "tenant.suspended",
+            Self::TenantResumed => "tenant.resumed",
+            Self::TenantDeletionRequested => "tenant.deletion_requested",
+            Self::TenantDeleted => "tenant.deleted",
+            Self::UserSaved => "user.saved",
+            Self::UserRemoved => "user.removed",
+            Self::KeyCreated => "key.created",
+            Self::KeyRotated => "key.rotated",
+            Self::KeyRevoked => "key.revoked",
+            Self::KeyRefused => "key.refused",
+            Self::TokenIssued => "token.issued",
+            Self::RefreshRequested => "refresh.requested",
+            Self::JobOrdered => "job.ordered",
+            Self::ConnectionImported => "connection.imported",
         }
     }
 }
 
 impl AuditEntry {
-    /// An entry with nothing but its tenant, action and time.
+    /// An entry with nothing but its action and time, and the tenant where it is about one.
     #[must_use]
-    pub fn new(id: AuditId, at: Timestamp, tenant: TenantId, action: AuditAction) -> Self {
+    pub fn new(id: AuditId, at: Timestamp, tenant: Option<TenantId>, action: AuditAction) -> Self {
         Self {
             id,
             at,
@@ -88,6 +167,7 @@ impl AuditEntry {
             provider: None,
             connection: None,
             company: None,
+            subject: None,
             reason: None,
             correlation: None,
         }

@@ -5,6 +5,10 @@ use std::{fmt, str::FromStr};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 use uuid::{Builder, Uuid};
 
 use crate::{
@@ -26,8 +30,8 @@ pub struct InvalidId {
 }
 
 macro_rules! id {
-    ($($(#[$doc:meta])* $name:ident = $kind:literal, $max:literal, $alphabet:literal, $allowed:expr;)+) => {$(
-        $(#[$doc])*
+    ($($(#[doc = $doc:literal])+ $name:ident = $kind:literal, $max:literal, $alphabet:literal, $allowed:expr;)+) => {$(
+        $(#[doc = $doc])+
         #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]
         #[serde(transparent)]
         pub struct $name(String);
@@ -57,6 +61,17 @@ macro_rules! id {
                 f.write_str(&self.0)
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                // The alphabets are written as people read them, with blanks between the ranges.
+                let pattern = format!("^[{}]{{1,{}}}$", $alphabet.replace(' ', ""), $max);
+                let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+                text.description(Some(concat!($($doc),+).trim_ascii())).into()
+            }
+        }
+
+        impl ToSchema for $name {}
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -93,6 +108,8 @@ id! {
     AuditId = "audit id", 64, "A-Z a-z 0-9 _ -", word;
     /// What ties the log lines of one request together across functions and queues.
     CorrelationId = "X-Correlation-Id", 128, "A-Z a-z 0-9 . _ -", |b| word(b) || b == b'.';
+    /// A person of a tenant's; chosen by the product, best as an id that names nobody.
+    UserId = "userId", 64, "A-Z a-z 0-9 . _ -", |b| word(b) || b == b'.';
     /// The public part of an API key.
     ApiKeyId = "key id", 32, "A-Z a-z 0-9", |b| b.is_ascii_alphanumeric();
 }

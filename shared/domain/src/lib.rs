@@ -4,6 +4,7 @@ pub mod access;
 pub mod api_key;
 pub mod audit;
 pub mod authorization;
+pub mod caller;
 pub mod clock;
 pub mod connection;
 pub mod entropy;

@@ -1,10 +1,20 @@
 //! Tenants: the customers of the product that runs Ledgerbridge.
 
+use std::{collections::BTreeMap, str::FromStr};
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use utoipa::ToSchema;
 
-use crate::{id::TenantId, store::StoreError};
+use crate::{
+    api_key::Role,
+    id::{TenantId, UserId},
+    provider::Provider,
+    refresh::Warmth,
+    store::StoreError,
+};
 
 /// A customer of the product.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -15,17 +25,79 @@ pub struct Tenant {
     pub name: String,
     /// The plan it is on, in the product's own word.
     pub plan: Option<String>,
+    /// Where in its life cycle it is.
+    pub state: TenantState,
     /// What it may use.
     pub limits: TenantLimits,
+    /// How its connections are treated.
+    pub settings: TenantSettings,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Rises with each change, so that two who change it at once do not undo each other's.
+    pub version: u64,
+}
+
+impl Tenant {
+    /// An active tenant without limits, treated as the deployment has it.
+    #[must_use]
+    pub fn new(id: TenantId, name: impl Into<String>, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            plan: None,
+            state: TenantState::Active,
+            limits: TenantLimits::default(),
+            settings: TenantSettings::default(),
+            created_at,
+            version: 1,
+        }
+    }
+}
+
+/// The life cycle of a tenant.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TenantState {
+    /// Working.
+    #[default]
+    Active,
+    /// Its tokens are kept alive, but nothing else is done for it.
+    Suspended,
+    /// Being deleted: its connections are ended and all that is kept of it is destroyed.
+    Deleting,
+}
+
+impl TenantState {
+    /// The name in answers and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Deleting => "deleting",
+        }
+    }
+}
+
+/// A name that is no state's.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("there is no such state of a tenant")]
+pub struct UnknownTenantState;
+
+impl FromStr for TenantState {
+    type Err = UnknownTenantState;
+
+    fn from_str(text: &str) -> Result<Self, UnknownTenantState> {
+        let all = [Self::Active, Self::Suspended, Self::Deleting];
+        all.into_iter().find(|state| state.as_str() == text).ok_or(UnknownTenantState)
+    }
 }
 
 /// What a tenant may use; what is not set is not limited.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TenantLimits {
-    /// Calls of our API in a calendar month.
+    /// Calls of our API in a calendar month (UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_calls_per_month: Option<u64>,
     /// Connections at once.
@@ -34,6 +106,47 @@ pub struct TenantLimits {
     /// People with a role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<u64>,
+}
+
+/// How a tenant's connections are treated; what is not set is as the deployment has it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TenantSettings {
+    /// Which connections always have a good access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_policy: Option<Warmth>,
+    /// What is asked of each provider where a connect link does not say; some of what the deployment is configured with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scopes: BTreeMap<Provider, Vec<String>>,
+    /// Whether the daily catch-up asks for what changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_schedule: Option<SyncSchedule>,
+    /// Where browsers may end after connecting, exact, beside the addresses of the deployment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub return_urls: Vec<String>,
+}
+
+/// When a tenant's companies are synced without being asked for.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncSchedule {
+    /// Once a day.
+    Daily,
+    /// Only by webhooks and by hand.
+    Off,
+}
+
+/// A person of a tenant's, in the product's own name for it: nothing else is known of people here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct User {
+    /// The id that the product chose.
+    pub id: UserId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// What the person, and each key that is made for it, may do.
+    pub role: Role,
+    /// When it was added.
+    pub created_at: Timestamp,
 }
 
 /// Where tenants are kept.

@@ -12,15 +12,17 @@ use crate::sample::{self, at, ids};
 /// which exactly these must then be in the log.
 pub async fn audit_log_contract(log: &dyn AuditLog) -> (TenantId, Vec<AuditEntry>) {
     let key = sample::key();
-    let plain = AuditEntry::new(ids().audit(), at(0), key.tenant.clone(), AuditAction::ConnectSessionOpened);
+    let plain =
+        AuditEntry::new(ids().audit(), at(0), Some(key.tenant.clone()), AuditAction::ConnectSessionOpened);
     let full = AuditEntry {
         actor: Some("0123456789abcdef".parse().unwrap()),
         provider: Some(Provider::QuickBooks),
         connection: Some(key.connection),
         company: Some(sample::provider_company()),
+        subject: Some("key_1".to_owned()),
         reason: Some("invalid_grant".to_owned()),
         correlation: Some(ids().correlation()),
-        ..AuditEntry::new(ids().audit(), at(1), key.tenant.clone(), AuditAction::ConnectionDisconnected)
+        ..AuditEntry::new(ids().audit(), at(1), Some(key.tenant.clone()), AuditAction::ConnectionDisconnected)
     };
     let entries = vec![plain, full];
     for entry in entries.iter().chain(entries.last()) {

@@ -3,7 +3,7 @@
 use domain::{
     api_key::{ApiKey, ApiKeyStore, NewApiKey, Role},
     entropy::SystemEntropy,
-    tenant::{Tenant, TenantLimits, TenantStore},
+    tenant::{Tenant, TenantLimits, TenantSettings, TenantStore},
 };
 use futures::future::join_all;
 
@@ -32,7 +32,13 @@ pub async fn api_key_store_contract(store: &dyn ApiKeyStore) {
 }
 
 fn new_key(role: Role) -> NewApiKey {
-    NewApiKey { name: "contract".to_owned(), scopes: role.scopes(), tenant: None, expires_at: None }
+    NewApiKey {
+        name: "contract".to_owned(),
+        scopes: role.scopes(),
+        tenant: None,
+        user: None,
+        expires_at: None,
+    }
 }
 
 /// What a store of tenants keeps.
@@ -40,11 +46,10 @@ pub async fn tenant_store_contract(store: &dyn TenantStore) {
     let id = sample::tenant();
     let limits = TenantLimits { integrations: Some(3), ..TenantLimits::default() };
     let tenant = |name: usize| Tenant {
-        id: id.clone(),
-        name: format!("Söhne {name}"),
         plan: (name == 0).then(|| "starter".to_owned()),
         limits,
-        created_at: at(0),
+        settings: TenantSettings { return_urls: vec!["https://a.example".to_owned()], ..Default::default() },
+        ..Tenant::new(id.clone(), format!("Söhne {name}"), at(0))
     };
     let tenants: Vec<_> = (0..RACERS).map(tenant).collect();
     assert_eq!(store.find(&id).await.unwrap(), None);

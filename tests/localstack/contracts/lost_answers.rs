@@ -260,8 +260,13 @@ async fn a_connection_is_marked_and_confirmed_although_nobody_hears_of_it() {
 #[tokio::test]
 async fn an_api_key_is_made_once_and_known_to_be() {
     let (way, _, store) = lossy().await;
-    let new =
-        NewApiKey { name: "lossy".to_owned(), scopes: Role::Viewer.scopes(), tenant: None, expires_at: None };
+    let new = NewApiKey {
+        name: "lossy".to_owned(),
+        scopes: Role::Viewer.scopes(),
+        tenant: None,
+        user: None,
+        expires_at: None,
+    };
     let (key, _) = new.issue("test", at(0), &SystemEntropy);
     way.lose_next_answer();
 

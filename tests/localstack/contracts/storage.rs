@@ -72,13 +72,14 @@ const RETENTION: Duration = Duration::from_hours(30 * 24);
 #[tokio::test]
 async fn an_act_is_forgotten_after_the_time_configured_and_never_passes_for_an_attempt() {
     let (client, history) = table("HISTORY_TABLE").await;
-    let mut entry = AuditEntry::new(ids().audit(), at(0), sample::tenant(), AuditAction::ConnectionConnected);
+    let tenant = sample::tenant();
+    let mut entry =
+        AuditEntry::new(ids().audit(), at(0), Some(tenant.clone()), AuditAction::ConnectionConnected);
     entry.provider = Some(Provider::QuickBooks);
 
     DynamoAudit::new(client.clone(), history.clone(), RETENTION).record(&entry).await.unwrap();
 
-    let found =
-        ttl("HISTORY_TABLE", &format!("AUDIT#{}", entry.tenant), &format!("ENTRY#{}", entry.id)).await;
+    let found = ttl("HISTORY_TABLE", &format!("AUDIT#{tenant}"), &format!("ENTRY#{}", entry.id)).await;
     assert_eq!(found, at(30 * 86_400).as_second());
     let attempts = DynamoAttempts::new(client, history, RETENTION);
     let attempts = attempts.list(Provider::QuickBooks, None, 1000).await;

@@ -34,19 +34,20 @@ pub(crate) async fn audited(tenant: &TenantId) -> Vec<Audited> {
 
 /// What is read of `entry`.
 pub(crate) fn as_audited(entry: &AuditEntry) -> Audited {
-    let AuditEntry { id, at, tenant, action, actor, provider, connection, company, reason, correlation } =
-        entry;
+    let AuditEntry { id, at, tenant, action, actor, provider, connection, company, .. } = entry;
+    let AuditEntry { subject, reason, correlation, .. } = entry;
     let always = [
         ("id", id.to_string()),
         ("at", at.as_millisecond().to_string()),
-        ("tenant", tenant.to_string()),
         ("action", action.as_str().to_owned()),
     ];
     let maybe = [
+        ("tenant", tenant.as_ref().map(ToString::to_string)),
         ("actor", actor.as_ref().map(ToString::to_string)),
         ("provider_name", provider.as_ref().map(ToString::to_string)),
         ("connection", connection.as_ref().map(ToString::to_string)),
         ("company", company.as_ref().map(ToString::to_string)),
+        ("subject", subject.clone()),
         ("reason", reason.clone()),
         ("correlation", correlation.as_ref().map(ToString::to_string)),
     ];

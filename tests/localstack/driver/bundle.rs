@@ -88,8 +88,13 @@ impl Bundle {
     /// Makes an API key as the command line tool does.
     pub(crate) async fn key(&self, role: Role, tenant: Option<&str>) -> String {
         let tenant: Option<TenantId> = tenant.map(|tenant| tenant.parse().unwrap());
-        let new =
-            NewApiKey { name: "end to end".to_owned(), scopes: role.scopes(), tenant, expires_at: None };
+        let new = NewApiKey {
+            name: "end to end".to_owned(),
+            scopes: role.scopes(),
+            tenant,
+            user: None,
+            expires_at: None,
+        };
         self.issue(new).await
     }
 

@@ -104,7 +104,7 @@ impl<'a> Room<'a> {
         }
         settings.insert("REFRESH_FUNCTION".to_owned(), worker.name.clone());
         let scopes = Role::Admin.scopes();
-        let key = NewApiKey { name: "room".to_owned(), scopes, tenant: None, expires_at: None };
+        let key = NewApiKey { name: "room".to_owned(), scopes, tenant: None, user: None, expires_at: None };
         let key = self.bundle.issue_into(self.setting("CONTROL_TABLE"), key).await;
         (self.bundle.copy_with("API_FUNCTION", settings).await, key)
     }

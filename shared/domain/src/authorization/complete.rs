@@ -272,7 +272,7 @@ impl Connector {
         (provider, correlation): (Provider, &CorrelationId),
     ) -> AuditEntry {
         let id = Ids::new(&*self.clock, &*self.entropy).audit();
-        let mut entry = AuditEntry::new(id, self.clock.now(), tenant.clone(), action);
+        let mut entry = AuditEntry::new(id, self.clock.now(), Some(tenant.clone()), action);
         entry.provider = Some(provider);
         entry.correlation = Some(correlation.clone());
         entry

@@ -301,7 +301,8 @@ impl Refresher {
     }
 
     pub(super) fn entry(&self, key: &ConnectionKey, action: AuditAction) -> AuditEntry {
-        let mut entry = AuditEntry::new(self.ids().audit(), self.clock.now(), key.tenant.clone(), action);
+        let mut entry =
+            AuditEntry::new(self.ids().audit(), self.clock.now(), Some(key.tenant.clone()), action);
         entry.connection = Some(key.connection.clone());
         entry
     }

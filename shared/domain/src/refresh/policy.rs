@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     connection::{Due, SealedTokens, Slot, WHEELS},
@@ -11,7 +13,8 @@ use crate::{
 };
 
 /// Which connections are kept warm, that is with an access token that is good at any time (`REFRESH_POLICY`).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Warmth {
     /// `adaptive`: those that were used within a day; the others are kept alive and refreshed when they are used.
     #[default]

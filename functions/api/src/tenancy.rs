@@ -1,0 +1,200 @@
+//! What belongs to tenants, and the one way to it: with a [`TenantScope`], which only authentication makes.
+//!
+//! No route holds a store of tenants' things, so none can forget whose they are: whatever is outside the scope is, for its
+//! caller, not there.
+
+use std::sync::Arc;
+
+use domain::{
+    caller::TenantScope,
+    connection::{
+        Company, ConfirmOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, Route,
+    },
+    id::{ConnectionId, CorrelationId, Ids, JobId, ProviderCompanyId, TenantId},
+    provider::Provider,
+    refresh::{AttemptLog, RefreshAttempt},
+    store::StoreError,
+    sync::{Entity, JobOrders, JobRecord, Lane, RecordPage, RecordPlace, RecordStore, SyncJob},
+    tenant::{Tenant, TenantStore},
+};
+use jiff::Timestamp;
+
+/// The stores of what belongs to tenants.
+pub struct TenancyStores {
+    /// Tenants.
+    pub tenants: Arc<dyn TenantStore>,
+    /// Connections.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// Refresh attempts.
+    pub attempts: Arc<dyn AttemptLog>,
+    /// Records.
+    pub records: Arc<dyn RecordStore>,
+    /// Jobs.
+    pub jobs: JobOrders,
+}
+
+/// What belongs to tenants.
+pub struct Tenancy(TenancyStores);
+
+impl From<TenancyStores> for Tenancy {
+    fn from(stores: TenancyStores) -> Self {
+        Self(stores)
+    }
+}
+
+impl Tenancy {
+    /// What is within a scope.
+    pub(crate) fn within(&self, scope: TenantScope) -> Within<'_> {
+        Within { stores: &self.0, scope }
+    }
+}
+
+/// What is within a scope; all else is not there.
+pub(crate) struct Within<'a> {
+    stores: &'a TenancyStores,
+    scope: TenantScope,
+}
+
+impl Within<'_> {
+    /// The one tenant that the scope is of; none where it is of all.
+    pub(crate) fn tenant_id(&self) -> Option<&TenantId> {
+        self.scope.tenant()
+    }
+
+    /// A tenant.
+    pub(crate) async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        if !self.scope.covers(id) {
+            return Ok(None);
+        }
+        self.stores.tenants.find(id).await
+    }
+
+    /// Adds a tenant; false when the id is taken, or not the caller's to take.
+    pub(crate) async fn insert_tenant(&self, tenant: &Tenant) -> Result<bool, StoreError> {
+        Ok(self.scope.covers(&tenant.id) && self.stores.tenants.insert(tenant).await?)
+    }
+
+    /// Connections, oldest first.
+    pub(crate) async fn connections(
+        &self,
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<ConnectionPage, StoreError> {
+        self.stores.connections.list(self.scope.tenant(), limit, from).await
+    }
+
+    /// A connection by its id: where the scope is one tenant's it is found the moment it is made, else a moment later.
+    pub(crate) async fn connection(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
+        let key = match self.scope.tenant() {
+            Some(tenant) => Some(ConnectionKey { tenant: tenant.clone(), connection: id.clone() }),
+            None => self.stores.connections.find_key(id).await?,
+        };
+        match key {
+            Some(key) => self.stores.connections.find(&key).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A connection by its key.
+    pub(crate) async fn connection_of(&self, key: &ConnectionKey) -> Result<Option<Connection>, StoreError> {
+        if !self.scope.covers(&key.tenant) {
+            return Ok(None);
+        }
+        self.stores.connections.find(key).await
+    }
+
+    /// The companies of a connection.
+    pub(crate) async fn companies(&self, key: &ConnectionKey) -> Result<Vec<Company>, StoreError> {
+        if !self.scope.covers(&key.tenant) {
+            return Ok(Vec::new());
+        }
+        self.stores.connections.list_companies(key).await
+    }
+
+    /// The connections that a provider's company belongs or belonged to, one for each tenant.
+    pub(crate) async fn routes(
+        &self,
+        provider: Provider,
+        company: &ProviderCompanyId,
+    ) -> Result<Vec<Route>, StoreError> {
+        let mut routes = self.stores.connections.find_routes(provider, company).await?;
+        routes.retain(|route| self.scope.covers(&route.key.tenant));
+        Ok(routes)
+    }
+
+    /// Makes a pending connection active.
+    pub(crate) async fn confirm(
+        &self,
+        key: &ConnectionKey,
+        write_id: &str,
+    ) -> Result<ConfirmOutcome, StoreError> {
+        if !self.scope.covers(&key.tenant) {
+            return Ok(ConfirmOutcome::Missing);
+        }
+        self.stores.connections.confirm(key, write_id).await
+    }
+
+    /// Refresh attempts at a provider, newest first.
+    pub(crate) async fn attempts(
+        &self,
+        provider: Provider,
+        limit: u32,
+    ) -> Result<Vec<RefreshAttempt>, StoreError> {
+        self.stores.attempts.list(provider, self.scope.tenant(), limit).await
+    }
+
+    /// Refresh attempts of one connection, newest first.
+    pub(crate) async fn attempts_of(
+        &self,
+        connection: &Connection,
+        limit: u32,
+    ) -> Result<Vec<RefreshAttempt>, StoreError> {
+        if !self.scope.covers(&connection.key.tenant) {
+            return Ok(Vec::new());
+        }
+        self.stores.attempts.list_of(connection.provider, &connection.key, limit).await
+    }
+
+    /// A page of a company's records of a kind: by id, or what changed since a moment in the order of change.
+    pub(crate) async fn records(
+        &self,
+        place: &RecordPlace,
+        (entity, since): (Entity, Option<Timestamp>),
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<RecordPage, StoreError> {
+        if !self.scope.covers(&place.tenant) {
+            return Ok(RecordPage::default());
+        }
+        match since {
+            Some(since) => self.stores.records.list_changed(place, (entity, since), limit, from).await,
+            None => self.stores.records.list(place, entity, limit, from).await,
+        }
+    }
+
+    /// A job.
+    pub(crate) async fn job(&self, id: &JobId) -> Result<Option<JobRecord>, StoreError> {
+        let found = self.stores.jobs.log.find(id).await?;
+        Ok(found.filter(|job| self.scope.covers(&job.job.key.tenant)))
+    }
+
+    /// Puts a job on a lane.
+    pub(crate) async fn order(&self, lane: Lane, job: SyncJob) -> Result<(), StoreError> {
+        if !self.scope.covers(&job.key.tenant) {
+            return Ok(());
+        }
+        self.stores.jobs.enqueue(lane, &[job]).await
+    }
+
+    /// Starts the first sync of a connection's companies.
+    pub(crate) async fn start_first(
+        &self,
+        ids: Ids<'_>,
+        of: (&ConnectionKey, &[Company]),
+        correlation: &CorrelationId,
+    ) {
+        if self.scope.covers(&of.0.tenant) {
+            self.stores.jobs.start_first(ids, of, correlation).await;
+        }
+    }
+}
