@@ -13,7 +13,8 @@ async fn every_route_answers_whatever_comes_as_the_document_says() {
     let tenant = bundle.tenant().await;
     let books = bundle.simulator.books_of(Provider::QuickBooks, (2, 3)).await;
     let connection = tenant.connect_to(&books, true).await;
-    let ordered = json!({ "tenantId": connection.tenant.id, "provider": "quickbooks", "operation": "sync_all" });
+    let ordered =
+        json!({ "tenantId": connection.tenant.id, "provider": "quickbooks", "operation": "sync_all" });
     let job = bundle.post("/api/jobs", &ordered).await.expect(202);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let schemathesis = edge::config::environment("SCHEMATHESIS");

@@ -92,6 +92,17 @@ pub(crate) async fn admit(State(deps): State<Arc<Deps>>, mut request: Request, n
     .await
 }
 
+/// Lets a call through to its handler when its key has the scope that the route takes.
+pub(crate) async fn with_scope(
+    State(scope): State<Scope>,
+    call: Call,
+    request: Request,
+    next: Next,
+) -> Outcome {
+    call.require(scope)?;
+    Ok(next.run(request).await)
+}
+
 fn refuse(error: &ApiError, correlation: &CorrelationId) -> Response {
     count_error(error.code);
     error.response(correlation).map(Body::from)
