@@ -13,7 +13,8 @@ use utoipa::OpenApi;
 
 use crate::{
     Deps, breakers, call, confirm, connect_sessions, connection_history, connections, deliveries, disconnect,
-    explain, health, history, jobs, openapi::Common, proxy, queues, records, tenants, token_refresh, tokens,
+    explain, health, history, jobs, keys, openapi::Common, proxy, queues, records, tenants, token_refresh,
+    tokens, users,
 };
 
 /// A path, its methods with the scope that each takes and who answers it, and behind the path the greatest body where it is
@@ -48,6 +49,8 @@ macro_rules! routes {
 routes! {
     "/api/breakers": get(OperationsRead) breakers::list;
     "/api/tenants": post(TenantsWrite) tenants::create;
+    "/api/tenants/{tenant}/users": get(TenantsRead) users::list;
+    "/api/tenants/{tenant}/users/{user}": put(TenantsWrite) users::save, delete(TenantsWrite) users::remove;
     "/api/connect-sessions": post(ConnectionsWrite) connect_sessions::open;
     "/api/connections": get(ConnectionsRead) connections::list;
     "/api/connections/{connection}": get(ConnectionsRead) connections::show, delete(ConnectionsWrite) disconnect::disconnect;
@@ -57,6 +60,9 @@ routes! {
     "/api/connections/{connection}/history/verification": get(TokensRead) connection_history::verify;
     "/api/jobs": post(SyncWrite) jobs::create;
     "/api/jobs/{job}": get(SyncRead) jobs::show;
+    "/api/keys": get(KeysWrite) keys::list, post(KeysWrite) keys::create;
+    "/api/keys/{key}": get(KeysWrite) keys::show, delete(KeysWrite) keys::revoke;
+    "/api/keys/{key}/rotate": post(KeysWrite) keys::rotate;
     "/api/proxy/{connection}/{*path}" up to proxy::MAX_BODY: any(ProxyUse) proxy::call;
     "/api/queues": get(OperationsRead) queues::show;
     "/api/records/{entity}": get(SyncRead) records::list;

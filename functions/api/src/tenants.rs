@@ -62,7 +62,7 @@ pub(crate) async fn create(
     JsonBody(NewTenant { tenant_id, name, plan, limits }): JsonBody<NewTenant>,
 ) -> Outcome {
     call.require(Scope::TenantsWrite)?;
-    let things = call.within(&deps, Some(tenant_id.clone())).await?;
+    let things = call.administers(&deps, Some(tenant_id.clone())).await?;
     let name = printable("name", &name, MAX_NAME)?;
     let plan = plan.map(|plan| printable("plan", &plan, MAX_PLAN)).transpose()?;
     let tenant = Tenant { plan, limits, ..Tenant::new(tenant_id, name, deps.clock.now()) };
@@ -74,7 +74,7 @@ pub(crate) async fn create(
     Ok(call.json(StatusCode::CREATED, &TenantBody { tenant_id, name, plan, limits, created_at }))
 }
 
-fn printable(field: &str, text: &str, max: usize) -> Result<String, ApiError> {
+pub(crate) fn printable(field: &str, text: &str, max: usize) -> Result<String, ApiError> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
         return Err(ApiError::invalid(field, format!("{field} must be 1 to {max} printable characters")));
