@@ -27,6 +27,7 @@ mod job_desk;
 mod jobs_api;
 mod ledger;
 mod limits;
+mod matrix;
 mod oauth;
 mod outage;
 mod partial_batches;
