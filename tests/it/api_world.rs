@@ -54,6 +54,11 @@ impl ApiWorld {
         Self { router: api::router(Arc::new(deps)), key }
     }
 
+    /// The same API, for the caller with another key.
+    pub(crate) fn for_key(&self, key: ApiKeyText) -> Self {
+        Self { router: self.router.clone(), key }
+    }
+
     pub(crate) async fn deps(
         world: &World,
         role: Role,

@@ -30,6 +30,7 @@ mod jobs_api;
 mod keys;
 mod ledger;
 mod limits;
+mod matrix;
 mod oauth;
 mod outage;
 mod partial_batches;

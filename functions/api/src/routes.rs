@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    handler::Handler as _,
     middleware,
     routing::{self, MethodRouter},
 };
@@ -26,10 +27,9 @@ macro_rules! routes {
             Router::new()$(.route(
                 $path,
                 MethodRouter::new()
-                    $(.merge(
-                        routing::$method($module::$handler)
-                            .route_layer(middleware::from_fn_with_state(Scope::$scope, call::with_scope)),
-                    ))+
+                    $(.merge(routing::$method(
+                        $module::$handler.layer(middleware::from_fn_with_state(Scope::$scope, call::with_scope)),
+                    )))+
                     $(.layer(DefaultBodyLimit::max($limit)))?,
             ))+
         }
