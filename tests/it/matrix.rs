@@ -30,20 +30,23 @@ struct Town {
 struct Things {
     key: ConnectionKey,
     job: String,
+    own_key: String,
 }
 
 impl Town {
     async fn new() -> Self {
         let world = World::new();
         let key = world.connect(&sample::tenant(), REALM).await;
-        let (deps, admin) = ApiWorld::deps(&world, Role::Admin, Some(&key.tenant)).await;
-        let keys = deps.keys.clone();
+        let stores = ApiWorld::stores(&world);
+        let keys = stores.keys.clone();
+        let (deps, admin) = ApiWorld::deps_over(&world, (Role::Admin, Some(&key.tenant)), stores).await;
+        let own_key = admin.expose().split('_').nth(2).unwrap().to_owned();
         let api = ApiWorld::of(deps, admin);
         let ordered = json!({ "provider": "quickbooks", "operation": "sync_all" });
         let (status, made) = api.call("POST", "/api/jobs", Some(ordered)).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{made}");
         let job = made["jobId"].as_str().unwrap().to_owned();
-        Self { world, api, keys, things: Things { key, job } }
+        Self { world, api, keys, things: Things { key, job, own_key } }
     }
 
     /// The API for a caller with these scopes, bound to a tenant or not.
@@ -68,6 +71,9 @@ impl Things {
         let path = path
             .replace("{connection}", self.key.connection.as_str())
             .replace("{job}", &self.job)
+            .replace("{key}", &self.own_key)
+            .replace("{tenant}", tenant)
+            .replace("{user}", "ann")
             .replace("{provider}", "quickbooks")
             .replace("{entity}", "invoices")
             .replace("{delivery}", "dlv_1")
@@ -76,6 +82,9 @@ impl Things {
         let company = if names_company { format!("&companyId={REALM}") } else { String::new() };
         let body = match (method, path.as_str()) {
             ("post", "/api/tenants") => json!({ "tenantId": tenant, "name": "Acme" }),
+            ("post", "/api/keys") => json!({ "name": "new", "scopes": ["keys:write"], "tenantId": tenant }),
+            ("post", path) if path.starts_with("/api/keys/") => json!({}),
+            ("put", path) if path.starts_with("/api/tenants/") => json!({ "role": "viewer" }),
             ("post", "/api/jobs") => {
                 json!({ "tenantId": tenant, "provider": "quickbooks", "operation": "sync_all" })
             }

@@ -41,19 +41,15 @@ pub(crate) struct NewKey {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// What it may do: some of the caller's own scopes. Either these or a role.
-    #[schema(nullable = false, min_items = 1)]
+    #[schema(min_items = 1)]
     scopes: Option<Vec<Scope>>,
     /// What it may do, by the name of a set of scopes.
-    #[schema(nullable = false)]
     role: Option<Role>,
     /// The one tenant it is for; a key that is bound to a tenant must name its own.
-    #[schema(nullable = false)]
     tenant_id: Option<TenantId>,
     /// The person of that tenant whom it is for: it may do no more than that person's role, and ends with it.
-    #[schema(nullable = false)]
     user_id: Option<UserId>,
     /// When it stops working; never when left out.
-    #[schema(nullable = false)]
     expires_at: Option<Timestamp>,
 }
 
@@ -61,7 +57,7 @@ pub(crate) struct NewKey {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Rotation {
     /// How long the old key works beside the new one: 24 hours when left out, 30 days at most.
-    #[schema(nullable = false, maximum = 2_592_000)]
+    #[schema(maximum = 2_592_000)]
     overlap_seconds: Option<u64>,
 }
 
