@@ -67,7 +67,10 @@ pub(crate) async fn run(Command::Create(create): Command) -> anyhow::Result<()> 
     ensure!(!name.is_empty(), "--name must not be empty");
     ensure!(is_environment(&create.environment), "--environment must be {ENVIRONMENT_FORM}");
     let now = SystemClock.now();
-    ensure!(create.expires_at.is_none_or(|expires_at| expires_at > now), "--expires-at must be in the future");
+    ensure!(
+        create.expires_at.is_none_or(|expires_at| expires_at > now),
+        "--expires-at must be in the future"
+    );
     let scopes = match create.role {
         Some(RoleName::Admin) => Role::Admin.scopes(),
         Some(RoleName::Operator) => Role::Operator.scopes(),
