@@ -11,7 +11,6 @@ use domain::{
     id::TenantId,
     refresh::RefreshPolicy,
     secret::ApiKeyText,
-    tenant::Tenant,
     webhook::AddressKeys,
 };
 use edge::{config::Variables, live_secrets::LiveSecrets};
@@ -21,7 +20,7 @@ use lambda_http::{
 };
 use serde_json::Value;
 use tests::{
-    memory::{InMemoryApiKeys, InMemoryDeliveries, InMemoryRecords, InMemoryTenants, InProcessRefresh},
+    memory::{InMemoryApiKeys, InMemoryDeliveries, InMemoryRecords, InProcessRefresh},
     sample,
 };
 
@@ -60,7 +59,7 @@ impl ApiWorld {
     /// The stores of what belongs to the world's tenants.
     pub(crate) fn stores(world: &World) -> TenancyStores {
         TenancyStores {
-            tenants: Arc::new(InMemoryTenants::default()),
+            tenants: world.tenants.clone(),
             connections: world.connections.clone(),
             attempts: world.attempts.clone(),
             records: Arc::new(InMemoryRecords::default()),
@@ -86,8 +85,7 @@ impl ApiWorld {
         let (record, key) = new.issue("test", world.clock.now(), &SystemEntropy);
         keys.insert(&record).await.unwrap();
         if let Some(known) = tenant {
-            let tenant = Tenant::new(known.clone(), "Acme", sample::NOW);
-            assert!(stores.tenants.insert(&tenant).await.unwrap());
+            world.tenant(known, |_| {});
         }
         let deps = api::Deps {
             environment: "test".to_owned(),

@@ -96,13 +96,7 @@ async fn an_ending_whose_worker_dies_comes_to_its_end_by_the_queue() {
     }
     let worker = bundle.copy_with("REFRESH_FUNCTION", settings).await;
     let disconnect = connection.key();
-    let message = DisconnectMessage {
-        v: MESSAGE_VERSION,
-        disconnect,
-        company_id: None,
-        actor: None,
-        correlation_id: None,
-    };
+    let message = DisconnectMessage::of(disconnect);
     let message = json!(message);
 
     let killing = async {

@@ -3,17 +3,20 @@
 use std::{collections::HashMap, sync::Arc};
 
 use aws::{
-    DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords,
-    DynamoSubscriptions, EventBridgeBus, LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue, SyncLanes,
-    clients,
+    DynamoAudit, DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs, DynamoLeases,
+    DynamoRecords, DynamoSubscriptions, DynamoTenants, DynamoUsage, EventBridgeBus, LambdaRefresh, SdkConfig,
+    SqsSource, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{
     clock::{Clock, SystemClock},
     connection::ConnectionStore,
     entropy::SystemEntropy,
+    erasure::Eraser,
     event::EventBus,
     provider::Provider,
+    refresh::RefreshInvoker,
     sync::{CatchUp, EventConsumer, Heard, JobOrders, Ledger, SilenceWatch, SyncRunner},
+    tenant::TenantStore,
 };
 use edge::{access_tokens, shared_limits};
 use providers::{
@@ -32,14 +35,17 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));
     let connections: Arc<dyn ConnectionStore> =
         Arc::new(DynamoConnections::without_due_index(dynamodb.clone(), config.connections_table));
-    let refresh = Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function));
+    let refresh: Arc<dyn RefreshInvoker> =
+        Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function));
     let names = (config.environment, config.token_key_id);
-    let access = access_tokens(sdk, names, (&connections, refresh), (&clock, config.policy));
+    let access = access_tokens(sdk, names, (&connections, refresh.clone()), (&clock, config.policy));
     let bases = (config.quickbooks_api_base_url, config.xero_api_base_url, config.zoho_data_centres);
     let ledgers = ledgers(bases)?;
     let stored = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone()));
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
-    let limits = shared_limits(sdk, (config.control_table, config.breakers, config.plans), (&clock, &bus));
+    let control = config.control_table;
+    let tenants: Arc<dyn TenantStore> = Arc::new(DynamoTenants::new(dynamodb.clone(), control.clone()));
+    let limits = shared_limits(sdk, (control.clone(), config.breakers, config.plans), (&clock, &bus));
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
     let subscriptions = Arc::new(DynamoSubscriptions::new(dynamodb.clone(), config.deliveries_table.clone()));
     let queue = Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low }));
@@ -47,7 +53,24 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let jobs = JobOrders { log, queue, clock: clock.clone() };
     let source = |LaneQueue { lane, url, dlq_url }| (lane, SqsSource::new(sqs.clone(), url, dlq_url));
     Ok(Deps {
+        eraser: Eraser {
+            tenants: tenants.clone(),
+            connections: connections.clone(),
+            refresh,
+            books: stored.clone(),
+            jobs: jobs.log.clone(),
+            usage: Arc::new(DynamoUsage::new(dynamodb.clone(), control)),
+            queue: jobs.queue.clone(),
+            audit: Arc::new(DynamoAudit::new(
+                dynamodb.clone(),
+                config.history_table,
+                config.history_retention,
+            )),
+            clock: clock.clone(),
+            entropy: Arc::new(SystemEntropy),
+        },
         consumer: EventConsumer {
+            tenants: tenants.clone(),
             access: access.clone(),
             connections: connections.clone(),
             ledgers: ledgers.clone(),
@@ -63,6 +86,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             heard: Heard::default(),
         },
         runner: SyncRunner {
+            tenants: tenants.clone(),
             access,
             connections: connections.clone(),
             ledgers,
@@ -77,7 +101,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
         },
-        catch_up: CatchUp { connections, jobs, clock: clock.clone() },
+        catch_up: CatchUp { tenants, connections, jobs, clock: clock.clone() },
         events: SqsSource::new(sqs.clone(), config.events_queue_url, config.events_dlq_url),
         lanes: config.lanes.map(source).into(),
         clock,

@@ -16,6 +16,7 @@
 //! | `loc` | S | the data center that holds the grant; absent where the provider has one |
 //! | `m` | N | when the connection was made |
 //! | `used` | N | when its tokens were last used; the one attribute that users of tokens may write |
+//! | `wm` | S | whether it is always kept warm, where its tenant says so; the API writes it |
 //! | `f`, `w` | N, B | the number that rises with every lease; the mark of the last write |
 //! | `was_w` | B | the mark of the last settlement or connect, while a write without a lease came upon it |
 //! | `ok`, `bad`, `ms`, `row` | N | attempts that succeeded, that failed, their duration, failures in a row |
@@ -62,6 +63,7 @@ pub(crate) const SCOPES: &str = "sc";
 pub(crate) const LOCATION: &str = "loc";
 pub(crate) const MADE_AT: &str = "m";
 pub(crate) const USED_AT: &str = "used";
+pub(crate) const WARMTH: &str = "wm";
 pub(crate) const FENCE: &str = "f";
 pub(crate) const WRITE_ID: &str = "w";
 pub(crate) const FORMER_WRITE: &str = "was_w";
@@ -121,6 +123,8 @@ pub(crate) const QUEUED_AT: &str = "queued_at";
 /// The one partition of [`LISTING_INDEX`]; it is written once for each connection, so it never grows hot.
 pub(crate) const LISTED: &str = "C";
 
+/// The partition of all tenants; a few kilobytes each, and read through a memory of each process.
+pub(crate) const TENANTS: &str = "TENANTS";
 pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const CONNECTION_PREFIX: &str = "CONNECTION#";
 pub(crate) const RECORD_PREFIX: &str = "RECORD#";
@@ -140,6 +144,11 @@ impl Key {
 
     pub(crate) fn company(key: &ConnectionKey, company: &CompanyId) -> Self {
         Self { pk: tenant_partition(&key.tenant), sk: format!("{}{company}", companies_prefix(key)) }
+    }
+
+    /// That a company was taken off a connection.
+    pub(crate) fn left(key: &ConnectionKey, company: &CompanyId) -> Self {
+        Self { pk: tenant_partition(&key.tenant), sk: format!("{}{company}", left_prefix(key)) }
     }
 
     /// The route of a company that one tenant has.
@@ -207,8 +216,13 @@ impl Key {
         Self { pk: format!("JOB#{id}"), sk: "JOB".to_owned() }
     }
 
+    /// Where a tenant's job is listed among its own.
+    pub(crate) fn job_of(tenant: &TenantId, id: &JobId) -> Self {
+        Self { pk: jobs_partition(tenant), sk: id.to_string() }
+    }
+
     pub(crate) fn tenant(tenant: &TenantId) -> Self {
-        Self { pk: tenant_partition(tenant), sk: "TENANT".to_owned() }
+        Self { pk: TENANTS.to_owned(), sk: tenant.to_string() }
     }
 
     pub(crate) fn api_key(id: &ApiKeyId) -> Self {
@@ -276,7 +290,12 @@ impl Key {
     }
 }
 
-/// The partition that holds everything of one tenant.
+/// The partition of a tenant's jobs, of each of which it holds the id.
+pub(crate) fn jobs_partition(tenant: &TenantId) -> String {
+    format!("JOBS#{tenant}")
+}
+
+/// The partition of a tenant's connections and their companies.
 pub(crate) fn tenant_partition(tenant: &TenantId) -> String {
     format!("TENANT#{tenant}")
 }
@@ -315,7 +334,7 @@ pub(crate) fn tally_sort_key(minute: i64) -> String {
 }
 
 /// The partition of what is known of a company itself.
-fn company_partition(place: &RecordPlace) -> String {
+pub(crate) fn company_partition(place: &RecordPlace) -> String {
     format!("COMPANY#{}#{}", place.tenant, place.company)
 }
 
@@ -337,6 +356,11 @@ pub(crate) fn records_partition(place: &RecordPlace, entity: Entity) -> String {
 /// What the sort keys of a connection's companies begin with.
 pub(crate) fn companies_prefix(key: &ConnectionKey) -> String {
     format!("COMPANY#{}#", key.connection)
+}
+
+/// What the sort keys begin with of the companies that left a connection.
+pub(crate) fn left_prefix(key: &ConnectionKey) -> String {
+    format!("LEFT#{}#", key.connection)
 }
 
 /// Reads back whose connection an item or index entry is.

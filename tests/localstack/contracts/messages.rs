@@ -324,13 +324,7 @@ async fn the_refresh_function_answers_who_invokes_it() {
 }
 
 fn end_of_nothing() -> DisconnectMessage {
-    DisconnectMessage {
-        v: MESSAGE_VERSION,
-        disconnect: sample::key(),
-        company_id: None,
-        actor: None,
-        correlation_id: None,
-    }
+    DisconnectMessage::of(sample::key())
 }
 
 #[tokio::test]

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{AttemptId, CompanyId, ConnectionId, Location, ProviderCompanyId, TenantId},
     provider::Provider,
-    refresh::AttemptFailure,
+    refresh::{AttemptFailure, Warmth},
 };
 
 pub use due::{Due, DuePartition, Slot, WHEELS};
 pub use store::{
     ConfirmOutcome, ConnectOutcome, ConnectionPage, ConnectionStore, MAX_COMPANIES, MarkOutcome,
-    NewConnection, PlacedCompany, Replaces, Route,
+    NewConnection, PlacedCompany, Replaces, Route, count_live,
 };
 
 /// Whose connection, and which.
@@ -113,6 +113,8 @@ pub struct Connection {
     pub due: Option<Due>,
     /// When its tokens were last used, as far as it was noted: a few hours late at most.
     pub used_at: Timestamp,
+    /// Whether it is always kept warm, where its tenant says so; else as the deployment has it.
+    pub warmth: Option<Warmth>,
     /// Counters of all attempts so far.
     pub attempts: AttemptCounters,
     /// The newest attempt.
