@@ -17,6 +17,7 @@ mod consume;
 mod contracts;
 mod deliveries;
 mod disconnect;
+mod documents;
 mod events;
 mod explain;
 mod functions;

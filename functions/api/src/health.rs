@@ -10,6 +10,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps, breakers,
@@ -20,7 +21,7 @@ use crate::{
 /// The sweep runs every minute; three missed runs are no accident.
 const SCHEDULER_LATE: Duration = Duration::from_mins(3);
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct HealthBody {
     status: &'static str,
     scheduler: SchedulerBody,
@@ -30,13 +31,13 @@ struct HealthBody {
     providers: BTreeMap<Provider, ProviderBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ProviderBody {
     breaker: &'static str,
     outage: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SchedulerBody {
     initialized: bool,
@@ -44,12 +45,12 @@ struct SchedulerBody {
     last_run_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct StorageBody {
     database: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct TokensBody {
     total: usize,
     healthy: usize,
@@ -58,6 +59,14 @@ struct TokensBody {
 }
 
 /// `GET /api/tokens/health`; 503 only when the tables do not answer.
+#[utoipa::path(
+    get,
+    path = "/api/tokens/health",
+    responses(
+        (status = 200, description = "Everything that is needed answers, though maybe not all is well", body = HealthBody),
+        (status = 503, description = "Something does not answer without which no token can be kept", body = HealthBody),
+    ),
+)]
 pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
     call.require(Scope::TokensRead)?;
     let now = deps.clock.now();

@@ -12,10 +12,12 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters, Refusal},
+    openapi::OfTenant,
     tenancy::Within,
     tokens::{MAX_LIMIT, connections, parse_provider},
 };
@@ -23,7 +25,7 @@ use crate::{
 /// Attempts of one answer unless asked otherwise.
 const DEFAULT_LIMIT: u32 = 20;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct HistoryBody {
     provider: Provider,
@@ -31,7 +33,7 @@ struct HistoryBody {
     stats: Stats,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AttemptBody {
     id: AttemptId,
@@ -47,7 +49,7 @@ pub(crate) struct AttemptBody {
     retry_attempt: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Stats {
     total_attempts: u64,
@@ -57,6 +59,19 @@ struct Stats {
 }
 
 /// `GET /api/tokens/history/{provider}?tenantId=&limit=`; the statistics are of all attempts ever, not of the page.
+#[utoipa::path(
+    get,
+    path = "/api/tokens/history/{provider}",
+    params(
+        ("provider" = Provider, Path, description = "The provider"),
+        OfTenant,
+        ("limit" = Option<u32>, Query, description = "How many at most; 20 when left out", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, description = "Refresh attempts, newest first, with statistics over all there were", body = HistoryBody),
+        (status = 404, description = "There is no such provider or tenant"),
+    ),
+)]
 pub(crate) async fn show(
     State(deps): State<Arc<Deps>>,
     Name(provider): Name,

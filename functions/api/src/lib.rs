@@ -15,6 +15,7 @@ mod explain;
 mod health;
 mod history;
 mod jobs;
+mod openapi;
 mod proxy;
 mod queues;
 mod records;
@@ -27,7 +28,7 @@ mod wiring;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, http::Uri, middleware, response::Response};
+use axum::{Router, extract::DefaultBodyLimit, http::Uri, middleware, response::Response, routing::get};
 use domain::{
     api_key::ApiKeyStore,
     audit::AuditLog,
@@ -45,7 +46,7 @@ use tower::ServiceExt as _;
 
 pub use config::{Config, webhook_addresses};
 pub use exact::Outgoing;
-pub use routes::ROUTES;
+pub use routes::{Document, ROUTES};
 pub use tenancy::{Tenancy, TenancyStores};
 pub use wiring::wire;
 
@@ -129,5 +130,6 @@ pub fn router(deps: Arc<Deps>) -> Router {
         .fallback(call::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(deps.clone(), call::admit))
+        .route("/api/openapi.json", get(openapi::show))
         .with_state(deps)
 }

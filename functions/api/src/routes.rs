@@ -1,4 +1,4 @@
-//! Every route: where it is, and who answers it, in one table.
+//! Every route: where it is, and who answers it, and what the OpenAPI document says of it, in one table.
 
 use std::sync::Arc;
 
@@ -7,10 +7,11 @@ use axum::{
     extract::DefaultBodyLimit,
     routing::{self, MethodRouter},
 };
+use utoipa::OpenApi;
 
 use crate::{
     Deps, breakers, confirm, connect_sessions, connection_history, connections, deliveries, disconnect,
-    explain, health, history, jobs, proxy, queues, records, tenants, token_refresh, tokens,
+    explain, health, history, jobs, openapi::Common, proxy, queues, records, tenants, token_refresh, tokens,
 };
 
 /// A path, its methods with who answers them, and behind the path the greatest body where it is not that of all others.
@@ -28,6 +29,11 @@ macro_rules! routes {
 
         /// The method, in lower case, and the path of every route; `any` for those that take all methods of a proxy.
         pub const ROUTES: &[(&str, &str)] = &[$($((stringify!($method), $path)),+),+];
+
+        /// The OpenAPI document, made from the types of requests and answers.
+        #[derive(OpenApi)]
+        #[openapi(paths($($($module::$handler),+),+), modifiers(&Common))]
+        pub struct Document;
     };
 }
 

@@ -12,6 +12,7 @@ use domain::{
 use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
@@ -23,7 +24,7 @@ const MAX_NAME: usize = 200;
 /// A plan is a word, not a text.
 const MAX_PLAN: usize = 64;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewTenant {
     tenant_id: TenantId,
@@ -33,7 +34,7 @@ pub(crate) struct NewTenant {
     limits: TenantLimits,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct TenantBody {
     tenant_id: TenantId,
@@ -45,6 +46,16 @@ struct TenantBody {
 }
 
 /// `POST /api/tenants`
+#[utoipa::path(
+    post,
+    path = "/api/tenants",
+    request_body = NewTenant,
+    responses(
+        (status = 201, description = "The tenant was made", body = TenantBody),
+        (status = 404, description = "The key is bound to another tenant"),
+        (status = 409, description = "The id is taken"),
+    ),
+)]
 pub(crate) async fn create(
     State(deps): State<Arc<Deps>>,
     call: Call,

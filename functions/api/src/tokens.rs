@@ -14,10 +14,12 @@ use domain::{
 use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
     call::{Call, Outcome, Parameters, Refusal},
+    openapi::{FromCursor, OfTenant},
     tenancy::Within,
 };
 
@@ -26,7 +28,7 @@ pub(crate) const MAX_LIMIT: u32 = 100;
 /// Pages of connections over which health and statistics are summed at most.
 const MAX_COUNTED_PAGES: usize = 10;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct StatusBody {
     tokens: Vec<TokenBody>,
@@ -35,7 +37,7 @@ struct StatusBody {
     next_cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct TokenBody {
     provider: Provider,
@@ -45,7 +47,7 @@ struct TokenBody {
     status: TokenStatus,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct TokenStatus {
     health: TokenHealth,
@@ -53,7 +55,7 @@ struct TokenStatus {
     needs_refresh: bool,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Summary {
     pub(crate) total: usize,
@@ -80,6 +82,19 @@ impl Summary {
 }
 
 /// `GET /api/tokens/status?tenantId=&limit=&cursor=`; connections that have ended have no tokens to use and are left out.
+#[utoipa::path(
+    get,
+    path = "/api/tokens/status",
+    params(
+        OfTenant,
+        ("limit" = Option<u32>, Query, description = "How many at most; 100 when left out", minimum = 1, maximum = 100),
+        FromCursor,
+    ),
+    responses(
+        (status = 200, description = "How each connection's access token stands", body = StatusBody),
+        (status = 404, description = "The key is bound to another tenant"),
+    ),
+)]
 pub(crate) async fn status(
     State(deps): State<Arc<Deps>>,
     Parameters(query): Parameters,
