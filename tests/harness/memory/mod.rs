@@ -7,6 +7,7 @@ mod authorization;
 mod breakers;
 mod budgets;
 mod bus;
+mod call_counts;
 mod connections;
 mod data_keys;
 mod deliveries;
@@ -22,6 +23,7 @@ mod routes;
 mod subscriptions;
 mod sweep_log;
 mod tenants;
+mod users;
 
 pub use api_key::InMemoryApiKeys;
 pub use attempts::InMemoryAttempts;
@@ -30,6 +32,7 @@ pub use authorization::InMemoryAuthorizations;
 pub use breakers::InMemoryBreakers;
 pub use budgets::{InMemoryBudgets, InMemoryUsage};
 pub use bus::InMemoryBus;
+pub use call_counts::InMemoryCallCounts;
 pub use connections::InMemoryConnections;
 pub use data_keys::InMemoryDataKeys;
 pub use deliveries::InMemoryDeliveries;
@@ -43,6 +46,7 @@ pub use records::InMemoryRecords;
 pub use subscriptions::InMemorySubscriptions;
 pub use sweep_log::InMemorySweepLog;
 pub use tenants::InMemoryTenants;
+pub use users::InMemoryUsers;
 
 use domain::store::StoreError;
 
