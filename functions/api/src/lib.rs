@@ -18,12 +18,16 @@ mod jobs;
 mod openapi;
 mod proxy;
 mod queues;
+mod quota;
 mod records;
 mod routes;
 mod tenancy;
+mod tenant_changes;
+mod tenant_settings;
 mod tenants;
 mod token_refresh;
 mod tokens;
+mod usage;
 mod wiring;
 
 use std::sync::Arc;

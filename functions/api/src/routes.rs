@@ -11,7 +11,8 @@ use utoipa::OpenApi;
 
 use crate::{
     Deps, breakers, confirm, connect_sessions, connection_history, connections, deliveries, disconnect,
-    explain, health, history, jobs, openapi::Common, proxy, queues, records, tenants, token_refresh, tokens,
+    explain, health, history, jobs, openapi::Common, proxy, queues, records, tenant_changes, tenants,
+    token_refresh, tokens, usage,
 };
 
 /// A path, its methods with who answers them, and behind the path the greatest body where it is not that of all others.
@@ -39,7 +40,9 @@ macro_rules! routes {
 
 routes! {
     "/api/breakers": get breakers::list;
-    "/api/tenants": post tenants::create;
+    "/api/tenants": get tenants::list, post tenants::create;
+    "/api/tenants/{tenant}": get tenants::show, patch tenant_changes::update, delete tenant_changes::remove;
+    "/api/usage": get usage::show;
     "/api/connect-sessions": post connect_sessions::open;
     "/api/connections": get connections::list;
     "/api/connections/{connection}": get connections::show, delete disconnect::disconnect;

@@ -3,26 +3,40 @@
 //! No route holds a store of tenants' things, so none can forget whose they are: whatever is outside the scope is, for its
 //! caller, not there.
 
+mod tenants;
+
 use std::sync::Arc;
 
 use domain::{
+    call_counts::CallCounts,
     caller::TenantScope,
     connection::{
         Company, ConfirmOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, Route,
     },
     id::{ConnectionId, CorrelationId, Ids, JobId, ProviderCompanyId, TenantId},
+    limits::UsageStore,
     provider::Provider,
     refresh::{AttemptLog, RefreshAttempt},
     store::StoreError,
     sync::{Entity, JobOrders, JobRecord, Lane, RecordPage, RecordPlace, RecordStore, SyncJob},
-    tenant::{Tenant, TenantStore},
+    tenant::{Tenant, TenantStore, halted},
+    user::UserStore,
 };
+use edge::http::ApiError;
 use jiff::Timestamp;
+
+use crate::call::Refusal;
 
 /// The stores of what belongs to tenants.
 pub struct TenancyStores {
     /// Tenants.
     pub tenants: Arc<dyn TenantStore>,
+    /// Users.
+    pub users: Arc<dyn UserStore>,
+    /// What tenants used of the providers.
+    pub usage: Arc<dyn UsageStore>,
+    /// How often our own API was called.
+    pub counts: Arc<dyn CallCounts>,
     /// Connections.
     pub connections: Arc<dyn ConnectionStore>,
     /// Refresh attempts.
@@ -72,6 +86,14 @@ impl Within<'_> {
     /// Adds a tenant; false when the id is taken, or not the caller's to take.
     pub(crate) async fn insert_tenant(&self, tenant: &Tenant) -> Result<bool, StoreError> {
         Ok(self.scope.covers(&tenant.id) && self.stores.tenants.insert(tenant).await?)
+    }
+
+    /// Refuses to do anything for a tenant that is suspended or being deleted.
+    pub(crate) async fn active(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        match halted(&*self.stores.tenants, tenant).await? {
+            None => Ok(()),
+            Some(halted) => Err(ApiError::new(halted.code(), halted.to_string()).into()),
+        }
     }
 
     /// Connections, oldest first.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use aws::{
-    DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoConnections,
-    DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoRecords, DynamoSweepLog, DynamoTenants,
-    EventBridgeBus, LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
+    DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoCallCounts,
+    DynamoConnections, DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoRecords, DynamoSweepLog,
+    DynamoTenants, DynamoUsage, DynamoUsers, EventBridgeBus, LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
 };
 use domain::{
     clock::{Clock, SystemClock},
@@ -44,6 +44,9 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let job_log = jobs.log.clone();
     let tenancy = TenancyStores {
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
+        users: Arc::new(DynamoUsers::new(dynamodb.clone(), control())),
+        usage: Arc::new(DynamoUsage::new(dynamodb.clone(), control())),
+        counts: Arc::new(DynamoCallCounts::new(dynamodb.clone(), control())),
         attempts: Arc::new(DynamoAttempts::new(
             dynamodb.clone(),
             config.history_table.clone(),

@@ -3,9 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use aws::{
-    DynamoAudit, DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs, DynamoLeases,
-    DynamoRecords, DynamoSubscriptions, DynamoTenants, DynamoUsage, EventBridgeBus, LambdaRefresh, SdkConfig,
-    SqsSource, SqsSyncQueue, SyncLanes, clients,
+    DynamoApiKeys, DynamoAudit, DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs,
+    DynamoLeases, DynamoRecords, DynamoSubscriptions, DynamoTenants, DynamoUsage, DynamoUsers,
+    EventBridgeBus, LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{
     clock::{Clock, SystemClock},
@@ -59,6 +59,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             refresh,
             books: stored.clone(),
             jobs: jobs.log.clone(),
+            keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control.clone())),
+            users: Arc::new(DynamoUsers::new(dynamodb.clone(), control.clone())),
             usage: Arc::new(DynamoUsage::new(dynamodb.clone(), control)),
             queue: jobs.queue.clone(),
             audit: Arc::new(DynamoAudit::new(

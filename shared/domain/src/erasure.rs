@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    api_key::ApiKeyStore,
     audit::{self, AuditAction, AuditEntry, AuditLog},
     clock::Clock,
     connection::{Connection, ConnectionKey, ConnectionState, ConnectionStore},
@@ -20,6 +21,7 @@ use crate::{
     store::{StoreError, chain},
     sync::{BooksErasure, JobLog, Lane, RecordPlace, SyncQueue},
     tenant::{TenantState, TenantStore},
+    user::UserStore,
 };
 
 /// Connections that are read, and that are ended side by side: each may keep a refresh function busy for as long as it may
@@ -74,6 +76,10 @@ pub struct Eraser {
     pub books: Arc<dyn BooksErasure>,
     /// What became of jobs.
     pub jobs: Arc<dyn JobLog>,
+    /// API keys.
+    pub keys: Arc<dyn ApiKeyStore>,
+    /// Users.
+    pub users: Arc<dyn UserStore>,
     /// What the tenant used.
     pub usage: Arc<dyn UsageStore>,
     /// Where the work goes on that needs more time.
@@ -195,6 +201,8 @@ impl Eraser {
             self.in_time(deadline)?;
         }
         self.usage.erase(tenant).await?;
+        self.users.clear(tenant).await?;
+        self.forget_keys(tenant, deadline).await?;
         // Before the tenant is gone: whoever dies in between tells of it twice, and never not at all.
         let id = Ids::new(&*self.clock, &*self.entropy).audit();
         let gone = AuditEntry::new(id, self.clock.now(), Some(tenant.clone()), AuditAction::TenantDeleted);
@@ -221,6 +229,22 @@ impl Eraser {
         match self.refresh.disconnect(&message, WAIT).await?.map(|answer| answer.result) {
             Some(DisconnectResult::Forgotten | DisconnectResult::Missing) => Ok(()),
             _ => Err(Stop::Waits),
+        }
+    }
+
+    /// Keys of a tenant that is being deleted open nothing any more; those of one that is made anew are others.
+    async fn forget_keys(&self, tenant: &TenantId, deadline: Timestamp) -> Result<(), Stop> {
+        let mut from: Option<String> = None;
+        loop {
+            self.in_time(deadline)?;
+            let page = self.keys.list(Some(tenant), PAGE, from.as_deref()).await?;
+            for key in &page.keys {
+                self.keys.remove(key).await?;
+            }
+            match page.next {
+                Some(next) => from = Some(next),
+                None => return Ok(()),
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{
 pub use due::{Due, DuePartition, Slot, WHEELS};
 pub use store::{
     ConfirmOutcome, ConnectOutcome, ConnectionPage, ConnectionStore, MAX_COMPANIES, MarkOutcome,
-    NewConnection, PlacedCompany, Replaces, Route, count_live,
+    NewConnection, PlacedCompany, Replaces, Route, count_live, keep_warm,
 };
 
 /// Whose connection, and which.

@@ -1,6 +1,7 @@
 //! Where connections are kept.
 
 use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::{Company, Connection, ConnectionKey, ConnectionState};
@@ -182,14 +183,37 @@ pub trait ConnectionStore: Send + Sync {
     async fn forget(&self, key: &ConnectionKey) -> Result<bool, StoreError>;
 }
 
-/// Connections that are counted at once.
-const COUNTED: u32 = 100;
+/// Connections that are read at once where all of a tenant's are meant.
+const PAGE: u32 = 100;
+/// Writes under way at once: enough to hide the round trip.
+const AT_ONCE: usize = 16;
+
+/// Has all connections of a tenant kept as warm as it wishes, each from its next refresh on. Again is harmless, and goes on
+/// where it failed.
+pub async fn keep_warm(
+    connections: &dyn ConnectionStore,
+    tenant: &TenantId,
+    wish: Option<Warmth>,
+) -> Result<(), StoreError> {
+    let mut from = None;
+    loop {
+        let page = connections.list(Some(tenant), PAGE, from.as_deref()).await?;
+        let others = page.connections.into_iter().filter(|connection| connection.warmth != wish);
+        let writes = others.map(async |Connection { key, .. }| connections.set_warmth(&key, wish).await);
+        let writes: Vec<_> = writes.collect();
+        stream::iter(writes).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        match page.next {
+            Some(next) => from = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
 
 /// How many connections of a tenant have not ended: what its limit of integrations is about.
 pub async fn count_live(connections: &dyn ConnectionStore, tenant: &TenantId) -> Result<u64, StoreError> {
     let (mut live, mut from) = (0, None);
     loop {
-        let page = connections.list(Some(tenant), COUNTED, from.as_deref()).await?;
+        let page = connections.list(Some(tenant), PAGE, from.as_deref()).await?;
         live += page.connections.iter().filter(|connection| !connection.state.is_ended()).count() as u64;
         match page.next {
             Some(next) => from = Some(next),
