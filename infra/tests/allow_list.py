@@ -75,14 +75,14 @@ _CONSUME = "sqs:ReceiveMessage DeleteMessage GetQueueAttributes ChangeMessageVis
 ALLOWED: dict[str, set[Grant]] = {
     "OauthFunction": (
         _logs("OauthLogs")
-        | _grants("dynamodb:GetItem", "ControlTable", _keys("SESSION#*", "TENANT#*"))
+        | _grants("dynamodb:GetItem", "ControlTable", _keys("SESSION#*", "TENANTS"))
         | _grants("dynamodb:PutItem", "ControlTable", _keys("STATE#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("SESSION#*", "STATE#*"))
         | _grants("dynamodb:GetItem Query PutItem UpdateItem", "ConnectionsTable")
         | _grants("dynamodb:DeleteItem", "ConnectionsTable", _keys("TENANT#*"))
         | _AUDIT
         | _grants("kms:GenerateDataKey", "TokenKey", _purpose("access", "refresh"))
-        | _grants("dynamodb:GetItem PutItem", "RecordsTable", _keys("JOB#*"))
+        | _grants("dynamodb:GetItem PutItem", "RecordsTable", _keys("JOB#*", "JOBS#*"))
         | _grants("sqs:SendMessage", "SyncLowQueue")
         | _EVENTS
         | _PROVIDER_SECRETS
@@ -112,8 +112,13 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:Query", "ConnectionsTable/index/listing")
         | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk used", "TENANT#*") | _OF_WRITTEN_ONLY)
         | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "DeliveriesTable")
-        | _grants("dynamodb:GetItem BatchGetItem Query PutItem UpdateItem PartiQLInsert PartiQLUpdate", "RecordsTable")
+        | _grants("dynamodb:GetItem BatchGetItem Query PutItem UpdateItem DeleteItem PartiQLInsert PartiQLUpdate", "RecordsTable")
         | _grants("dynamodb:Query", "RecordsTable/index/changed")
+        | _grants("dynamodb:GetItem", "ControlTable", _keys("TENANTS"))
+        | _grants("dynamodb:Query", "ControlTable", _keys("KEYS#*", "USERS#*", "USAGE#*"))
+        | _grants("dynamodb:BatchGetItem", "ControlTable", _keys("KEYS"))
+        | _grants("dynamodb:DeleteItem", "ControlTable", _keys("TENANTS", "KEYS", "KEYS#*", "USERS#*", "USAGE#*"))
+        | _AUDIT
         | _grants("dynamodb:GetItem PutItem", "ControlTable", _keys("BUDGET#*"))
         | _grants("dynamodb:Query PutItem", "ControlTable", _keys("BREAKER#books#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("USAGE#*"))
@@ -130,16 +135,17 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:Query", "ConnectionsTable/index/listing")
         | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk st w was_w", "TENANT#*"))
         | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk used", "TENANT#*") | _OF_WRITTEN_ONLY)
+        | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk wm", "TENANT#*") | _OF_WRITTEN_ONLY)
         | _grants("dynamodb:Query", "HistoryTable HistoryTable/index/provider")
         | _AUDIT
         | _grants("dynamodb:Query BatchGetItem", "RecordsTable")
         | _grants("dynamodb:Query", "RecordsTable/index/changed RecordsTable/index/jobs")
-        | _grants("dynamodb:GetItem PutItem", "RecordsTable", _keys("JOB#*"))
+        | _grants("dynamodb:GetItem PutItem", "RecordsTable", _keys("JOB#*", "JOBS#*"))
         | _grants("dynamodb:Query", "DeliveriesTable DeliveriesTable/index/listing")
         | _grants("dynamodb:GetItem", "DeliveriesTable")
-        | _grants("dynamodb:GetItem", "ControlTable", _keys("KEY#*", "TENANT#*", "SCHEDULER"))
-        | _grants("dynamodb:Query", "ControlTable", _keys("BREAKER#*"))
-        | _grants("dynamodb:PutItem", "ControlTable", _keys("TENANT#*", "SESSION#*"))
+        | _grants("dynamodb:GetItem", "ControlTable", _keys("KEY#*", "TENANTS", "SCHEDULER", "USAGE#*"))
+        | _grants("dynamodb:Query", "ControlTable", _keys("BREAKER#*", "TENANTS", "USERS#*", "USAGE#*"))
+        | _grants("dynamodb:PutItem", "ControlTable", _keys("TENANTS", "SESSION#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("LIMIT#*"))
         | _grants("dynamodb:GetItem PutItem UpdateItem DeleteItem", "ControlTable", _keys("FLIGHT#*"))
         | _grants("dynamodb:GetItem PutItem", "ControlTable", _keys("BUDGET#*"))

@@ -19,10 +19,7 @@ use lambda_http::{
     http::{HeaderMap, StatusCode},
 };
 use serde_json::Value;
-use tests::{
-    memory::{InMemoryApiKeys, InMemoryDeliveries, InMemoryRecords, InProcessRefresh},
-    sample,
-};
+use tests::memory::{InMemoryApiKeys, InMemoryDeliveries, InMemoryRecords, InProcessRefresh};
 
 use crate::world::{SETTINGS, World};
 
@@ -60,6 +57,9 @@ impl ApiWorld {
     pub(crate) fn stores(world: &World) -> TenancyStores {
         TenancyStores {
             tenants: world.tenants.clone(),
+            users: world.users.clone(),
+            usage: world.usage.clone(),
+            counts: world.counts.clone(),
             connections: world.connections.clone(),
             attempts: world.attempts.clone(),
             records: Arc::new(InMemoryRecords::default()),

@@ -1,11 +1,7 @@
 //! Functions that die in the middle: of a callback, after which nothing is connected or one whole connection; of ending a
 //! connection, which comes to its end all the same.
 
-use domain::{
-    connection::ConnectionState,
-    provider::Provider,
-    refresh::{DisconnectMessage, MESSAGE_VERSION},
-};
+use domain::{connection::ConnectionState, provider::Provider, refresh::DisconnectMessage};
 use rstest::rstest;
 use serde_json::{Value, json};
 use url::Url;

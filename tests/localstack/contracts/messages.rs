@@ -15,8 +15,8 @@ use domain::{
     id::ProviderCompanyId,
     provider::Provider,
     refresh::{
-        Delayed, DisconnectMessage, DisconnectResult, MESSAGE_VERSION, RecoveryQueue, RefreshInvoker,
-        RefreshMessage, RefreshQueue, RefreshResult, SPILL_VERSION, SpilledTokens, Trigger,
+        Delayed, DisconnectMessage, DisconnectResult, RecoveryQueue, RefreshInvoker, RefreshMessage,
+        RefreshQueue, RefreshResult, SPILL_VERSION, SpilledTokens, Trigger,
     },
     store::StoreError,
     sync::{Lane, LaneMessage, SyncJob, SyncQueue},
