@@ -57,7 +57,7 @@ ACCESS_BREAKS = [
     Break(EXACT, "refresh may not share breakers",
           put(*statement("RefreshRole", "NoteSweepsAndShareBreakers"), "Condition", *LIKE, ["SCHEDULER"])),
     Break(EXACT, "api may change breakers",
-          add(*statement("ApiRole", "SeeBreakers"), "Action", "dynamodb:UpdateItem")),
+          add(*statement("ApiRole", "SeeBreakersTenantsAndUsage"), "Action", "dynamodb:UpdateItem")),
     Break(EXACT, "sync may spill tokens",
           add(*statement("SyncRole", "QueueJobsAndRejects"), "Resource", {"Fn::GetAtt": ["RecoveryQueue", "Arn"]})),
     Break(EXACT, "sync may be answered with a whole connection",

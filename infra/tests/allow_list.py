@@ -143,7 +143,7 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:GetItem PutItem", "RecordsTable", _keys("JOB#*", "JOBS#*"))
         | _grants("dynamodb:Query", "DeliveriesTable DeliveriesTable/index/listing")
         | _grants("dynamodb:GetItem", "DeliveriesTable")
-        | _grants("dynamodb:GetItem", "ControlTable", _keys("KEY#*", "TENANTS", "SCHEDULER", "USAGE#*"))
+        | _grants("dynamodb:GetItem", "ControlTable", _keys("KEYS", "TENANTS", "SCHEDULER", "USAGE#*"))
         | _grants("dynamodb:Query", "ControlTable", _keys("BREAKER#*", "TENANTS", "USERS#*", "USAGE#*"))
         | _grants("dynamodb:PutItem", "ControlTable", _keys("TENANTS", "SESSION#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("LIMIT#*"))

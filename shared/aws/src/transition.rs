@@ -18,7 +18,6 @@ use crate::{
     failure::{Conditional, conditional},
     item::{instant, names, text},
     keys::{DUE_AT, DUE_SHARD, FORMER_WRITE, Key, PK, REASON, STATE, USED_AT, WARMTH, WRITE_ID},
-    update::Update,
 };
 
 impl DynamoConnections {
@@ -107,9 +106,10 @@ impl DynamoConnections {
         key: &ConnectionKey,
         warmth: Option<Warmth>,
     ) -> Result<(), StoreError> {
-        let mut update = Update::default();
-        update.set_or_remove(WARMTH, warmth.map(|warmth| text(warmth.as_str())));
-        let (update, values) = update.into_expression();
+        let update = match warmth {
+            Some(_) => format!("SET #{WARMTH} = :warmth"),
+            None => format!("REMOVE #{WARMTH}"),
+        };
         let condition = format!("attribute_exists(#{PK})");
         let request = self
             .client
@@ -117,9 +117,12 @@ impl DynamoConnections {
             .table_name(&self.table)
             .set_key(Some(Key::connection(key).into_item()))
             .set_expression_attribute_names(Some(names([&update, &condition])))
-            .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()))
             .update_expression(update)
             .condition_expression(condition);
+        let request = match warmth {
+            Some(warmth) => request.expression_attribute_values(":warmth", text(warmth.as_str())),
+            None => request,
+        };
         conditional("set_warmth", request.send().await)?;
         Ok(())
     }
