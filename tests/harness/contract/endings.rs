@@ -7,7 +7,7 @@ use domain::{
     provider::Provider,
     refresh::Warmth,
     sync::{
-        BooksErasure, Entity, JobLog, JobRecord, Lane, RecordPlace, RecordStore, SyncCursor, SyncJob, Walk,
+        BooksErasure, Entity, JobLog, JobRecord, Lane, RecordPlace, RecordStore, SyncCursor, SyncJob,
         WalkStore,
     },
 };

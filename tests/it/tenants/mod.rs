@@ -16,7 +16,7 @@ use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 use tests::sample;
 
-use crate::{api_world::ApiWorld, world::World};
+use crate::{api_world::ApiWorld, events, world::World};
 
 /// The status of an answer, and the code where it is a refusal.
 fn code((status, body): &(StatusCode, Value)) -> String {
@@ -62,6 +62,25 @@ async fn a_tenant_is_made_read_changed_and_listed() {
     let (_, list) = api.call("GET", "/api/tenants", None).await;
     assert_eq!(list["tenants"], json!([made]));
     assert_eq!(actions(&world), [AuditAction::TenantCreated]);
+}
+
+#[tokio::test]
+async fn the_samples_of_tenants_are_answered_as_their_index_says() {
+    let world = World::new();
+    let api = ApiWorld::new(&world, Role::Admin, None).await;
+
+    for (name, status) in [
+        ("api-tenants.json", 201),
+        ("api-tenant-change.json", 200),
+        ("api-usage.json", 200),
+        ("api-tenant-delete.json", 202),
+    ] {
+        let (answered, _, body) = api.send(events::request(name)).await;
+        assert_eq!(answered, status, "{name}: {body}");
+    }
+    let (_, tenant) = api.call("GET", "/api/tenants/acme", None).await;
+    assert_eq!((&tenant["plan"], &tenant["limits"]), (&Value::Null, &json!({"integrations": 10})));
+    assert_eq!((&tenant["state"], &tenant["settings"]["syncSchedule"]), (&json!("deleting"), &json!("off")));
 }
 
 #[tokio::test]

@@ -39,10 +39,10 @@ async fn a_tenant_that_wants_it_is_kept_warm_with_all_its_connections_old_and_ne
     assert_eq!(world.find(&other).await.warmth, None);
     // Nobody uses them for two days, and then their turn comes.
     world.clock.advance(2 * DAY);
-    for key in [&old, &new, &other] {
-        assert_eq!(world.manual(key).await, RefreshOutcome::Refreshed);
-    }
+    let visited = async |key| world.refresh(key, Trigger::Scheduled).await.outcome;
+    assert_eq!(visited(&other).await, RefreshOutcome::Fresh);
     for key in [&old, &new] {
+        assert_eq!(visited(key).await, RefreshOutcome::Refreshed);
         assert!(matches!(world.find(key).await.due, Some(Due::Slot(_))), "always in a slot of its wheel");
     }
     assert!(matches!(world.find(&other).await.due, Some(Due::At(_))), "idle, and only kept alive");
@@ -50,7 +50,7 @@ async fn a_tenant_that_wants_it_is_kept_warm_with_all_its_connections_old_and_ne
     patch(&api, &tenant, json!({"settings": {"refreshPolicy": null}})).await;
     assert_eq!(world.find(&old).await.warmth, None);
     world.clock.advance(Duration::from_hours(1));
-    assert_eq!(world.manual(&old).await, RefreshOutcome::Refreshed);
+    assert_eq!(visited(&old).await, RefreshOutcome::Fresh);
     assert!(matches!(world.find(&old).await.due, Some(Due::At(_))), "as the deployment has it");
 }
 
