@@ -1,6 +1,6 @@
 //! Puts the `sync` function together.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws::{
     DynamoApiKeys, DynamoAudit, DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs,
@@ -43,34 +43,21 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let ledgers = ledgers(bases)?;
     let stored = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone()));
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
-    let control = config.control_table;
-    let tenants: Arc<dyn TenantStore> = Arc::new(DynamoTenants::new(dynamodb.clone(), control.clone()));
-    let limits = shared_limits(sdk, (control.clone(), config.breakers, config.plans), (&clock, &bus));
+    let history = (config.history_table, config.history_retention);
+    let tenants: Arc<dyn TenantStore> =
+        Arc::new(DynamoTenants::new(dynamodb.clone(), config.control_table.clone()));
+    let limits =
+        shared_limits(sdk, (config.control_table.clone(), config.breakers, config.plans), (&clock, &bus));
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
     let subscriptions = Arc::new(DynamoSubscriptions::new(dynamodb.clone(), config.deliveries_table.clone()));
     let queue = Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low }));
     let log = Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table.clone()));
     let jobs = JobOrders { log, queue, clock: clock.clone() };
+    let tables = (config.control_table, history);
+    let eraser = eraser(sdk, tables, refresh, (&tenants, &connections), (&stored, &jobs));
     let source = |LaneQueue { lane, url, dlq_url }| (lane, SqsSource::new(sqs.clone(), url, dlq_url));
     Ok(Deps {
-        eraser: Eraser {
-            tenants: tenants.clone(),
-            connections: connections.clone(),
-            refresh,
-            books: stored.clone(),
-            jobs: jobs.log.clone(),
-            keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control.clone())),
-            users: Arc::new(DynamoUsers::new(dynamodb.clone(), control.clone())),
-            usage: Arc::new(DynamoUsage::new(dynamodb.clone(), control)),
-            queue: jobs.queue.clone(),
-            audit: Arc::new(DynamoAudit::new(
-                dynamodb.clone(),
-                config.history_table,
-                config.history_retention,
-            )),
-            clock: clock.clone(),
-            entropy: Arc::new(SystemEntropy),
-        },
+        eraser,
         consumer: EventConsumer {
             tenants: tenants.clone(),
             access: access.clone(),
@@ -108,6 +95,31 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         lanes: config.lanes.map(source).into(),
         clock,
     })
+}
+
+/// The end of tenants.
+fn eraser(
+    sdk: &SdkConfig,
+    (control, (history, retention)): (String, (String, Duration)),
+    refresh: Arc<dyn RefreshInvoker>,
+    (tenants, connections): (&Arc<dyn TenantStore>, &Arc<dyn ConnectionStore>),
+    (books, jobs): (&Arc<DynamoRecords>, &JobOrders),
+) -> Eraser {
+    let dynamodb = clients::dynamodb(sdk);
+    Eraser {
+        tenants: tenants.clone(),
+        connections: connections.clone(),
+        refresh,
+        books: books.clone(),
+        jobs: jobs.log.clone(),
+        keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control.clone())),
+        users: Arc::new(DynamoUsers::new(dynamodb.clone(), control.clone())),
+        usage: Arc::new(DynamoUsage::new(dynamodb.clone(), control)),
+        queue: jobs.queue.clone(),
+        audit: Arc::new(DynamoAudit::new(dynamodb, history, retention)),
+        clock: jobs.clock.clone(),
+        entropy: Arc::new(SystemEntropy),
+    }
 }
 
 /// The books of each provider.
