@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use api::TenancyStores;
+use api::{Admission, TenancyStores};
 use axum::Router;
 use domain::{
-    api_key::{ApiKeyStore as _, NewApiKey, Role},
+    api_key::{NewApiKey, Role},
     clock::Clock as _,
     entropy::SystemEntropy,
     id::TenantId,
@@ -19,7 +19,7 @@ use lambda_http::{
     http::{HeaderMap, StatusCode},
 };
 use serde_json::Value;
-use tests::memory::{InMemoryApiKeys, InMemoryDeliveries, InMemoryRecords, InProcessRefresh};
+use tests::memory::{InMemoryDeliveries, InMemoryRecords, InProcessRefresh};
 
 use crate::world::{SETTINGS, World};
 
@@ -27,6 +27,8 @@ use crate::world::{SETTINGS, World};
 pub(crate) const RETURN_URL: &str = "https://app.example/books";
 /// How many connect links a tenant may have made in a minute.
 pub(crate) const SESSIONS_PER_MINUTE: u64 = 5;
+/// How often a key may call in a minute.
+pub(crate) const CALLS_PER_MINUTE: u64 = 600;
 
 pub(crate) struct ApiWorld {
     router: Router,
@@ -45,6 +47,11 @@ impl ApiWorld {
         Self { router: api::router(Arc::new(deps)), key }
     }
 
+    /// The same API, for the caller with another key.
+    pub(crate) fn for_key(&self, key: ApiKeyText) -> Self {
+        Self { router: self.router.clone(), key }
+    }
+
     pub(crate) async fn deps(
         world: &World,
         role: Role,
@@ -60,6 +67,7 @@ impl ApiWorld {
             users: world.users.clone(),
             usage: world.usage.clone(),
             counts: world.counts.clone(),
+            keys: world.api_keys.clone(),
             connections: world.connections.clone(),
             attempts: world.attempts.clone(),
             records: Arc::new(InMemoryRecords::default()),
@@ -74,7 +82,7 @@ impl ApiWorld {
         (role, tenant): (Role, Option<&TenantId>),
         stores: TenancyStores,
     ) -> (api::Deps, ApiKeyText) {
-        let keys = InMemoryApiKeys::default();
+        let keys = stores.keys.clone();
         let new = NewApiKey {
             name: "test".to_owned(),
             scopes: role.scopes(),
@@ -93,7 +101,8 @@ impl ApiWorld {
             return_urls: vec![RETURN_URL.to_owned()],
             scopes: Variables::new(&|_| None).scope_lists(),
             connect_sessions_per_minute: SESSIONS_PER_MINUTE,
-            keys: Arc::new(keys),
+            admission: Admission::new(keys, world.counts.clone(), CALLS_PER_MINUTE),
+            bus: world.bus.clone(),
             tenancy: stores.into(),
             authorizations: world.authorizations.clone(),
             breakers: world.breakers.clone(),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod admission;
 mod api_world;
 mod aws_endpoint;
 mod batches;
@@ -18,6 +19,7 @@ mod contracts;
 mod deliveries;
 mod disconnect;
 mod documents;
+mod door;
 mod events;
 mod explain;
 mod functions;
@@ -25,8 +27,10 @@ mod grants;
 mod history;
 mod job_desk;
 mod jobs_api;
+mod keys;
 mod ledger;
 mod limits;
+mod matrix;
 mod oauth;
 mod outage;
 mod partial_batches;

@@ -30,8 +30,6 @@ use crate::{
     tokens::parse_provider,
 };
 
-/// The quota of connections, as tenants' limits name it.
-const INTEGRATIONS: &str = "integrations";
 /// The window of the limit, in seconds.
 const MINUTE: i64 = 60;
 
@@ -112,18 +110,15 @@ pub(crate) async fn open(
     audit::record(&*deps.audit, &entry).await;
     let path = provider.map_or_else(|| "connect".to_owned(), |provider| format!("{provider}/connect"));
     let connect_url = format!("{public_url}/auth/{path}?session={}", code.expose());
-    let mut response = call.json(StatusCode::CREATED, &SessionBody { connect_url, expires_at });
-    if let Some(warning) = warning {
-        response.headers_mut().insert(quota::WARNING_HEADER, warning);
-    }
-    Ok(response)
+    call.warn(warning);
+    Ok(call.json(StatusCode::CREATED, &SessionBody { connect_url, expires_at }))
 }
 
 /// Refuses a link to one connection more than the tenant may have; what to warn of where it may not have many more.
 async fn check_quota(things: &Within<'_>, tenant: &Tenant) -> Result<Option<HeaderValue>, Refusal> {
     let Some(limit) = tenant.limits.integrations else { return Ok(None) };
     let used = things.live_connections(&tenant.id).await?;
-    let quota = QuotaUse { name: INTEGRATIONS, limit, used, resets_at: None };
+    let quota = QuotaUse { name: quota::INTEGRATIONS, limit, used, resets_at: None };
     if used >= limit {
         let message = "the tenant has as many connections as it may have; disconnect one, or raise its limit";
         return Err(quota::exceeded(&quota, message).into());

@@ -31,7 +31,7 @@ const WAIT: Duration = Duration::from_secs(20);
     params(
         OneConnection,
         OfTenant,
-        ("companyId" = Option<String>, Query, description = "Only this company of several, by our id or the provider's"),
+        ("companyId" = Option<String>, Query, description = "Only this company of several, by our id or the provider's", pattern = "^[A-Za-z0-9_-]{1,64}$"),
     ),
     responses(
         (status = 200, description = "It has ended, now or before", body = ConnectionBody),

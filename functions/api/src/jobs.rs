@@ -30,8 +30,12 @@ pub(crate) struct NewJob {
     #[schema(value_type = Provider)]
     provider: String,
     /// Ours or the provider's; needed where the tenant has several companies at the provider.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     company_id: Option<String>,
-    /// `sync_all`, or `sync_` and an entity.
+    /// `sync_all`, or `sync_` and a kind of record.
+    #[schema(
+        pattern = "^sync_(all|customers|vendors|invoices|bills|payments|bill_payments|credit_notes|items|accounts)$"
+    )]
     operation: String,
     mode: Option<SyncMode>,
     priority: Option<Lane>,

@@ -1,5 +1,6 @@
 //! The `api` function: what an administrator and the product's backend ask and order.
 
+mod admission;
 mod breakers;
 mod call;
 mod companies;
@@ -15,6 +16,8 @@ mod explain;
 mod health;
 mod history;
 mod jobs;
+mod keys;
+mod memory;
 mod openapi;
 mod proxy;
 mod queues;
@@ -28,17 +31,18 @@ mod tenants;
 mod token_refresh;
 mod tokens;
 mod usage;
+mod users;
 mod wiring;
 
 use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, http::Uri, middleware, response::Response, routing::get};
 use domain::{
-    api_key::ApiKeyStore,
     audit::AuditLog,
     authorization::AuthorizationStore,
     clock::Clock,
     entropy::Entropy,
+    event::EventBus,
     proxy::Proxy,
     refresh::{BreakerStore, OutageSettings, RefreshInvoker, RefreshPolicy, SweepLog},
     sync::JobLog,
@@ -48,6 +52,7 @@ use edge::{config::ScopeLists, live_secrets::LiveSecrets};
 use lambda_http::RequestExt as _;
 use tower::ServiceExt as _;
 
+pub use admission::Admission;
 pub use config::{Config, webhook_addresses};
 pub use exact::Outgoing;
 pub use routes::{Document, ROUTES};
@@ -69,8 +74,8 @@ pub struct Deps {
     pub scopes: ScopeLists,
     /// How many connect links one tenant may have made in a minute.
     pub connect_sessions_per_minute: u64,
-    /// API keys.
-    pub keys: Arc<dyn ApiKeyStore>,
+    /// Who is let in.
+    pub admission: Admission,
     /// What belongs to tenants.
     pub tenancy: Tenancy,
     /// Connect links.
@@ -79,6 +84,8 @@ pub struct Deps {
     pub breakers: Arc<dyn BreakerStore>,
     /// The breakers of the data APIs.
     pub books_breakers: Arc<dyn BreakerStore>,
+    /// Where others are told what happened.
+    pub bus: Arc<dyn EventBus>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
     /// When the sweep last ran.

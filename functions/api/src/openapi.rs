@@ -7,7 +7,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use domain::id::{ConnectionId, CorrelationId, Ids, TenantId};
+use domain::{
+    api_key::Scope,
+    id::{ConnectionId, CorrelationId, Ids, TenantId},
+};
 use edge::http::{correlation, document};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -21,7 +24,7 @@ use utoipa::{
     },
 };
 
-use crate::Deps;
+use crate::{Deps, routes::ROUTES};
 
 /// The document as it was made of the code; a test keeps it so.
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
@@ -130,9 +133,14 @@ impl Modify for Common {
 }
 
 fn complete(operation: &mut Operation, (method, path): (&str, &str)) {
+    let is_this = |route: &&(&str, &str, Scope)| {
+        (route.0 == method || route.0 == "any") && route.1.replace("{*", "{") == path
+    };
+    // For keys the scopes are what the document calls roles.
+    let scopes = ROUTES.iter().find(is_this).map(|(.., scope)| scope.as_str());
     operation.operation_id = Some(operation_id(method, path));
     operation.tags = path.split('/').nth(2).map(|tag| vec![tag.to_owned()]);
-    operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(SCHEME, [])]);
+    operation.security = Some(vec![SecurityRequirement::new(SCHEME, scopes)]);
     let answers = &mut operation.responses.responses;
     let with_body = operation.request_body.as_ref().map_or(&[][..], |_| &WITH_BODY);
     for &(status, meaning) in EVERYWHERE.iter().chain(with_body) {

@@ -78,6 +78,9 @@ pub(crate) async fn call(
     let path = ProxyPath::parse(path).map_err(|error| ApiError::invalid("path", error.to_string()))?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let connection = connections::find(&things, id).await?;
+    if things.tenant_id().is_none() {
+        call.counts_for(&deps, &connection.key.tenant).await?;
+    }
     things.active(&connection.key.tenant).await?;
     usable(&connection)?;
     let target = target(&things, connection, query.get("companyId")).await?;

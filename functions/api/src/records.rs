@@ -62,7 +62,7 @@ struct RecordBody {
     path = "/api/records/{entity}",
     params(
         ("entity" = Entity, Path, description = "The kind of record"),
-        ("companyId" = String, Query, description = "The company, by our id or the provider's"),
+        ("companyId" = String, Query, description = "The company, by our id or the provider's", pattern = "^[A-Za-z0-9_-]{1,64}$"),
         OfTenant,
         ("updatedSince" = Option<Timestamp>, Query, description = "Only what changed since, in the order of change"),
         ("limit" = Option<u32>, Query, description = "How many at most; 100 when left out", minimum = 1, maximum = 200),

@@ -75,7 +75,7 @@ pub(crate) async fn update(
 ) -> Outcome {
     call.require(Scope::TenantsWrite)?;
     let id: TenantId = id.parse().map_err(|_| missing())?;
-    let things = call.within(&deps, Some(id.clone())).await?;
+    let things = call.administers(&deps, Some(id.clone())).await?;
     for _ in 0..TRIES {
         let before = things.tenant(&id).await?.ok_or_else(missing)?;
         let after = changed(&deps, &call, &before, &patch)?;
@@ -207,7 +207,7 @@ pub(crate) async fn remove(
 ) -> Outcome {
     call.require(Scope::TenantsWrite)?;
     let id: TenantId = id.parse().map_err(|_| missing())?;
-    let things = call.within(&deps, Some(id.clone())).await?;
+    let things = call.administers(&deps, Some(id.clone())).await?;
     if call.caller.bound_to().is_some() {
         let message = "a key that is bound to a tenant may not delete it";
         return Err(ApiError::new(ErrorCode::AuthScopeExceeded, message).into());

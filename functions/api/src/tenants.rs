@@ -90,7 +90,7 @@ pub(crate) async fn create(
     JsonBody(new): JsonBody<NewTenant>,
 ) -> Outcome {
     call.require(Scope::TenantsWrite)?;
-    let things = call.within(&deps, Some(new.tenant_id.clone())).await?;
+    let things = call.administers(&deps, Some(new.tenant_id.clone())).await?;
     let name = printable("name", &new.name, MAX_NAME)?;
     let plan = new.plan.as_deref().map(plan_of).transpose()?;
     tenant_settings::check(&deps.scopes, &new.settings)?;
@@ -122,7 +122,7 @@ pub(crate) async fn list(
     call: Call,
 ) -> Outcome {
     call.require(Scope::TenantsRead)?;
-    let things = call.within(&deps, None).await?;
+    let things = call.administers(&deps, None).await?;
     let limit = query.limit("limit", MAX_LIMIT, MAX_LIMIT)?;
     let page = things.tenants(limit, query.get("cursor")).await?;
     let tenants = page.tenants.into_iter().map(TenantBody::from).collect();
@@ -142,7 +142,7 @@ pub(crate) async fn list(
 pub(crate) async fn show(State(deps): State<Arc<Deps>>, Name(id): Name, call: Call) -> Outcome {
     call.require(Scope::TenantsRead)?;
     let id: TenantId = id.parse().map_err(|_| missing())?;
-    let things = call.within(&deps, Some(id.clone())).await?;
+    let things = call.administers(&deps, Some(id.clone())).await?;
     Ok(shown(&call, StatusCode::OK, things.tenant(&id).await?.ok_or_else(missing)?))
 }
 

@@ -112,7 +112,7 @@ pub(crate) async fn show(
     call: Call,
 ) -> Outcome {
     call.require(Scope::UsageRead)?;
-    let things = call.within(&deps, query.parsed("tenantId")?).await?;
+    let things = call.administers(&deps, query.parsed("tenantId")?).await?;
     let unnamed = || ApiError::invalid("tenantId", "name a tenant as tenantId");
     let id = things.tenant_id().ok_or_else(unnamed)?.clone();
     let now = deps.clock.now();

@@ -23,7 +23,7 @@ use edge::{
 };
 use providers::{http, proxy::HttpUpstream};
 
-use crate::{Config, Deps, TenancyStores, webhook_addresses};
+use crate::{Admission, Config, Deps, TenancyStores, webhook_addresses};
 
 /// Builds everything the function works with, once per process; nothing is called yet.
 pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> {
@@ -42,11 +42,16 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         clock: clock.clone(),
     };
     let job_log = jobs.log.clone();
+    let keys = Arc::new(DynamoApiKeys::new(dynamodb.clone(), control()));
+    let counts = Arc::new(DynamoCallCounts::new(dynamodb.clone(), control()));
+    let bus: Arc<dyn EventBus> =
+        Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.proxy.event_bus.clone()));
     let tenancy = TenancyStores {
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
         users: Arc::new(DynamoUsers::new(dynamodb.clone(), control())),
         usage: Arc::new(DynamoUsage::new(dynamodb.clone(), control())),
-        counts: Arc::new(DynamoCallCounts::new(dynamodb.clone(), control())),
+        counts: counts.clone(),
+        keys: keys.clone(),
         attempts: Arc::new(DynamoAttempts::new(
             dynamodb.clone(),
             config.history_table.clone(),
@@ -56,9 +61,10 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         connections: connections.clone(),
         jobs,
     };
-    let proxy = proxy(&config, sdk, (&connections, &refresh))?;
+    let proxy = proxy(&config, sdk, (&connections, &refresh), &bus)?;
     Ok(Deps {
-        keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control())),
+        admission: Admission::new(keys, counts, config.api_calls_per_minute),
+        bus,
         tenancy: tenancy.into(),
         authorizations: Arc::new(DynamoAuthorizations::new(dynamodb.clone(), control())),
         breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Token)),
@@ -87,6 +93,7 @@ fn proxy(
     config: &Config,
     sdk: &SdkConfig,
     (connections, refresh): (&Arc<dyn ConnectionStore>, &Arc<dyn RefreshInvoker>),
+    bus: &Arc<dyn EventBus>,
 ) -> Result<Proxy, http::ClientError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let names = (config.environment.clone(), config.proxy.token_key_id.clone());
@@ -97,12 +104,10 @@ fn proxy(
         xero_api_base_url: config.proxy.xero_api_base_url.clone(),
         zoho_data_centres: config.proxy.zoho_data_centres.clone(),
     };
-    let bus: Arc<dyn EventBus> =
-        Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.proxy.event_bus.clone()));
     let budgets = (config.control_table.clone(), config.proxy.breakers, config.proxy.plans.clone());
     Ok(Proxy {
         access,
-        limits: shared_limits(sdk, budgets, (&clock, &bus)),
+        limits: shared_limits(sdk, budgets, (&clock, bus)),
         upstream: Arc::new(upstream),
         flights: Arc::new(DynamoFlights::new(clients::dynamodb(sdk), config.control_table.clone())),
         clock,

@@ -74,7 +74,6 @@ impl CallCounts for DynamoCallCounts {
             0 => format!("#{CALLS} < :limit"),
             _ => format!("attribute_not_exists(#{CALLS}) OR #{CALLS} < :limit"),
         });
-        let kept = Duration::from_hours(24 * u64::from(MONTHS_KEPT_DAYS));
         // After a lost answer a call counts twice, which is rare, and a meter is no invoice.
         let request = self
             .client
@@ -85,7 +84,7 @@ impl CallCounts for DynamoCallCounts {
             .update_expression(update)
             .set_condition_expression(condition)
             .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":ttl", number(later(month.ends_at(), kept).as_second()))
+            .expression_attribute_values(":ttl", forgotten_at(month))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let request = match limit {
@@ -99,7 +98,7 @@ impl CallCounts for DynamoCallCounts {
     }
 
     async fn mark_told(&self, tenant: &TenantId, month: Month) -> Result<bool, StoreError> {
-        let update = format!("SET #{TOLD} = :told");
+        let update = format!("SET #{TOLD} = :told, #{TTL} = :ttl");
         let condition = format!("attribute_not_exists(#{TOLD})");
         let request = self
             .client
@@ -109,7 +108,8 @@ impl CallCounts for DynamoCallCounts {
             .set_expression_attribute_names(Some(names([&update, &condition])))
             .update_expression(update)
             .condition_expression(condition)
-            .expression_attribute_values(":told", AttributeValue::Bool(true));
+            .expression_attribute_values(":told", AttributeValue::Bool(true))
+            .expression_attribute_values(":ttl", forgotten_at(month));
         // After a lost answer nobody tells of it: the warning still stands on every answer.
         Ok(matches!(conditional("mark_told", request.send().await)?, Conditional::Written(_)))
     }
@@ -120,6 +120,12 @@ impl CallCounts for DynamoCallCounts {
         let output = request.send().await.map_err(unavailable("month"))?;
         Ok(of_month(&output.item.unwrap_or_default(), false)?.calls)
     }
+}
+
+/// When the count of a month is forgotten, in seconds since 1970.
+fn forgotten_at(month: Month) -> AttributeValue {
+    let kept = Duration::from_hours(24 * u64::from(MONTHS_KEPT_DAYS));
+    number(later(month.ends_at(), kept).as_second())
 }
 
 fn of_month(item: &Item, counted: bool) -> Result<CallsOfMonth, StoreError> {

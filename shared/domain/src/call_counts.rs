@@ -1,9 +1,10 @@
 //! How often our own API is called: by whom in a minute, about whom in a month.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     id::{ApiKeyId, TenantId},
@@ -12,6 +13,13 @@ use crate::{
 
 /// How long the count of a month is kept, in days: a year, and the month in which it is looked back on.
 pub const MONTHS_KEPT_DAYS: u32 = 400;
+
+/// How many bytes of a hash stand for a source: so few that each stands for hundreds of addresses and names nobody, and so
+/// many that strangers rarely meet.
+const SOURCE_BYTES: usize = 3;
+/// The part of an IPv6 address that one customer of a network has (RFC 6177): the rest is theirs to choose.
+const PREFIX_BITS: u32 = 64;
+const MINUTE: i64 = 60;
 
 /// What is counted within a minute.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -22,6 +30,20 @@ pub enum Counted {
     RefusedKey(ApiKeyId),
     /// Refused attempts from a source, by a short hash that stands for many addresses and so for no person.
     RefusedSource(String),
+}
+
+impl Counted {
+    /// Refused attempts from an address. It is another hash each minute, so that nobody is followed by it, and who meets a
+    /// stranger meets another one next.
+    #[must_use]
+    pub fn refused_from(address: &str, now: Timestamp) -> Self {
+        let network = match address.parse() {
+            Ok(IpAddr::V6(address)) => (address.to_bits() >> (u128::BITS - PREFIX_BITS)).to_string(),
+            Ok(IpAddr::V4(_)) | Err(_) => address.to_owned(),
+        };
+        let digest = Sha256::digest(format!("{} {network}", now.as_second().div_euclid(MINUTE)));
+        Self::RefusedSource(hex::encode(&digest[..SOURCE_BYTES]))
+    }
 }
 
 /// A calendar month (UTC).
@@ -99,5 +121,18 @@ mod tests {
         assert_eq!(month.to_string(), "2026-12");
         assert_eq!(month.ends_at().to_string(), "2027-01-01T00:00:00Z");
         assert_eq!(Month::of(month.ends_at()).to_string(), "2027-01");
+    }
+
+    #[test]
+    fn a_source_is_a_network_for_a_minute_and_names_nobody() {
+        let (now, later) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(60).unwrap());
+        let of = |address| Counted::refused_from(address, now);
+
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_ne!(of("192.0.2.1"), Counted::refused_from("192.0.2.1", later));
+        let Counted::RefusedSource(source) = of("192.0.2.1") else { panic!("it is a source") };
+        assert_eq!(source.len(), 6);
     }
 }

@@ -30,7 +30,9 @@ impl Within<'_> {
 
     /// Stores a tenant in place of the version before it; false where that is not what is stored, or not the caller's.
     pub(crate) async fn replace_tenant(&self, tenant: &Tenant) -> Result<bool, StoreError> {
-        Ok(self.scope.covers(&tenant.id) && self.stores.tenants.replace(tenant).await?)
+        let replaced = self.scope.covers(&tenant.id) && self.stores.tenants.replace(tenant).await?;
+        self.tenancy.forget(&tenant.id);
+        Ok(replaced)
     }
 
     /// Has all connections of a tenant kept as warm as it wishes. Again is harmless, and goes on where it failed.

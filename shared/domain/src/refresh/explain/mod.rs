@@ -105,7 +105,7 @@ pub enum ActionKind {
 
 /// When a connection is refreshed next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case", rename_all_fields = "camelCase", tag = "kind")]
+#[serde(rename_all = "snake_case", tag = "kind")]
 pub enum NextAttempt {
     /// At a time.
     At {
@@ -118,6 +118,7 @@ pub enum NextAttempt {
         #[serde(skip_serializing_if = "Option::is_none")]
         at: Option<Timestamp>,
         /// How often the sweep comes by.
+        #[serde(rename = "everyMinutes")]
         every_minutes: u16,
     },
     /// Never: nothing is to be done.
