@@ -7,7 +7,7 @@ use domain::{
     event::{Event, EventKind},
     provider::Provider,
     refresh::policy::later,
-    sync::{CatchUpMark, CaughtUp, Entity, Lane, LaneMessage, RunOutcome, SyncJob, SyncMode},
+    sync::{CatchUp, CatchUpMark, CaughtUp, Entity, Lane, LaneMessage, RunOutcome, SyncJob, SyncMode},
     webhook::{Subscription, Subscriptions as _},
 };
 use jiff::Timestamp;
@@ -18,6 +18,18 @@ use crate::{sync::Books, world::World};
 /// Plenty of time.
 const LONG: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
+
+impl World {
+    /// The daily walk over all companies.
+    pub(crate) fn catch_up(&self) -> CatchUp {
+        CatchUp {
+            tenants: self.tenants.clone(),
+            connections: self.connections.clone(),
+            jobs: self.orders(),
+            clock: self.clock.clone(),
+        }
+    }
+}
 
 fn mark(started_at: Timestamp) -> CatchUpMark {
     CatchUpMark { started_at, tenant: None, from: None }

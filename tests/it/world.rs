@@ -24,8 +24,7 @@ use domain::{
     },
     sealing::{CachedDataKeys, TokenSealer},
     secret::{AuthorizationCode, OneTimeValue},
-    sync::{CatchUp, JobOrders},
-    tenant::Tenant,
+    sync::JobOrders,
     token::{Refusal, Revocation, TokenEndpoint, TokenEndpointError},
 };
 use jiff::Timestamp;
@@ -243,21 +242,6 @@ impl World {
             sync: true,
             expires_at: later(self.clock.now(), Duration::from_mins(15)),
         }
-    }
-
-    /// The daily walk over all companies.
-    pub(crate) fn catch_up(&self) -> CatchUp {
-        CatchUp {
-            tenants: self.tenants.clone(),
-            connections: self.connections.clone(),
-            jobs: self.orders(),
-            clock: self.clock.clone(),
-        }
-    }
-
-    /// Changes a tenant, which is made where there is none.
-    pub(crate) fn tenant(&self, id: &TenantId, change: impl FnOnce(&mut Tenant)) {
-        self.tenants.edit(Tenant::new(id.clone(), "Acme", sample::NOW), change);
     }
 
     /// Stores an authorization request as a browser's visit to a connect link does.

@@ -30,6 +30,8 @@
 //!
 //! Times are milliseconds since 1970, except `ttl`, which `DynamoDB` wants in seconds.
 
+mod sort_keys;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     call_counts::{Counted, Month},
@@ -49,6 +51,8 @@ use domain::{
 use jiff::civil::Date;
 
 use crate::item::{Item, Reader};
+
+pub(crate) use sort_keys::{companies_prefix, left_prefix, seen_sort_key, tally_sort_key};
 
 pub(crate) const PK: &str = "pk";
 pub(crate) const SK: &str = "sk";
@@ -372,19 +376,9 @@ pub(crate) fn usage_partition(tenant: &TenantId) -> String {
     format!("USAGE#{tenant}")
 }
 
-/// The sort key of a minute's tally: ten digits, in which text sorts as the numbers do, and before the breaker.
-pub(crate) fn tally_sort_key(minute: i64) -> String {
-    format!("MINUTE#{:010}", minute.max(0))
-}
-
 /// The partition of what is known of a company itself.
 pub(crate) fn company_partition(place: &RecordPlace) -> String {
     format!("COMPANY#{}#{}", place.tenant, place.company)
-}
-
-/// The sort key of what a walk saw on one page: ten digits, in which text sorts as the numbers do.
-pub(crate) fn seen_sort_key(walk: &JobId, page: u64) -> String {
-    format!("SEEN#{walk}#{page:010}")
 }
 
 /// The partition of [`JOBS_INDEX`] for one provider and state.
@@ -395,16 +389,6 @@ pub(crate) fn queue_of(provider: Provider, state: JobState) -> String {
 /// The partition of one kind of record of a company.
 pub(crate) fn records_partition(place: &RecordPlace, entity: Entity) -> String {
     format!("COMPANY#{}#{}#{entity}", place.tenant, place.company)
-}
-
-/// What the sort keys of a connection's companies begin with.
-pub(crate) fn companies_prefix(key: &ConnectionKey) -> String {
-    format!("COMPANY#{}#", key.connection)
-}
-
-/// What the sort keys begin with of the companies that left a connection.
-pub(crate) fn left_prefix(key: &ConnectionKey) -> String {
-    format!("LEFT#{}#", key.connection)
 }
 
 /// Reads back whose connection an item or index entry is.

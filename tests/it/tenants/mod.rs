@@ -18,6 +18,13 @@ use tests::sample;
 
 use crate::{api_world::ApiWorld, events, world::World};
 
+impl World {
+    /// Changes a tenant, which is made where there is none.
+    pub(crate) fn tenant(&self, id: &TenantId, change: impl FnOnce(&mut Tenant)) {
+        self.tenants.edit(Tenant::new(id.clone(), "Acme", sample::NOW), change);
+    }
+}
+
 /// The status of an answer, and the code where it is a refusal.
 fn code((status, body): &(StatusCode, Value)) -> String {
     let code = body["error"]["code"].as_str().unwrap_or_default();
