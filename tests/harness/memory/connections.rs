@@ -13,6 +13,7 @@ use domain::{
     },
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
+    refresh::{Standing, StandingPage, Standings},
     store::StoreError,
 };
 use jiff::Timestamp;
@@ -221,6 +222,19 @@ impl ConnectionStore for InMemoryConnections {
         let state = self.state();
         let of_key = state.companies.iter().filter(|((of, _), _)| of == key);
         Ok(of_key.map(|(_, (company, _))| company.clone()).collect())
+    }
+}
+
+#[async_trait]
+impl Standings for InMemoryConnections {
+    async fn list_standings(
+        &self,
+        tenant: Option<&TenantId>,
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<StandingPage, StoreError> {
+        let page = self.list(tenant, limit, from).await?;
+        Ok(StandingPage { standings: page.connections.iter().map(Standing::from).collect(), next: page.next })
     }
 }
 
