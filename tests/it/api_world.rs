@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::TenancyStores;
+use api::{Cursors, TenancyStores};
 use axum::Router;
 use domain::{
     api_key::{ApiKeyStore as _, NewApiKey, Role},
@@ -65,6 +65,9 @@ impl ApiWorld {
             attempts: world.attempts.clone(),
             records: Arc::new(InMemoryRecords::default()),
             jobs: world.orders(),
+            tallies: world.tallies(),
+            access: Arc::new(world.access()),
+            acts: world.audit.clone(),
         }
     }
 
@@ -107,6 +110,10 @@ impl ApiWorld {
             refresh: Arc::new(InProcessRefresh(world.refresher.clone())),
             job_log: world.orders().log,
             proxy: world.proxy(),
+            api_hosts: world.api_hosts(),
+            cursors: Cursors::new(world.cursor_key.clone(), "test".to_owned(), Arc::new(SystemEntropy)),
+            request_names: world.request_names.clone(),
+            probes: world.probes(),
             policy: RefreshPolicy::default(),
             outage: SETTINGS.1,
             clock: world.clock.clone(),

@@ -4,6 +4,7 @@
 
 mod access;
 mod api_world;
+mod audit_export;
 mod aws_endpoint;
 mod batches;
 mod breakers;
@@ -21,6 +22,7 @@ mod events;
 mod explain;
 mod functions;
 mod grants;
+mod health;
 mod history;
 mod job_desk;
 mod jobs_api;
@@ -41,7 +43,10 @@ mod standards;
 mod start;
 mod sweep;
 mod sync;
+mod tallies;
 mod tampering;
+mod token_api;
+mod token_issue;
 mod verdicts;
 mod walks;
 mod warmth;

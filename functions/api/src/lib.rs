@@ -1,5 +1,6 @@
 //! The `api` function: what an administrator and the product's backend ask and order.
 
+mod audit;
 mod breakers;
 mod call;
 mod companies;
@@ -8,6 +9,7 @@ mod confirm;
 mod connect_sessions;
 mod connection_history;
 mod connections;
+mod cursors;
 mod deliveries;
 mod disconnect;
 mod exact;
@@ -15,12 +17,14 @@ mod explain;
 mod health;
 mod history;
 mod jobs;
+mod probes;
 mod proxy;
 mod queues;
 mod records;
 mod routes;
 mod tenancy;
 mod tenants;
+mod token_issue;
 mod token_refresh;
 mod tokens;
 mod wiring;
@@ -34,6 +38,7 @@ use domain::{
     authorization::AuthorizationStore,
     clock::Clock,
     entropy::Entropy,
+    idempotency::RequestNames,
     proxy::Proxy,
     refresh::{BreakerStore, OutageSettings, RefreshInvoker, RefreshPolicy, SweepLog},
     sync::JobLog,
@@ -41,10 +46,13 @@ use domain::{
 };
 use edge::{config::ScopeLists, live_secrets::LiveSecrets};
 use lambda_http::RequestExt as _;
+use providers::proxy::ApiHosts;
 use tower::ServiceExt as _;
 
 pub use config::{Config, webhook_addresses};
+pub use cursors::Cursors;
 pub use exact::Outgoing;
+pub use probes::Probes;
 pub use routes::ROUTES;
 pub use tenancy::{Tenancy, TenancyStores};
 pub use wiring::wire;
@@ -88,6 +96,14 @@ pub struct Deps {
     pub job_log: Arc<dyn JobLog>,
     /// Calls providers for others.
     pub proxy: Proxy,
+    /// Where the providers' data APIs are.
+    pub api_hosts: ApiHosts,
+    /// What lists give out as the place where they go on.
+    pub cursors: Cursors,
+    /// What callers name their requests.
+    pub request_names: Arc<dyn RequestNames>,
+    /// What can be asked whether it can be used.
+    pub probes: Probes,
     /// When a token is due.
     pub policy: RefreshPolicy,
     /// When a provider counts as out.

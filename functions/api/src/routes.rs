@@ -9,8 +9,9 @@ use axum::{
 };
 
 use crate::{
-    Deps, breakers, confirm, connect_sessions, connection_history, connections, deliveries, disconnect,
-    explain, health, history, jobs, proxy, queues, records, tenants, token_refresh, tokens,
+    Deps, audit, breakers, confirm, connect_sessions, connection_history, connections, deliveries,
+    disconnect, explain, health, history, jobs, proxy, queues, records, tenants, token_issue, token_refresh,
+    tokens,
 };
 
 /// A path, its methods with who answers them, and behind the path the greatest body where it is not that of all others.
@@ -32,6 +33,7 @@ macro_rules! routes {
 }
 
 routes! {
+    "/api/audit": get audit::list;
     "/api/breakers": get breakers::list;
     "/api/tenants": post tenants::create;
     "/api/connect-sessions": post connect_sessions::open;
@@ -41,6 +43,7 @@ routes! {
     "/api/connections/{connection}/explain": get explain::show;
     "/api/connections/{connection}/history": get connection_history::show;
     "/api/connections/{connection}/history/verification": get connection_history::verify;
+    "/api/connections/{connection}/token": get token_issue::show;
     "/api/jobs": post jobs::create;
     "/api/jobs/{job}": get jobs::show;
     "/api/proxy/{connection}/{*path}" up to proxy::MAX_BODY: any proxy::call;

@@ -12,7 +12,6 @@ mod attempts;
 mod audit;
 mod authorization;
 mod batch_get;
-mod batch_write;
 mod breaker_store;
 mod budgets;
 mod changed_index;

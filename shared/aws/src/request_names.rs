@@ -45,8 +45,7 @@ impl RequestNames for DynamoRequestNames {
             .put(UNTIL, instant(until))
             .put(TTL, number(until.as_second()));
         // The same request again is let through, and so is what was sent twice after a lost answer.
-        let condition =
-            format!("attribute_not_exists(#{PK}) OR #{REQUEST} = :request OR #{UNTIL} <= :now");
+        let condition = format!("attribute_not_exists(#{PK}) OR #{REQUEST} = :request OR #{UNTIL} <= :now");
         let request = self
             .client
             .put_item()

@@ -83,7 +83,8 @@ impl DynamoConnections {
 
 /// One that cannot be read is told and left out, so that it does not hide the others.
 fn readable(item: &Item) -> Option<Standing> {
-    let told = |error: &StoreError| tracing::error!(error = chain(error), "Connection is left out of a count");
+    let told =
+        |error: &StoreError| tracing::error!(error = chain(error), "Connection is left out of a count");
     read(item).inspect_err(told).ok()
 }
 

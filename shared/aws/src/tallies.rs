@@ -85,7 +85,8 @@ impl TallyStore for DynamoTallies {
         let noted = Item::new()
             .put_if(WHOLE, kept.whole.as_ref().map(written))
             .put_if(PART, kept.part.as_ref().map(written));
-        let (set, unset): (Vec<_>, Vec<_>) = [WHOLE, PART].into_iter().partition(|name| noted.contains_key(*name));
+        let (set, unset): (Vec<_>, Vec<_>) =
+            [WHOLE, PART].into_iter().partition(|name| noted.contains_key(*name));
         let set: Vec<_> = set.into_iter().map(|name| format!("#{name} = :{name}")).collect();
         let unset: Vec<_> = unset.into_iter().chain([OWNER, UNTIL]).map(|name| format!("#{name}")).collect();
         let set = if set.is_empty() { String::new() } else { format!("SET {} ", set.join(", ")) };

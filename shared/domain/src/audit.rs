@@ -31,7 +31,7 @@ pub struct AuditEntry {
     pub connection: Option<ConnectionId>,
     /// The company concerned, by the provider's own id.
     pub company: Option<ProviderCompanyId>,
-    /// The key or user concerned, by its id.
+    /// The key, user or job concerned, by its id.
     pub subject: Option<String>,
     /// Why it was refused or what brought it about, as a stable word: the name of an error code, or the provider's own error code.
     pub reason: Option<String>,
@@ -160,9 +160,10 @@ impl AuditAction {
     #[must_use]
     pub fn outcome(self) -> &'static str {
         match self {
-            Self::AccessRefused | Self::CompanyOwnedElsewhere | Self::ConnectionRefused | Self::KeyRefused => {
-                "refused"
-            }
+            Self::AccessRefused
+            | Self::CompanyOwnedElsewhere
+            | Self::ConnectionRefused
+            | Self::KeyRefused => "refused",
             _ => "succeeded",
         }
     }

@@ -47,7 +47,8 @@ impl CursorKey {
     /// order.
     #[must_use]
     pub fn seal(&self, list: &[String], cursor: &str) -> String {
-        let proof = self.mac(list, cursor).map(|mac| mac.finalize().into_bytes().to_vec()).unwrap_or_default();
+        let proof =
+            self.mac(list, cursor).map(|mac| mac.finalize().into_bytes().to_vec()).unwrap_or_default();
         URL_SAFE_NO_PAD.encode([proof.as_slice(), cursor.as_bytes()].concat())
     }
 

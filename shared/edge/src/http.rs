@@ -101,6 +101,12 @@ pub fn json<T: Serialize>(status: StatusCode, body: &T, correlation: &Correlatio
     }
 }
 
+/// An answer of one JSON object a line (NDJSON).
+#[must_use]
+pub fn lines(body: String, correlation: &CorrelationId) -> Response<String> {
+    answer(StatusCode::OK, "application/x-ndjson", body, correlation)
+}
+
 /// A page of our own.
 #[must_use]
 pub fn html(status: StatusCode, body: String, correlation: &CorrelationId) -> Response<String> {

@@ -78,7 +78,9 @@ async fn of_all(log: &dyn AuditLog, expected: &[&AuditEntry], now: Timestamp) {
         let page = log.list(None, until, 1000, from.as_deref()).await.unwrap();
         assert!(page.next.is_some(), "where something is, it goes on");
         let is_end = page.entries.is_empty();
-        found.extend(page.entries.into_iter().filter(|entry| expected.iter().any(|wanted| wanted.id == entry.id)));
+        found.extend(
+            page.entries.into_iter().filter(|entry| expected.iter().any(|wanted| wanted.id == entry.id)),
+        );
         from = page.next;
         if is_end {
             break;

@@ -34,7 +34,10 @@ pub async fn standings_contract(store: &(impl ConnectionStore + Standings)) {
     }
     found.sort_by_key(|standing| standing.provider);
     for (found, expected) in found.iter().zip(&expected) {
-        assert_eq!((found.provider, found.state, found.token), (expected.provider, expected.state, expected.token));
+        assert_eq!(
+            (found.provider, found.state, found.token),
+            (expected.provider, expected.state, expected.token)
+        );
         let counted = |standing: &Standing| {
             let attempts = standing.attempts;
             (attempts.succeeded, attempts.failed, attempts.duration_ms)
@@ -55,7 +58,8 @@ pub async fn tally_store_contract(store: &dyn TallyStore) {
     let (now, until) = (at(0), at(20));
     let mut tally = TokenTally { total: 3, healthy: 3, ..TokenTally::default() };
     tally.attempts.entry(Provider::Xero).or_default().succeeded = 7;
-    let whole = WholeTally { tally, began_at: at(1), done_at: at(2), took: std::time::Duration::from_millis(1500) };
+    let whole =
+        WholeTally { tally, began_at: at(1), done_at: at(2), took: std::time::Duration::from_millis(1500) };
     let kept = KeptTally { whole: Some(whole), part: None };
 
     assert_eq!(store.find(tenant).await.unwrap(), KeptTally::default());
@@ -68,8 +72,16 @@ pub async fn tally_store_contract(store: &dyn TallyStore) {
     store.save(tenant, "one", &kept).await.unwrap();
     store.save(tenant, "one", &kept).await.unwrap();
     assert_eq!(store.find(tenant).await.unwrap(), kept);
-    assert_eq!(store.claim(tenant, "two", (now, until)).await.unwrap(), Some(kept.clone()), "it was given back");
-    assert_eq!(store.claim(tenant, "three", (until, at(40))).await.unwrap(), Some(kept), "the right ends by itself");
+    assert_eq!(
+        store.claim(tenant, "two", (now, until)).await.unwrap(),
+        Some(kept.clone()),
+        "it was given back"
+    );
+    assert_eq!(
+        store.claim(tenant, "three", (until, at(40))).await.unwrap(),
+        Some(kept),
+        "the right ends by itself"
+    );
     store.save(tenant, "three", &KeptTally::default()).await.unwrap();
     assert_eq!(store.find(tenant).await.unwrap(), KeptTally::default());
 }

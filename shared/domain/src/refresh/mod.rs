@@ -57,6 +57,6 @@ pub use store::{
 };
 pub use sweep::{Sweep, SweepReport};
 pub use tally::{
-    AttemptTotals, Counted, KeptTally, PartTally, StandingPage, Standing, Standings, Tallies, TallyStore,
+    AttemptTotals, Counted, KeptTally, PartTally, Standing, StandingPage, Standings, Tallies, TallyStore,
     TokenTally, WholeTally,
 };

@@ -304,7 +304,10 @@ impl Tallies {
                 return Ok(KeptTally { whole: Some(whole), part: None });
             }
             if spent >= PART_TIME {
-                return Ok(KeptTally { whole: kept.whole, part: Some(PartTally { took, paused_at: now, ..part }) });
+                return Ok(KeptTally {
+                    whole: kept.whole,
+                    part: Some(PartTally { took, paused_at: now, ..part }),
+                });
             }
         }
     }
