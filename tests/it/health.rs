@@ -7,7 +7,7 @@ use domain::{
     api_key::Role,
     probe::{KeyState, QueueDepth, TableProbe},
     provider::Provider,
-    refresh::{BreakerStore as _, SweepLog as _},
+    refresh::{Breaker, BreakerState, BreakerStore as _, SweepLog as _},
     store::StoreError,
 };
 use lambda_http::http::StatusCode;
@@ -144,9 +144,9 @@ async fn all_else_that_is_amiss_degrades() {
     assert_eq!((&body["status"], &body["scheduler"]["status"]), (&json!("degraded"), &json!("never_ran")));
 
     let world = well().await;
-    let mut open = world.books_breakers.load(Provider::Xero, 0).await.unwrap().breaker;
-    open.state = domain::refresh::BreakerState::Open { until: sample::at(60) };
-    world.books_breakers.put(Provider::Xero, open);
+    let state = BreakerState::Open { until: sample::at(60) };
+    let open = Breaker { state, version: 1, ..Breaker::default() };
+    assert!(world.books_breakers.replace(Provider::Xero, &open).await.unwrap());
     let (_, body) = health(&world).await;
     assert_eq!(body["status"], "degraded");
     assert_eq!(body["providers"]["xero"]["books"]["breaker"], "open");

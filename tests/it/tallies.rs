@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use api::TenancyStores;
 use async_trait::async_trait;
 use domain::{
     api_key::Role,
@@ -37,7 +36,7 @@ async fn connect(world: &World, tenant: &TenantId, of_each: usize) {
         connection.attempts =
             AttemptCounters { succeeded: 2, failed: 1, duration_ms: 600, failed_in_a_row: 1 };
         connection.provider = Provider::ALL[number % 2];
-        let ends = |seconds| Some(sample::tokens(1, at(seconds - 3600), 1));
+        let ends = |seconds: i64| Some(sample::tokens(1, at(seconds - 3600), 1));
         match number % 5 {
             0 => connection.tokens = ends(3600),
             1 => connection.tokens = ends(600),

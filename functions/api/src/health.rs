@@ -109,7 +109,7 @@ pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
     let things = call.within(&deps, None).await?;
     let now = deps.clock.now();
     let clock = &*deps.clock;
-    let (probed, counted, last_run, (tokens, books)) = tokio::join!(
+    let (mut probed, counted, last_run, (tokens, books)) = tokio::join!(
         deps.probes.ask(clock),
         in_time(clock, COUNT_TIMEOUT, told("tokens", things.figures())),
         in_time(clock, PROBE_TIMEOUT, last_run(&deps)),
@@ -122,12 +122,15 @@ pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
             Some((name, ProviderBody { tokens: *tokens.get(&name)?, books: *books.get(&name)? }))
         })
         .collect();
+    // Both are read from the control table.
+    if scheduler.status == "unknown" || providers.len() < Provider::ALL.len() {
+        probed.tables.insert("control", false);
+    }
     let is_usable = is_usable(&probed);
     let is_well = probed.key == KeyState::Usable
         && probed.queues.values().all(|depth| depth.is_some_and(|depth| depth.dead_letters == 0))
         && scheduler.status == "running"
         && counted.is_some()
-        && providers.len() == Provider::ALL.len()
         && providers.values().all(|provider| provider.tokens.is_up() && provider.books.is_up());
     let (status, code) = match (is_usable, is_well) {
         (false, _) => (UNHEALTHY, StatusCode::SERVICE_UNAVAILABLE),
