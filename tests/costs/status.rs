@@ -158,6 +158,7 @@ async fn the_status_of_ten_thousand_connections_costs_what_its_page_costs() {
     assert!(steady.total() <= 4 && going_on.total() <= 4, "{steady:?} {going_on:?}");
     assert!(steady.reads <= 55.0 && going_on.reads <= 55.0, "{steady:?} {going_on:?}");
     assert!(steady.writes <= 0.0 && going_on.writes <= 0.0 && health.writes <= 0.0, "{steady:?}");
+    assert!(history.total() <= 4 && history.reads <= 5.0, "{history:?}");
     // What a page costs besides, the key of cursors, and the right to count: of each thousand the index and ten batches.
     let steps = count.div_ceil(1000) + 1;
     assert!(counting.total() <= 8 + steps * 11, "{counting:?}");

@@ -110,7 +110,7 @@ impl ApiWorld {
             refresh: Arc::new(InProcessRefresh(world.refresher.clone())),
             job_log: world.orders().log,
             proxy: world.proxy(),
-            api_hosts: world.api_hosts(),
+            api_hosts: World::api_hosts(),
             cursors: Cursors::new(world.cursor_key.clone(), "test".to_owned(), Arc::new(SystemEntropy)),
             request_names: world.request_names.clone(),
             probes: world.probes(),

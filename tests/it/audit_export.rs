@@ -17,7 +17,7 @@ use lambda_http::{
 use serde_json::Value;
 use tests::sample;
 
-use crate::{api_world::ApiWorld, world::World};
+use crate::{api_world::ApiWorld, events, world::World};
 
 /// After so long everything has settled.
 const SETTLED: Duration = Duration::from_secs(31);
@@ -110,6 +110,21 @@ async fn every_act_is_one_line_of_json() {
       }
     ]
     "#);
+}
+
+#[tokio::test]
+async fn the_sample_event_asks_for_the_log_of_its_tenant() {
+    let world = World::new();
+    let acme: TenantId = "acme".parse().unwrap();
+    act(&world, Some(&acme), AuditAction::TenantCreated).await;
+    act(&world, Some(&sample::tenant()), AuditAction::TenantCreated).await;
+    world.clock.advance(SETTLED);
+    let api = ApiWorld::new(&world, Role::Admin, None).await;
+
+    let (status, headers, body) = api.send_raw(events::request("api-audit.json")).await;
+
+    assert_eq!((status, String::from_utf8(body).unwrap().lines().count()), (StatusCode::OK, 1));
+    assert!(headers.contains_key("x-next-cursor"));
 }
 
 #[tokio::test]

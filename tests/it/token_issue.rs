@@ -18,6 +18,7 @@ use tests::sample;
 
 use crate::{
     api_world::ApiWorld,
+    events,
     world::{World, invalid_grant},
 };
 
@@ -72,6 +73,15 @@ async fn a_token_that_is_due_is_renewed_before_it_is_given_out() {
     assert_eq!((status, world.refreshes()), (StatusCode::OK, 1));
     assert_ne!(body["accessToken"], before["accessToken"]);
     assert_eq!(body["expiresAt"], "2100-01-01T01:59:00Z");
+}
+
+#[tokio::test]
+async fn the_sample_event_asks_for_the_token_of_a_connection() {
+    let api = ApiWorld::new(&World::new(), Role::Admin, None).await;
+
+    let (status, _, body) = api.send(events::request("api-token.json")).await;
+
+    assert_eq!((status, &body["error"]["code"]), (StatusCode::NOT_FOUND, &json!("CONNECTION_NOT_FOUND")));
 }
 
 #[tokio::test]

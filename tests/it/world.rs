@@ -174,7 +174,7 @@ impl World {
     }
 
     /// Where the providers are said to be; nothing listens there.
-    pub(crate) fn api_hosts(&self) -> ApiHosts {
+    pub(crate) fn api_hosts() -> ApiHosts {
         let nowhere: Url = "http://127.0.0.1:1".parse().unwrap();
         ApiHosts {
             quickbooks_api_base_url: nowhere.clone(),
@@ -242,7 +242,7 @@ impl World {
 
     /// Calls of providers for others, over the network; nothing listens there until a test says where.
     pub(crate) fn proxy(&self) -> Proxy {
-        let upstream = HttpUpstream { http: http::client().unwrap(), hosts: self.api_hosts() };
+        let upstream = HttpUpstream { http: http::client().unwrap(), hosts: Self::api_hosts() };
         Proxy {
             access: Arc::new(self.access()),
             limits: self.limits(),

@@ -181,6 +181,11 @@ impl KeptTally {
         self.whole.as_ref().is_some_and(|whole| whole.is_fresh(now))
     }
 
+    /// Whether the sums are of more connections than are counted with every question.
+    fn is_of_many(&self) -> bool {
+        self.whole.as_ref().is_some_and(|whole| whole.tally.total > u64::from(EXACT))
+    }
+
     fn told(self) -> Counted {
         match (self.whole, self.part) {
             (Some(whole), _) => Counted { tally: whole.tally, as_of: Some(whole.began_at) },
@@ -247,17 +252,25 @@ impl Tallies {
 
     /// The sums of a tenant's connections, or of all: exact where they are few.
     pub async fn figures(&self, tenant: Option<&TenantId>) -> Result<Counted, StoreError> {
+        let kept = self.store.find(tenant).await?;
+        if kept.is_of_many() && kept.is_fresh(self.clock.now()) {
+            return Ok(kept.told());
+        }
         let page = self.standings.list_standings(tenant, EXACT, None).await?;
         if page.next.is_none() {
             return Ok(self.exact(&page.standings));
         }
-        self.of(tenant).await
+        self.renewed(tenant, kept).await
     }
 
     /// The sums that are kept, made anew when they are old.
     pub async fn of(&self, tenant: Option<&TenantId>) -> Result<Counted, StoreError> {
-        let now = self.clock.now();
         let kept = self.store.find(tenant).await?;
+        self.renewed(tenant, kept).await
+    }
+
+    async fn renewed(&self, tenant: Option<&TenantId>, kept: KeptTally) -> Result<Counted, StoreError> {
+        let now = self.clock.now();
         if kept.is_fresh(now) {
             return Ok(kept.told());
         }
