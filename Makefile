@@ -2,7 +2,7 @@
 STACK := python3 infra/local/stack.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test torture fuzz bench down lint status logs
+.PHONY: help up demo documents test torture fuzz bench down lint status logs
 
 help: ## Shows this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -15,6 +15,9 @@ demo: ## `up`, then connects and refreshes books on each provider, syncs one and
 
 test: ## Runs every test on a stack of its own; ARGS="..." goes to cargo nextest
 	@$(STACK) test $(ARGS)
+
+documents: ## Writes the documents anew that are made of the code: docs/openapi.json, docs/errors.md
+	UPDATE_DOCUMENTS=1 cargo nextest run --locked --package tests --test it -E 'test(/is_as_the_code_is/)'
 
 torture: ## Runs a million refreshes and 200,000 webhooks in a world where everything fails; ARGS="--seed 7"
 	cargo run --locked --profile torture --package torture -- $(ARGS)

@@ -133,9 +133,15 @@ async fn the_status_of_ten_thousand_connections_costs_what_its_page_costs() {
     let (front, direct) = (measured.front(), measured.direct_front());
     measured.meter.take();
 
-    let first = get(&front, &key, PAGE).await;
+    let mut first = get(&front, &key, PAGE).await;
+    let mut parts = 1;
+    // A slow machine counts in several parts.
+    while first["summary"]["asOf"].is_null() {
+        first = get(&front, &key, PAGE).await;
+        parts += 1;
+    }
     let counting = measured.meter.take();
-    assert_eq!(first["summary"]["total"], count, "{first}");
+    assert_eq!(first["summary"]["total"], count, "{}", first["summary"]);
     let again = get(&front, &key, PAGE).await;
     let steady = measured.meter.take();
     assert_eq!(again["summary"], first["summary"]);
@@ -161,7 +167,8 @@ async fn the_status_of_ten_thousand_connections_costs_what_its_page_costs() {
     assert!(history.total() <= 4 && history.reads <= 5.0, "{history:?}");
     // What a page costs besides, the key of cursors, and the right to count: of each thousand the index and ten batches.
     let steps = count.div_ceil(1000) + 1;
-    assert!(counting.total() <= 8 + steps * 11, "{counting:?}");
-    let units = f64::from(u32::try_from(count).unwrap()) * 0.52 + 70.0;
-    assert!(counting.reads <= units, "{counting:?} of {units}");
+    assert!(counting.total() <= parts * 8 + steps * 11, "{counting:?} in {parts} parts");
+    let units = |number: usize| f64::from(u32::try_from(number).unwrap());
+    let most = units(count) * 0.52 + units(parts) * 70.0;
+    assert!(counting.reads <= most, "{counting:?} in {parts} parts");
 }

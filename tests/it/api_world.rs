@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use api::{Cursors, TenancyStores};
+use api::{Admission, Cursors, TenancyStores};
 use axum::Router;
 use domain::{
-    api_key::{ApiKeyStore as _, NewApiKey, Role},
+    api_key::{NewApiKey, Role},
     clock::Clock as _,
     entropy::SystemEntropy,
     id::TenantId,
@@ -21,7 +21,10 @@ use lambda_http::{
 };
 use serde_json::Value;
 use tests::{
-    memory::{InMemoryApiKeys, InMemoryDeliveries, InMemoryRecords, InMemoryTenants, InProcessRefresh},
+    memory::{
+        InMemoryApiKeys, InMemoryCallCounts, InMemoryDeliveries, InMemoryRecords, InMemoryTenants,
+        InMemoryUsers, InProcessRefresh,
+    },
     sample,
 };
 
@@ -31,6 +34,8 @@ use crate::world::{SETTINGS, World};
 pub(crate) const RETURN_URL: &str = "https://app.example/books";
 /// How many connect links a tenant may have made in a minute.
 pub(crate) const SESSIONS_PER_MINUTE: u64 = 5;
+/// How often a key may call in a minute.
+pub(crate) const CALLS_PER_MINUTE: u64 = 600;
 
 pub(crate) struct ApiWorld {
     router: Router,
@@ -49,6 +54,11 @@ impl ApiWorld {
         Self { router: api::router(Arc::new(deps)), key }
     }
 
+    /// The same API, for the caller with another key.
+    pub(crate) fn for_key(&self, key: ApiKeyText) -> Self {
+        Self { router: self.router.clone(), key }
+    }
+
     pub(crate) async fn deps(
         world: &World,
         role: Role,
@@ -61,6 +71,8 @@ impl ApiWorld {
     pub(crate) fn stores(world: &World) -> TenancyStores {
         TenancyStores {
             tenants: Arc::new(InMemoryTenants::default()),
+            users: Arc::new(InMemoryUsers::default()),
+            keys: Arc::new(InMemoryApiKeys::default()),
             connections: world.connections.clone(),
             attempts: world.attempts.clone(),
             records: Arc::new(InMemoryRecords::default()),
@@ -78,7 +90,7 @@ impl ApiWorld {
         (role, tenant): (Role, Option<&TenantId>),
         stores: TenancyStores,
     ) -> (api::Deps, ApiKeyText) {
-        let keys = InMemoryApiKeys::default();
+        let keys = stores.keys.clone();
         let new = NewApiKey {
             name: "test".to_owned(),
             scopes: role.scopes(),
@@ -98,7 +110,8 @@ impl ApiWorld {
             return_urls: vec![RETURN_URL.to_owned()],
             scopes: Variables::new(&|_| None).scope_lists(),
             connect_sessions_per_minute: SESSIONS_PER_MINUTE,
-            keys: Arc::new(keys),
+            admission: Admission::new(keys, Arc::new(InMemoryCallCounts::default()), CALLS_PER_MINUTE),
+            bus: world.bus.clone(),
             tenancy: stores.into(),
             authorizations: world.authorizations.clone(),
             breakers: world.breakers.clone(),
@@ -142,6 +155,11 @@ impl ApiWorld {
     pub(crate) async fn send_raw(&self, mut request: Request) -> (StatusCode, HeaderMap, Vec<u8>) {
         request.headers_mut().insert("x-api-key", self.key.expose().parse().unwrap());
         request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        self.send_without_key(request).await
+    }
+
+    /// The same, for a caller without a key.
+    pub(crate) async fn send_without_key(&self, request: Request) -> (StatusCode, HeaderMap, Vec<u8>) {
         let (parts, body) = api::handle(&self.router, request).await.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         (parts.status, parts.headers, body.to_vec())

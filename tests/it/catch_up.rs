@@ -148,7 +148,7 @@ async fn changes_without_any_webhook_for_a_day_are_reported_once_a_day() {
     caught_up(&books).await;
     let reports = silences(&books);
     assert_eq!(reports.len(), 1);
-    assert_eq!((reports[0].provider, &reports[0].key), (Provider::QuickBooks, &None));
+    assert_eq!((reports[0].provider, &reports[0].key), (Some(Provider::QuickBooks), &None));
     assert_eq!((reports[0].heard_at, reports[0].records), (Some(heard_at), Some(1)));
 
     change(&books, "7", 3);

@@ -39,6 +39,16 @@ async fn api_keys_in_memory_keep_the_contract() {
 }
 
 #[tokio::test]
+async fn users_in_memory_keep_the_contract() {
+    contract::user_store_contract(&memory::InMemoryUsers::default()).await;
+}
+
+#[tokio::test]
+async fn counted_calls_in_memory_keep_the_contract() {
+    contract::call_counts_contract(&memory::InMemoryCallCounts::default()).await;
+}
+
+#[tokio::test]
 async fn tenants_in_memory_keep_the_contract() {
     contract::tenant_store_contract(&memory::InMemoryTenants::default()).await;
 }

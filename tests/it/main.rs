@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod admission;
 mod api_world;
 mod audit_export;
 mod aws_endpoint;
@@ -18,6 +19,8 @@ mod consume;
 mod contracts;
 mod deliveries;
 mod disconnect;
+mod documents;
+mod door;
 mod events;
 mod explain;
 mod functions;
@@ -26,8 +29,10 @@ mod health;
 mod history;
 mod job_desk;
 mod jobs_api;
+mod keys;
 mod ledger;
 mod limits;
+mod matrix;
 mod oauth;
 mod outage;
 mod partial_batches;

@@ -15,6 +15,7 @@ mod keys;
 mod killed;
 mod lifecycle;
 mod links;
+mod openapi;
 mod proxy;
 mod refresh;
 mod schedule;

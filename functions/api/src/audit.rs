@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::HeaderValue, response::Response};
 use domain::{
-    api_key::Scope,
     audit::{AuditEntry, SETTLED},
     error::ErrorCode,
     id::{ApiKeyId, AuditId, ConnectionId, CorrelationId, ProviderCompanyId, TenantId},
@@ -84,7 +83,6 @@ pub(crate) async fn list(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.require(Scope::AuditRead)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let limit = query.limit("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
     let list = List::of("audit").with("tenant", things.tenant_id().map(TenantId::as_str));

@@ -11,18 +11,19 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
     call::{Call, Outcome},
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct BreakersBody {
     breakers: Vec<BreakerBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct BreakerBody {
     provider: Provider,
@@ -42,6 +43,13 @@ struct BreakerBody {
 }
 
 /// `GET /api/breakers`
+#[utoipa::path(
+    get,
+    path = "/api/breakers",
+    responses(
+        (status = 200, description = "The breaker of each provider's endpoints", body = BreakersBody),
+    ),
+)]
 pub(crate) async fn list(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
     call.require(Scope::OperationsRead)?;
     call.require_all_tenants("breakers")?;

@@ -1,6 +1,6 @@
 //! What every call of the API has in common: correlation, the key check, strict bodies, one shape of errors.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::{
     body::{Body, Bytes},
@@ -18,7 +18,6 @@ use domain::{
     store::StoreError,
 };
 use edge::{
-    auth::authenticate,
     http::{ApiError, correlation, json},
     public_url,
     query::Query,
@@ -27,13 +26,15 @@ use edge::{
 use serde::{Serialize, de::DeserializeOwned};
 use tracing::Instrument as _;
 
-use crate::{Deps, tenancy::Within};
+use crate::{Deps, admission, quota, tenancy::Within};
 
 /// Who calls, and under which correlation id.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) caller: Caller,
     pub(crate) correlation: CorrelationId,
+    /// What the answer warns of, once the call came upon a quota that is nearly used up.
+    warning: Arc<OnceLock<HeaderValue>>,
 }
 
 /// A refusal on its way out; [`admit`] gives it its correlation id.
@@ -69,27 +70,56 @@ impl IntoResponse for Refusal {
 }
 
 /// Lets a call through to its route when its key is good, and turns refusals into answers.
-pub(crate) async fn admit(State(deps): State<Arc<Deps>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn admit(State(deps): State<Arc<Deps>>, request: Request, next: Next) -> Response {
     let correlation = correlation(request.headers(), Ids::new(&*deps.clock, &*deps.entropy));
     let span = tracing::info_span!(
         "call", correlationId = %correlation, method = %request.method(), path = request.uri().path()
     );
+    let attempt = admission::Attempt::of(&deps, &request);
     async {
-        let now = deps.clock.now();
-        let caller = match authenticate(request.headers(), &*deps.keys, &deps.environment, now).await {
+        let caller = match admission::authenticate(&deps, attempt, &correlation).await {
             Ok(caller) => caller,
             Err(error) => return refuse(&error, &correlation),
         };
-        tracing::debug!(keyId = %caller.key(), "Call admitted");
-        request.extensions_mut().insert(Call { caller, correlation: correlation.clone() });
-        let mut response = next.run(request).await;
-        match response.extensions_mut().remove::<Refusal>() {
-            Some(Refusal(error)) => refuse(&error, &correlation),
-            None => response,
+        let rate = admission::count_call(&deps, &caller).await;
+        let mut response = match rate.as_ref().and_then(admission::Rate::refusal) {
+            Some(error) => refuse(&error, &correlation),
+            None => answer(caller, &correlation, request, next).await,
+        };
+        if let Some(rate) = rate {
+            rate.write(response.headers_mut());
         }
+        response
     }
     .instrument(span)
     .await
+}
+
+/// Lets a call through to its handler when its key has the scope that the route takes.
+pub(crate) async fn with_scope(
+    State(scope): State<Scope>,
+    call: Call,
+    request: Request,
+    next: Next,
+) -> Outcome {
+    call.require(scope)?;
+    Ok(next.run(request).await)
+}
+
+/// What the route answers to a caller who is let in.
+async fn answer(caller: Caller, correlation: &CorrelationId, mut request: Request, next: Next) -> Response {
+    tracing::debug!(keyId = %caller.key(), "Call admitted");
+    let warning = Arc::<OnceLock<HeaderValue>>::default();
+    let call = Call { caller, correlation: correlation.clone(), warning: warning.clone() };
+    request.extensions_mut().insert(call);
+    let mut response = next.run(request).await;
+    if let Some(Refusal(error)) = response.extensions_mut().remove::<Refusal>() {
+        response = refuse(&error, correlation);
+    }
+    if let Some(warning) = warning.get() {
+        response.headers_mut().insert(quota::WARNING_HEADER, warning.clone());
+    }
+    response
 }
 
 fn refuse(error: &ApiError, correlation: &CorrelationId) -> Response {
@@ -102,7 +132,7 @@ impl<S: Sync> FromRequestParts<S> for Call {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let call = parts.extensions.get::<Self>().cloned();
-        call.ok_or_else(|| ApiError::new(ErrorCode::AuthApiKeyInvalid, "send a valid API key").into())
+        call.ok_or_else(|| admission::no_key().into())
     }
 }
 
@@ -116,19 +146,51 @@ impl Call {
         Err(ApiError::new(ErrorCode::AuthScopeMissing, message).with("scope", scope.as_str()))
     }
 
-    /// What the request is about: things of the tenant that it names, or else all that the caller may see. An attempt on
-    /// another tenant's things is audited.
+    /// What the request is about: things of the tenant that it names, or else all that the caller may see. A call about one
+    /// tenant counts against its quota. An attempt on another tenant's things is audited.
     pub(crate) async fn within<'a>(
         &self,
         deps: &'a Deps,
         named: Option<TenantId>,
     ) -> Result<Within<'a>, ApiError> {
-        if let Some(scope) = self.caller.scope(named) {
-            return Ok(deps.tenancy.within(scope));
+        let things = self.administers(deps, named).await?;
+        if let Some(tenant) = things.tenant_id() {
+            self.counts_for(deps, tenant).await?;
         }
+        Ok(things)
+    }
+
+    /// As [`Self::within`], for what is no use of a tenant's plan: whoever is over a quota must still be able to see to it.
+    pub(crate) async fn administers<'a>(
+        &self,
+        deps: &'a Deps,
+        named: Option<TenantId>,
+    ) -> Result<Within<'a>, ApiError> {
+        if let Some(scope) = self.caller.scope(named) {
+            return Ok(deps.tenancy.within(scope, deps.clock.now()));
+        }
+        self.refused_elsewhere(deps).await;
+        Err(ApiError::new(ErrorCode::TenantNotFound, "there is no such tenant"))
+    }
+
+    /// Counts the call against a tenant's quota: of a route that finds out only later whom it is about.
+    pub(crate) async fn counts_for(&self, deps: &Deps, tenant: &TenantId) -> Result<(), ApiError> {
+        let warning = quota::count_call(deps, tenant).await?;
+        self.warn(warning);
+        Ok(())
+    }
+
+    /// Has the answer warn of a quota; of several the first.
+    pub(crate) fn warn(&self, warning: Option<HeaderValue>) {
+        if let Some(warning) = warning {
+            let _first_stands = self.warning.set(warning);
+        }
+    }
+
+    /// Audits an attempt on the things of another tenant than the key's own.
+    pub(crate) async fn refused_elsewhere(&self, deps: &Deps) {
         let entry = self.audit_entry(deps, self.caller.bound_to(), AuditAction::AccessRefused);
         audit::record(&*deps.audit, &entry).await;
-        Err(ApiError::new(ErrorCode::TenantNotFound, "there is no such tenant"))
     }
 
     /// An entry of the audit log about what the caller did, to a tenant's things or to the deployment.

@@ -34,6 +34,8 @@ pub(crate) async fn with_id(
         (None, Ok(id)) => {
             Provider::ALL.into_iter().map(|provider| (provider, ProviderCompanyId::clone(&id))).collect()
         }
+        // It could be one of ours, and is not.
+        (None, Err(_)) if company.parse::<CompanyId>().is_ok() => vec![],
         (None, Err(error)) => return Err(ApiError::invalid("companyId", error.to_string()).into()),
     };
     candidates.retain(|(candidate, _)| provider.is_none_or(|provider| provider == *candidate));

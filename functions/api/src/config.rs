@@ -13,6 +13,10 @@ use providers::proxy::ApiHosts;
 
 /// A busy day of one customer's people is a handful of links a minute; more is a loop or an attack.
 const DEFAULT_CONNECT_SESSIONS: u64 = 60;
+/// Ten calls a second: more than a backend needs for its people, less than a loop that ran away makes.
+const DEFAULT_API_CALLS: u64 = 600;
+/// One item takes a thousand writes in a second, so that no more can be counted.
+const MAX_API_CALLS: u64 = 60_000;
 
 /// The configuration of the `api` function.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub struct Config {
     pub secrets_id: Option<String>,
     /// `CONNECT_SESSIONS_PER_MINUTE` (60): how many connect links one tenant may have made in a minute.
     pub connect_sessions_per_minute: u64,
+    /// `API_CALLS_PER_MINUTE` (600): how often each API key may call in a minute.
+    pub api_calls_per_minute: u64,
     /// `SYNC_QUEUE_HIGH_URL`, `SYNC_QUEUE_URL` and `SYNC_QUEUE_LOW_URL`.
     pub sync_lanes: SyncLanes,
     /// `REFRESH_LEAD_SECONDS` and its siblings.
@@ -131,6 +137,8 @@ impl Config {
         let secrets_id = variables.optional("PROVIDER_SECRETS_ID");
         let connect_sessions_per_minute =
             variables.parsed("CONNECT_SESSIONS_PER_MINUTE", DEFAULT_CONNECT_SESSIONS, "a whole number");
+        let api_calls_per_minute =
+            variables.within("API_CALLS_PER_MINUTE", DEFAULT_API_CALLS, 1..=MAX_API_CALLS);
         let history_retention = variables.history_retention();
         variables.finish(proxy.map(|proxy| Self {
             environment,
@@ -146,6 +154,7 @@ impl Config {
             webhook_addresses,
             secrets_id,
             connect_sessions_per_minute,
+            api_calls_per_minute,
             sync_lanes,
             policy,
             history_retention,

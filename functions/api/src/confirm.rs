@@ -12,14 +12,16 @@ use domain::{
 };
 use edge::http::ApiError;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
     call::{Call, JsonBody, Name, Outcome},
-    connections::{find, missing, shown},
+    connections::{ConnectionBody, find, missing, shown},
+    openapi::OneConnection,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Confirmation {
     /// Needed right after connecting, before the connection is found by its id alone.
@@ -29,6 +31,17 @@ pub(crate) struct Confirmation {
 }
 
 /// `POST /api/connections/{id}/confirm`
+#[utoipa::path(
+    post,
+    path = "/api/connections/{connection}/confirm",
+    params(OneConnection),
+    request_body = Confirmation,
+    responses(
+        (status = 200, description = "The connection is active, since now or before", body = ConnectionBody),
+        (status = 404, description = "There is no such connection"),
+        (status = 409, description = "The connection does not wait to be confirmed"),
+    ),
+)]
 pub(crate) async fn confirm(
     State(deps): State<Arc<Deps>>,
     Name(id): Name,

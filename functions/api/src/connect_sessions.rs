@@ -15,6 +15,7 @@ use domain::{
 use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
@@ -27,11 +28,12 @@ use crate::{
 /// The window of the limit, in seconds.
 const MINUTE: i64 = 60;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewSession {
     tenant_id: TenantId,
     /// Without one the person chooses.
+    #[schema(value_type = Option<Provider>)]
     provider: Option<String>,
     /// The connection to connect again; whoever chooses another company is told so.
     connection_id: Option<ConnectionId>,
@@ -45,7 +47,7 @@ pub(crate) struct NewSession {
     sync: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SessionBody {
     connect_url: String,
@@ -53,6 +55,15 @@ struct SessionBody {
 }
 
 /// `POST /api/connect-sessions`
+#[utoipa::path(
+    post,
+    path = "/api/connect-sessions",
+    request_body = NewSession,
+    responses(
+        (status = 201, description = "The link, which works once", body = SessionBody),
+        (status = 404, description = "There is no such tenant, provider or connection"),
+    ),
+)]
 pub(crate) async fn open(
     State(deps): State<Arc<Deps>>,
     PublicUrl(public_url): PublicUrl,

@@ -10,12 +10,14 @@ use domain::{
     refresh::{RefreshAttempt, chain},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters, Refusal},
     connections::{find, missing},
     history::{AttemptBody, attempt},
+    openapi::{OfTenant, OneConnection},
     tenancy::Within,
 };
 
@@ -30,14 +32,15 @@ const MAX_LISTED: usize = 1000;
 /// How often the history is read again that grew while it was read.
 const READ_TRIES: usize = 3;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ConnectionHistoryBody)]
 struct HistoryBody {
     connection_id: ConnectionId,
     history: Vec<EntryBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct EntryBody {
     #[serde(flatten)]
@@ -47,7 +50,7 @@ struct EntryBody {
     hash: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct VerificationBody {
     connection_id: ConnectionId,
@@ -61,13 +64,26 @@ struct VerificationBody {
     head: HeadBody,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct HeadBody {
     sequence: u64,
     hash: String,
 }
 
 /// `GET /api/connections/{id}/history?tenantId=&limit=`
+#[utoipa::path(
+    get,
+    path = "/api/connections/{connection}/history",
+    params(
+        OneConnection,
+        OfTenant,
+        ("limit" = Option<u32>, Query, description = "How many at most; 100 when left out", minimum = 1, maximum = 1000),
+    ),
+    responses(
+        (status = 200, description = "Its refresh attempts, newest first", body = HistoryBody),
+        (status = 404, description = "There is no such connection"),
+    ),
+)]
 pub(crate) async fn show(
     State(deps): State<Arc<Deps>>,
     Name(id): Name,
@@ -93,6 +109,15 @@ fn entry(one: RefreshAttempt) -> EntryBody {
 }
 
 /// `GET /api/connections/{id}/history/verification?tenantId=`
+#[utoipa::path(
+    get,
+    path = "/api/connections/{connection}/history/verification",
+    params(OneConnection, OfTenant),
+    responses(
+        (status = 200, description = "Whether its history is as it was written", body = VerificationBody),
+        (status = 404, description = "There is no such connection"),
+    ),
+)]
 pub(crate) async fn verify(
     State(deps): State<Arc<Deps>>,
     Name(id): Name,

@@ -13,18 +13,20 @@ use domain::{
 use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters, PublicUrl, Refusal},
     cursors::List,
+    openapi::{FromCursor, OfTenant, OneConnection},
     tenancy::Within,
     tokens::MAX_LIMIT,
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ConnectionBody {
+pub(crate) struct ConnectionBody {
     connection_id: ConnectionId,
     tenant_id: TenantId,
     provider: Provider,
@@ -39,7 +41,7 @@ struct ConnectionBody {
     companies: Option<Vec<CompanyBody>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ConnectionsBody {
     connections: Vec<ConnectionBody>,
@@ -47,26 +49,34 @@ struct ConnectionsBody {
     next_cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct CompanyBody {
     company_id: CompanyId,
     provider_company_id: ProviderCompanyId,
     name: String,
-    /// Where the organization's webhooks are to go and what they are to be signed with, for those who may change
-    /// connections.
-    #[serde(flatten)]
-    webhook: Option<WebhookBody>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WebhookBody {
-    webhook_url: String,
-    webhook_secret: String,
+    /// Where a Zoho organization's webhooks are to go, for those who may change connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_url: Option<String>,
+    /// What they are to be signed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_secret: Option<String>,
 }
 
 /// `GET /api/connections?tenantId=&limit=&cursor=`
+#[utoipa::path(
+    get,
+    path = "/api/connections",
+    params(
+        OfTenant,
+        ("limit" = Option<u32>, Query, description = "How many at most; 100 when left out", minimum = 1, maximum = 100),
+        FromCursor,
+    ),
+    responses(
+        (status = 200, description = "Connections, oldest first", body = ConnectionsBody),
+        (status = 404, description = "The key is bound to another tenant"),
+    ),
+)]
 pub(crate) async fn list(
     State(deps): State<Arc<Deps>>,
     Parameters(query): Parameters,
@@ -84,6 +94,15 @@ pub(crate) async fn list(
 }
 
 /// `GET /api/connections/{id}?tenantId=`
+#[utoipa::path(
+    get,
+    path = "/api/connections/{connection}",
+    params(OneConnection, OfTenant),
+    responses(
+        (status = 200, description = "The connection", body = ConnectionBody),
+        (status = 404, description = "There is no such connection"),
+    ),
+)]
 pub(crate) async fn show(
     State(deps): State<Arc<Deps>>,
     Name(id): Name,
@@ -102,15 +121,17 @@ pub(crate) async fn show(
     let addresses =
         addresses.map_err(|error| ApiError::failure(ErrorCode::WebhookSecretUnavailable, &error))?;
     let key = connection.key.clone();
-    let webhook = |company: &Company| {
-        let address = addresses.issue(&key.connection, &company.provider_id)?;
-        Some(WebhookBody {
-            webhook_url: format!("{base}/webhooks/{}/{}", Provider::Zoho, address.company_key),
-            webhook_secret: address.secret.expose().to_owned(),
-        })
+    let told = |company: Company| {
+        let address = addresses.issue(&key.connection, &company.provider_id);
+        let url = |key| format!("{base}/webhooks/{}/{key}", Provider::Zoho);
+        CompanyBody {
+            webhook_secret: address.as_ref().map(|address| address.secret.expose().to_owned()),
+            webhook_url: address.map(|address| url(address.company_key)),
+            ..of_company(company)
+        }
     };
     let companies = things.companies(&key).await?;
-    let companies = companies.into_iter().map(|company| of_company(webhook(&company), company)).collect();
+    let companies = companies.into_iter().map(told).collect();
     Ok(call.json(StatusCode::OK, &body(connection, Some(companies))))
 }
 
@@ -128,7 +149,7 @@ pub(crate) async fn shown(
     connection: Connection,
 ) -> Outcome {
     let companies = things.companies(&connection.key).await?;
-    let companies = companies.into_iter().map(|company| of_company(None, company)).collect();
+    let companies = companies.into_iter().map(of_company).collect();
     Ok(call.json(status, &body(connection, Some(companies))))
 }
 
@@ -137,9 +158,14 @@ pub(crate) fn missing() -> ApiError {
     ApiError::new(ErrorCode::ConnectionNotFound, "there is no such connection")
 }
 
-fn of_company(webhook: Option<WebhookBody>, company: Company) -> CompanyBody {
-    let Company { id, provider_id, name } = company;
-    CompanyBody { company_id: id, provider_company_id: provider_id, name, webhook }
+fn of_company(Company { id, provider_id, name }: Company) -> CompanyBody {
+    CompanyBody {
+        company_id: id,
+        provider_company_id: provider_id,
+        name,
+        webhook_url: None,
+        webhook_secret: None,
+    }
 }
 
 fn body(connection: Connection, companies: Option<Vec<CompanyBody>>) -> ConnectionBody {

@@ -14,18 +14,20 @@ use domain::{
 use edge::http::ApiError;
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters},
     cursors::List,
+    openapi::FromCursor,
     tokens::MAX_LIMIT,
 };
 
 /// Deliveries of one answer unless asked otherwise.
 const DEFAULT_LIMIT: u32 = 20;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeliveriesBody {
     deliveries: Vec<DeliveryBody>,
@@ -36,7 +38,7 @@ struct DeliveriesBody {
     next_cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeliveryBody {
     delivery_id: DeliveryId,
@@ -54,7 +56,7 @@ struct DeliveryBody {
     body: Option<KeptBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct EventsBody {
     total: u64,
     #[serde(flatten)]
@@ -62,14 +64,14 @@ struct EventsBody {
 }
 
 /// The beginning of a body that could not be read.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct KeptBody {
     base64: String,
     size: u64,
     reason: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RefusedBody {
     day: Date,
     #[serde(flatten)]
@@ -77,6 +79,19 @@ struct RefusedBody {
 }
 
 /// `GET /api/webhooks/deliveries?provider=&status=&limit=&cursor=`
+#[utoipa::path(
+    get,
+    path = "/api/webhooks/deliveries",
+    params(
+        ("provider" = Option<Provider>, Query, description = "Only this provider's"),
+        ("status" = Option<DeliveryStatus>, Query, description = "Only those that stand so"),
+        ("limit" = Option<u32>, Query, description = "How many at most; 20 when left out", minimum = 1, maximum = 100),
+        FromCursor,
+    ),
+    responses(
+        (status = 200, description = "Webhook deliveries, newest first", body = DeliveriesBody),
+    ),
+)]
 pub(crate) async fn list(
     State(deps): State<Arc<Deps>>,
     Parameters(query): Parameters,
@@ -100,6 +115,17 @@ pub(crate) async fn list(
 }
 
 /// `GET /api/webhooks/deliveries/{deliveryId}`
+#[utoipa::path(
+    get,
+    path = "/api/webhooks/deliveries/{delivery}",
+    params(
+        ("delivery" = DeliveryId, Path, description = "The delivery's id"),
+    ),
+    responses(
+        (status = 200, description = "The delivery", body = DeliveryBody),
+        (status = 404, description = "There is no such delivery"),
+    ),
+)]
 pub(crate) async fn show(State(deps): State<Arc<Deps>>, Name(id): Name, call: Call) -> Outcome {
     admitted(&call)?;
     let missing = || ApiError::new(ErrorCode::ValidationNotFound, "there is no such delivery");

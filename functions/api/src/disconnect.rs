@@ -15,7 +15,8 @@ use edge::http::ApiError;
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters, PublicUrl, Refusal, located},
-    connections::{find, missing, shown},
+    connections::{ConnectionBody, find, missing, shown},
+    openapi::{OfTenant, OneConnection},
     tenancy::Within,
 };
 
@@ -24,6 +25,21 @@ const WAIT: Duration = Duration::from_secs(20);
 
 /// `DELETE /api/connections/{id}?tenantId=&companyId=`: 200 when it has ended, also before; 202 while the provider does not
 /// answer, which is then tried until it does.
+#[utoipa::path(
+    delete,
+    path = "/api/connections/{connection}",
+    params(
+        OneConnection,
+        OfTenant,
+        ("companyId" = Option<String>, Query, description = "Only this company of several, by our id or the provider's", pattern = "^[A-Za-z0-9_-]{1,64}$"),
+    ),
+    responses(
+        (status = 200, description = "It has ended, now or before", body = ConnectionBody),
+        (status = 202, description = "It is ending: nobody is given its tokens any more, and the provider is asked until it answers", body = ConnectionBody),
+        (status = 404, description = "There is no such connection"),
+        (status = 502, description = "The provider did not let the one company go"),
+    ),
+)]
 pub(crate) async fn disconnect(
     State(deps): State<Arc<Deps>>,
     PublicUrl(public_url): PublicUrl,

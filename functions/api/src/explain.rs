@@ -3,15 +3,28 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use domain::{api_key::Scope, refresh::explain};
+use domain::{
+    api_key::Scope,
+    refresh::{Explanation, explain},
+};
 
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters},
     connections::find,
+    openapi::{OfTenant, OneConnection},
 };
 
 /// `GET /api/connections/{id}/explain?tenantId=`
+#[utoipa::path(
+    get,
+    path = "/api/connections/{connection}/explain",
+    params(OneConnection, OfTenant),
+    responses(
+        (status = 200, description = "Why it is as it is, what happens next and what is to be done", body = Explanation),
+        (status = 404, description = "There is no such connection"),
+    ),
+)]
 pub(crate) async fn show(
     State(deps): State<Arc<Deps>>,
     Name(id): Name,

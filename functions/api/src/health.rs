@@ -12,6 +12,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
@@ -28,7 +29,7 @@ const HEALTHY: &str = "healthy";
 /// The word for what does not answer as it should.
 const UNHEALTHY: &str = "unhealthy";
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct HealthBody {
     /// `healthy`, `degraded` or `unhealthy`.
     status: &'static str,
@@ -40,7 +41,7 @@ struct HealthBody {
     providers: BTreeMap<Provider, ProviderBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ProviderBody {
     /// Of the token endpoint.
     #[serde(flatten)]
@@ -49,13 +50,13 @@ struct ProviderBody {
     books: EndpointBody,
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Serialize, ToSchema)]
 struct EndpointBody {
     breaker: &'static str,
     outage: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SchedulerBody {
     initialized: bool,
@@ -64,7 +65,7 @@ struct SchedulerBody {
     last_run_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct StorageBody {
     /// Of all tables together.
     database: &'static str,
@@ -74,7 +75,7 @@ struct StorageBody {
     queues: BTreeMap<&'static str, QueueBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct QueueBody {
     /// `healthy`, `dead_letters` where messages were given up, or `unknown`.
     status: &'static str,
@@ -83,7 +84,7 @@ struct QueueBody {
     depth: Option<DepthBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct DepthBody {
     waiting: u64,
@@ -91,7 +92,7 @@ struct DepthBody {
     dead_letters: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct TokensBody {
     total: u64,
@@ -104,6 +105,14 @@ struct TokensBody {
 
 /// `GET /api/tokens/health`; 503 only when a table or the key cannot be used. Who is bound to a tenant sees how many tokens
 /// that tenant has, and of what all share no more than words.
+#[utoipa::path(
+    get,
+    path = "/api/tokens/health",
+    responses(
+        (status = 200, description = "All that tokens need can be used, though maybe not all is well", body = HealthBody),
+        (status = 503, description = "A table or the key cannot be used", body = HealthBody),
+    ),
+)]
 pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
     call.require(Scope::TokensRead)?;
     let things = call.within(&deps, None).await?;

@@ -11,17 +11,19 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters},
+    openapi::OfTenant,
     tokens::{MAX_LIMIT, parse_provider},
 };
 
 /// Attempts of one answer unless asked otherwise.
 const DEFAULT_LIMIT: u32 = 20;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct HistoryBody {
     provider: Provider,
@@ -29,7 +31,7 @@ struct HistoryBody {
     stats: Stats,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AttemptBody {
     id: AttemptId,
@@ -45,7 +47,7 @@ pub(crate) struct AttemptBody {
     retry_attempt: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Stats {
     total_attempts: u64,
@@ -58,6 +60,19 @@ struct Stats {
 }
 
 /// `GET /api/tokens/history/{provider}?tenantId=&limit=`; the statistics are of all attempts ever, not of the page.
+#[utoipa::path(
+    get,
+    path = "/api/tokens/history/{provider}",
+    params(
+        ("provider" = Provider, Path, description = "The provider"),
+        OfTenant,
+        ("limit" = Option<u32>, Query, description = "How many at most; 20 when left out", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, description = "Refresh attempts, newest first, with statistics over all there were", body = HistoryBody),
+        (status = 404, description = "There is no such provider or tenant"),
+    ),
+)]
 pub(crate) async fn show(
     State(deps): State<Arc<Deps>>,
     Name(provider): Name,

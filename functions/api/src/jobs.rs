@@ -15,6 +15,7 @@ use domain::{
 use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
@@ -22,27 +23,33 @@ use crate::{
     companies,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewJob {
     /// A key that is bound to a tenant may leave it out.
     tenant_id: Option<TenantId>,
+    #[schema(value_type = Provider)]
     provider: String,
     /// Ours or the provider's; needed where the tenant has several companies at the provider.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     company_id: Option<String>,
+    /// `sync_all`, or `sync_` and a kind of record.
+    #[schema(
+        pattern = "^sync_(all|customers|vendors|invoices|bills|payments|bill_payments|credit_notes|items|accounts)$"
+    )]
     operation: String,
     mode: Option<SyncMode>,
     priority: Option<Lane>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct MadeBody {
     job_id: JobId,
     status_url: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct JobBody {
     job_id: JobId,
@@ -69,7 +76,7 @@ struct JobBody {
     error: Option<JobError>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ProgressBody {
     /// Pages read.
@@ -83,6 +90,16 @@ struct ProgressBody {
 }
 
 /// `POST /api/jobs`
+#[utoipa::path(
+    post,
+    path = "/api/jobs",
+    request_body = NewJob,
+    responses(
+        (status = 202, description = "The job is on its lane", body = MadeBody),
+        (status = 404, description = "There is no such tenant, provider or company"),
+        (status = 409, description = "Several companies are meant, or the connection cannot be used"),
+    ),
+)]
 pub(crate) async fn create(
     State(deps): State<Arc<Deps>>,
     PublicUrl(public_url): PublicUrl,
@@ -118,6 +135,17 @@ pub(crate) async fn create(
 }
 
 /// `GET /api/jobs/{id}`
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{job}",
+    params(
+        ("job" = JobId, Path, description = "The job's id"),
+    ),
+    responses(
+        (status = 200, description = "Where it stands", body = JobBody),
+        (status = 404, description = "There is no such job"),
+    ),
+)]
 pub(crate) async fn show(State(deps): State<Arc<Deps>>, Name(id): Name, call: Call) -> Outcome {
     call.require(Scope::SyncRead)?;
     let missing = || ApiError::new(ErrorCode::ValidationNotFound, "there is no such job");

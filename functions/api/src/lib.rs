@@ -1,5 +1,6 @@
 //! The `api` function: what an administrator and the product's backend ask and order.
 
+mod admission;
 mod audit;
 mod breakers;
 mod call;
@@ -17,9 +18,13 @@ mod explain;
 mod health;
 mod history;
 mod jobs;
+mod keys;
+mod memory;
+mod openapi;
 mod probes;
 mod proxy;
 mod queues;
+mod quota;
 mod records;
 mod routes;
 mod tenancy;
@@ -27,17 +32,18 @@ mod tenants;
 mod token_issue;
 mod token_refresh;
 mod tokens;
+mod users;
 mod wiring;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, http::Uri, middleware, response::Response};
+use axum::{Router, extract::DefaultBodyLimit, http::Uri, middleware, response::Response, routing::get};
 use domain::{
-    api_key::ApiKeyStore,
     audit::AuditLog,
     authorization::AuthorizationStore,
     clock::Clock,
     entropy::Entropy,
+    event::EventBus,
     idempotency::RequestNames,
     proxy::Proxy,
     refresh::{BreakerStore, OutageSettings, RefreshInvoker, RefreshPolicy, SweepLog},
@@ -49,11 +55,12 @@ use lambda_http::RequestExt as _;
 use providers::proxy::ApiHosts;
 use tower::ServiceExt as _;
 
+pub use admission::Admission;
 pub use config::{Config, webhook_addresses};
 pub use cursors::Cursors;
 pub use exact::Outgoing;
 pub use probes::Probes;
-pub use routes::ROUTES;
+pub use routes::{Document, ROUTES};
 pub use tenancy::{Tenancy, TenancyStores};
 pub use wiring::wire;
 
@@ -72,8 +79,8 @@ pub struct Deps {
     pub scopes: ScopeLists,
     /// How many connect links one tenant may have made in a minute.
     pub connect_sessions_per_minute: u64,
-    /// API keys.
-    pub keys: Arc<dyn ApiKeyStore>,
+    /// Who is let in.
+    pub admission: Admission,
     /// What belongs to tenants.
     pub tenancy: Tenancy,
     /// Connect links.
@@ -82,6 +89,8 @@ pub struct Deps {
     pub breakers: Arc<dyn BreakerStore>,
     /// The breakers of the data APIs.
     pub books_breakers: Arc<dyn BreakerStore>,
+    /// Where others are told what happened.
+    pub bus: Arc<dyn EventBus>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
     /// When the sweep last ran.
@@ -145,5 +154,6 @@ pub fn router(deps: Arc<Deps>) -> Router {
         .fallback(call::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(deps.clone(), call::admit))
+        .route("/api/openapi.json", get(openapi::show))
         .with_state(deps)
 }

@@ -28,6 +28,7 @@ use crate::{
     connections,
     exact::Exact,
     jobs::usable,
+    openapi::{OfTenant, OneConnection},
     tenancy::Within,
 };
 
@@ -39,6 +40,27 @@ pub(crate) const MAX_BODY: usize = 4_500_000;
 const OURS: [&str; 2] = ["companyId", "tenantId"];
 
 /// `ANY /api/proxy/{connectionId}/{path}?companyId=&tenantId=`
+#[utoipa::path(
+    method(get, post, put, patch, delete),
+    path = "/api/proxy/{connection}/{path}",
+    params(
+        OneConnection,
+        ("path" = String, Path, description = "The path below the API of the connection's company; may have several parts"),
+        ("companyId" = Option<String>, Query, description = "The company, where the connection has several"),
+        OfTenant,
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a write happen once"),
+        ("If-Modified-Since" = Option<String>, Header, description = "Passed on"),
+    ),
+    responses(
+        (status = 404, description = "There is no such connection"),
+        (status = 409, description = "Several companies are meant, or the connection cannot be used"),
+        (status = 413, description = "The body is too large to be passed on"),
+        (status = 415, description = "The body is compressed"),
+        (status = 502, description = "The provider failed, or its answer cannot be passed on"),
+        (status = 504, description = "The provider did not answer: whether it did what was asked for is not known"),
+        (status = "default", description = "The provider's own answer, told by the header `X-Ledgerbridge-Source`"),
+    ),
+)]
 pub(crate) async fn call(
     State(deps): State<Arc<Deps>>,
     Parameters(query): Parameters,
@@ -56,6 +78,10 @@ pub(crate) async fn call(
     let path = ProxyPath::parse(path).map_err(|error| ApiError::invalid("path", error.to_string()))?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let connection = connections::find(&things, id).await?;
+    if things.tenant_id().is_none() {
+        call.counts_for(&deps, &connection.key.tenant).await?;
+    }
+    things.active(&connection.key.tenant).await?;
     usable(&connection)?;
     let target = target(&things, connection, query.get("companyId")).await?;
     let mut parameters = parameters(uri.query().unwrap_or_default());

@@ -6,6 +6,7 @@ use axum::{extract::State, http::StatusCode};
 use domain::{api_key::Scope, provider::Provider, refresh::policy::earlier, sync::JobCounts};
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
@@ -15,7 +16,7 @@ use crate::{
 /// How far back ended jobs are counted: each company has a job a day at least.
 const COUNTED: Duration = Duration::from_hours(24);
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct QueuesBody {
     /// Since when completed and failed jobs are counted.
     since: Timestamp,
@@ -23,6 +24,13 @@ struct QueuesBody {
 }
 
 /// `GET /api/queues`
+#[utoipa::path(
+    get,
+    path = "/api/queues",
+    responses(
+        (status = 200, description = "How many jobs stand where, for each provider", body = QueuesBody),
+    ),
+)]
 pub(crate) async fn show(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
     call.require(Scope::OperationsRead)?;
     call.require_all_tenants("queues")?;

@@ -13,19 +13,21 @@ use edge::{http::ApiError, query::Query};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters},
     companies,
     cursors::List,
+    openapi::{FromCursor, OfTenant},
 };
 
 /// Records of one answer; a hundred invoices are a few hundred kilobytes.
 const MAX_LIMIT: u32 = 200;
 const DEFAULT_LIMIT: u32 = 100;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct RecordsBody {
     records: Vec<RecordBody>,
@@ -33,7 +35,7 @@ struct RecordsBody {
     next_cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct RecordBody {
     id: RecordId,
@@ -47,11 +49,30 @@ struct RecordBody {
     currency: Option<String>,
     counterparty: Option<String>,
     status: Option<String>,
+    /// The object as the provider gave it.
+    #[schema(value_type = Option<Object>)]
     raw: Option<Box<RawValue>>,
 }
 
 /// `GET /api/records/{entity}?companyId=&tenantId=&updatedSince=&limit=&cursor=`: by id, or what changed since a moment
 /// in the order of change.
+#[utoipa::path(
+    get,
+    path = "/api/records/{entity}",
+    params(
+        ("entity" = Entity, Path, description = "The kind of record"),
+        ("companyId" = String, Query, description = "The company, by our id or the provider's", pattern = "^[A-Za-z0-9_-]{1,64}$"),
+        OfTenant,
+        ("updatedSince" = Option<Timestamp>, Query, description = "Only what changed since, in the order of change"),
+        ("limit" = Option<u32>, Query, description = "How many at most; 100 when left out", minimum = 1, maximum = 200),
+        FromCursor,
+    ),
+    responses(
+        (status = 200, description = "Records", body = RecordsBody),
+        (status = 404, description = "There is no such kind of record or company"),
+        (status = 409, description = "Several tenants are connected to the company: name one"),
+    ),
+)]
 pub(crate) async fn list(
     State(deps): State<Arc<Deps>>,
     Name(entity): Name,

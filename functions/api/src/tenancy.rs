@@ -7,24 +7,34 @@ use std::sync::Arc;
 
 use domain::{
     access::{Access, AccessError, AccessTokens},
+    api_key::{ApiKey, ApiKeyPage, ApiKeyStore},
     audit::{AuditLog, AuditPage},
     caller::TenantScope,
     connection::{
         Company, ConfirmOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, Route,
     },
-    id::{ConnectionId, CorrelationId, Ids, JobId, ProviderCompanyId, TenantId},
+    error::ErrorCode,
+    id::{ApiKeyId, ConnectionId, CorrelationId, Ids, JobId, ProviderCompanyId, TenantId, UserId},
     provider::Provider,
-    refresh::{AttemptLog, Counted, RefreshAttempt, Standing, Tallies},
+    refresh::{AttemptLog, Counted, RefreshAttempt, Standing, Tallies, policy::later},
     store::StoreError,
     sync::{Entity, JobOrders, JobRecord, Lane, RecordPage, RecordPlace, RecordStore, SyncJob},
-    tenant::{Tenant, TenantStore},
+    tenant::{Tenant, TenantState, TenantStore},
+    user::{PutUser, User, UserStore},
 };
+use edge::http::ApiError;
 use jiff::Timestamp;
+
+use crate::{admission::REMEMBERED, call::Refusal, memory::Memory};
 
 /// The stores of what belongs to tenants.
 pub struct TenancyStores {
     /// Tenants.
     pub tenants: Arc<dyn TenantStore>,
+    /// Users.
+    pub users: Arc<dyn UserStore>,
+    /// API keys.
+    pub keys: Arc<dyn ApiKeyStore>,
     /// Connections.
     pub connections: Arc<dyn ConnectionStore>,
     /// Refresh attempts.
@@ -42,25 +52,52 @@ pub struct TenancyStores {
 }
 
 /// What belongs to tenants.
-pub struct Tenancy(TenancyStores);
+pub struct Tenancy {
+    stores: TenancyStores,
+    known: Memory<TenantId, Tenant>,
+}
 
 impl From<TenancyStores> for Tenancy {
     fn from(stores: TenancyStores) -> Self {
-        Self(stores)
+        Self { stores, known: Memory::default() }
     }
 }
 
 impl Tenancy {
     /// What is within a scope.
-    pub(crate) fn within(&self, scope: TenantScope) -> Within<'_> {
-        Within { stores: &self.0, scope }
+    pub(crate) fn within(&self, scope: TenantScope, now: Timestamp) -> Within<'_> {
+        Within { tenancy: self, stores: &self.stores, scope, now }
+    }
+
+    /// A tenant as it was at most half a minute ago: for limits and states, which need not be of this very moment. One that
+    /// is not there is not remembered, so that it is there as soon as it is made.
+    pub(crate) async fn remembered(
+        &self,
+        id: &TenantId,
+        now: Timestamp,
+    ) -> Result<Option<Tenant>, StoreError> {
+        if let Some(tenant) = self.known.find(id, now) {
+            return Ok(Some(tenant));
+        }
+        let found = self.stores.tenants.find(id).await?;
+        if let Some(tenant) = &found {
+            self.known.keep(id.clone(), tenant.clone(), (now, later(now, REMEMBERED)));
+        }
+        Ok(found)
+    }
+
+    /// Forgets what it remembers of a tenant that has changed.
+    pub(crate) fn forget(&self, id: &TenantId) {
+        self.known.forget(id);
     }
 }
 
 /// What is within a scope; all else is not there.
 pub(crate) struct Within<'a> {
+    tenancy: &'a Tenancy,
     stores: &'a TenancyStores,
     scope: TenantScope,
+    now: Timestamp,
 }
 
 impl Within<'_> {
@@ -79,7 +116,80 @@ impl Within<'_> {
 
     /// Adds a tenant; false when the id is taken, or not the caller's to take.
     pub(crate) async fn insert_tenant(&self, tenant: &Tenant) -> Result<bool, StoreError> {
+        self.tenancy.forget(&tenant.id);
         Ok(self.scope.covers(&tenant.id) && self.stores.tenants.insert(tenant).await?)
+    }
+
+    /// Refuses to do anything for a tenant that is suspended or being deleted.
+    pub(crate) async fn active(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        let found = self.tenancy.remembered(tenant, self.now).await?;
+        let refused = |code, message| Err(ApiError::new(code, message).into());
+        match found.map(|tenant| tenant.state) {
+            Some(TenantState::Suspended) => refused(ErrorCode::TenantSuspended, "the tenant is suspended"),
+            Some(TenantState::Deleting) => refused(ErrorCode::TenantDeleting, "the tenant is being deleted"),
+            Some(TenantState::Active) | None => Ok(()),
+        }
+    }
+
+    /// A key: of a scope of one tenant, only one that is bound to it.
+    pub(crate) async fn key(&self, id: &ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        let found = self.stores.keys.find(id).await?;
+        Ok(found.filter(|key| self.covers_key(key)))
+    }
+
+    /// Keys, by id.
+    pub(crate) async fn keys(&self, limit: u32, from: Option<&str>) -> Result<ApiKeyPage, StoreError> {
+        self.stores.keys.list(self.scope.tenant(), limit, from).await
+    }
+
+    /// Adds a key; false when its id is taken, or it is not within.
+    pub(crate) async fn insert_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
+        Ok(self.covers_key(key) && self.stores.keys.insert(key).await?)
+    }
+
+    /// Stores what changed of a key.
+    pub(crate) async fn update_key(&self, key: &ApiKey) -> Result<(), StoreError> {
+        if !self.covers_key(key) {
+            return Ok(());
+        }
+        self.stores.keys.update(key).await
+    }
+
+    /// A user.
+    pub(crate) async fn user(&self, tenant: &TenantId, id: &UserId) -> Result<Option<User>, StoreError> {
+        if !self.scope.covers(tenant) {
+            return Ok(None);
+        }
+        self.stores.users.find(tenant, id).await
+    }
+
+    /// The users of a tenant, by id.
+    pub(crate) async fn users(&self, tenant: &TenantId) -> Result<Vec<User>, StoreError> {
+        if !self.scope.covers(tenant) {
+            return Ok(Vec::new());
+        }
+        self.stores.users.list(tenant).await
+    }
+
+    /// Adds a user, or gives one another role.
+    pub(crate) async fn put_user(&self, user: &User, limit: u64) -> Result<PutUser, StoreError> {
+        if !self.scope.covers(&user.tenant) {
+            return Ok(PutUser::Full);
+        }
+        self.stores.users.put(user, limit).await
+    }
+
+    /// Takes a user away; false when there was none.
+    pub(crate) async fn remove_user(&self, tenant: &TenantId, id: &UserId) -> Result<bool, StoreError> {
+        Ok(self.scope.covers(tenant) && self.stores.users.remove(tenant, id).await?)
+    }
+
+    /// Keys of no tenant are within where everything is.
+    fn covers_key(&self, key: &ApiKey) -> bool {
+        match &key.tenant {
+            Some(tenant) => self.scope.covers(tenant),
+            None => self.scope.tenant().is_none(),
+        }
     }
 
     /// Connections, oldest first.

@@ -12,6 +12,7 @@ use domain::{
 use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
@@ -23,7 +24,7 @@ const MAX_NAME: usize = 200;
 /// A plan is a word, not a text.
 const MAX_PLAN: usize = 64;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewTenant {
     tenant_id: TenantId,
@@ -33,7 +34,7 @@ pub(crate) struct NewTenant {
     limits: TenantLimits,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct TenantBody {
     tenant_id: TenantId,
@@ -45,13 +46,23 @@ struct TenantBody {
 }
 
 /// `POST /api/tenants`
+#[utoipa::path(
+    post,
+    path = "/api/tenants",
+    request_body = NewTenant,
+    responses(
+        (status = 201, description = "The tenant was made", body = TenantBody),
+        (status = 404, description = "The key is bound to another tenant"),
+        (status = 409, description = "The id is taken"),
+    ),
+)]
 pub(crate) async fn create(
     State(deps): State<Arc<Deps>>,
     call: Call,
     JsonBody(NewTenant { tenant_id, name, plan, limits }): JsonBody<NewTenant>,
 ) -> Outcome {
     call.require(Scope::TenantsWrite)?;
-    let things = call.within(&deps, Some(tenant_id.clone())).await?;
+    let things = call.administers(&deps, Some(tenant_id.clone())).await?;
     let name = printable("name", &name, MAX_NAME)?;
     let plan = plan.map(|plan| printable("plan", &plan, MAX_PLAN)).transpose()?;
     let tenant = Tenant { plan, limits, ..Tenant::new(tenant_id, name, deps.clock.now()) };
@@ -63,7 +74,7 @@ pub(crate) async fn create(
     Ok(call.json(StatusCode::CREATED, &TenantBody { tenant_id, name, plan, limits, created_at }))
 }
 
-fn printable(field: &str, text: &str, max: usize) -> Result<String, ApiError> {
+pub(crate) fn printable(field: &str, text: &str, max: usize) -> Result<String, ApiError> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
         return Err(ApiError::invalid(field, format!("{field} must be 1 to {max} printable characters")));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use domain::{api_key::Scope, audit::AuditAction, error::ErrorCode, id::TenantId, provider::Provider};
+use domain::{audit::AuditAction, error::ErrorCode, id::TenantId, provider::Provider};
 use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -52,7 +52,6 @@ pub(crate) async fn show(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.require(Scope::TokensIssue)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let connection = connections::find(&things, &id).await?;
     usable(&connection)?;

@@ -22,6 +22,7 @@ use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
@@ -34,7 +35,7 @@ use crate::{
 /// How long a caller waits; below the gateway's 29 seconds.
 const WAIT: Duration = Duration::from_secs(20);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RefreshRequest {
     tenant_id: TenantId,
@@ -42,7 +43,7 @@ pub(crate) struct RefreshRequest {
     connection_id: Option<ConnectionId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct RefreshBody {
     success: bool,
@@ -65,6 +66,21 @@ impl<S: Sync> FromRequestParts<S> for Named {
 }
 
 /// `POST /api/tokens/refresh/{provider}`
+#[utoipa::path(
+    post,
+    path = "/api/tokens/refresh/{provider}",
+    params(
+        ("provider" = Provider, Path, description = "The provider"),
+    ),
+    request_body = RefreshRequest,
+    responses(
+        (status = 200, description = "The access token is fresh", body = RefreshBody),
+        (status = 202, description = "The provider has not answered yet; the refresh goes on", body = RefreshBody),
+        (status = 404, description = "There is no such provider, tenant or connection"),
+        (status = 409, description = "Several connections are meant, or the customer must connect again"),
+        (status = 502, description = "The provider refused or failed"),
+    ),
+)]
 pub(crate) async fn refresh(
     State(deps): State<Arc<Deps>>,
     Name(provider): Name,

@@ -14,11 +14,13 @@ use domain::{
 use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     Deps,
     call::{Call, Outcome, Parameters, Refusal},
     cursors::List,
+    openapi::{FromCursor, OfTenant},
     tenancy::Within,
 };
 
@@ -27,7 +29,7 @@ pub(crate) const MAX_LIMIT: u32 = 100;
 /// Pages of a tenant's connections that are searched for its companies at most.
 const MAX_SEARCHED_PAGES: usize = 10;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct StatusBody {
     tokens: Vec<TokenBody>,
@@ -36,7 +38,7 @@ struct StatusBody {
     next_cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct TokenBody {
     provider: Provider,
@@ -46,7 +48,7 @@ struct TokenBody {
     status: TokenStatus,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct TokenStatus {
     health: TokenHealth,
@@ -54,7 +56,7 @@ struct TokenStatus {
     needs_refresh: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Summary {
     total: u64,
@@ -76,6 +78,19 @@ impl From<Counted> for Summary {
 
 /// `GET /api/tokens/status?tenantId=&limit=&cursor=`; connections that have ended have no tokens to use and are left out. The
 /// summary is of all, not of the page: exact where one page holds them, else a minute or so old.
+#[utoipa::path(
+    get,
+    path = "/api/tokens/status",
+    params(
+        OfTenant,
+        ("limit" = Option<u32>, Query, description = "How many at most; 100 when left out", minimum = 1, maximum = 100),
+        FromCursor,
+    ),
+    responses(
+        (status = 200, description = "How each connection's access token stands", body = StatusBody),
+        (status = 404, description = "The key is bound to another tenant"),
+    ),
+)]
 pub(crate) async fn status(
     State(deps): State<Arc<Deps>>,
     Parameters(query): Parameters,

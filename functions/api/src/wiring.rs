@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use aws::{
-    DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoConnections,
-    DynamoCursorKey, DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoProbe, DynamoRecords,
-    DynamoRequestNames, DynamoSweepLog, DynamoTallies, DynamoTenants, EventBridgeBus, KmsProbe,
-    LambdaRefresh, SdkConfig, SqsProbe, SqsSyncQueue, clients,
+    DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoCallCounts,
+    DynamoConnections, DynamoCursorKey, DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoProbe,
+    DynamoRecords, DynamoRequestNames, DynamoSweepLog, DynamoTallies, DynamoTenants, DynamoUsers,
+    EventBridgeBus, KmsProbe, LambdaRefresh, SdkConfig, SqsProbe, SqsSyncQueue, clients,
 };
 use domain::{
     clock::{Clock, SystemClock},
@@ -25,7 +25,7 @@ use edge::{
 };
 use providers::{http, proxy::HttpUpstream};
 
-use crate::{Config, Cursors, Deps, Probes, TenancyStores, webhook_addresses};
+use crate::{Admission, Config, Cursors, Deps, Probes, TenancyStores, webhook_addresses};
 
 /// Builds everything the function works with, once per process; nothing is called yet.
 pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> {
@@ -38,13 +38,19 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         Arc::new(DynamoConnections::without_due_index(dynamodb.clone(), config.connections_table.clone()));
     let refresh: Arc<dyn RefreshInvoker> =
         Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function.clone()));
-    let proxy = proxy(&config, sdk, (&connections, &refresh))?;
+    let bus: Arc<dyn EventBus> =
+        Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.proxy.event_bus.clone()));
+    let proxy = proxy(&config, sdk, (&connections, &refresh), &bus)?;
     let history = (config.history_table.clone(), config.history_retention);
     let audit = Arc::new(DynamoAudit::new(dynamodb.clone(), history.0.clone(), history.1));
     let jobs = orders(&config, sdk, &clock);
     let job_log = jobs.log.clone();
+    let keys = Arc::new(DynamoApiKeys::new(dynamodb.clone(), control()));
+    let counts = Arc::new(DynamoCallCounts::new(dynamodb.clone(), control()));
     let tenancy = TenancyStores {
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
+        users: Arc::new(DynamoUsers::new(dynamodb.clone(), control())),
+        keys: keys.clone(),
         attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), history.0, history.1)),
         records: Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone())),
         connections,
@@ -55,7 +61,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     };
     let cursor_key = Arc::new(DynamoCursorKey::new(dynamodb.clone(), control()));
     Ok(Deps {
-        keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control())),
+        admission: Admission::new(keys, counts, config.api_calls_per_minute),
+        bus,
         tenancy: tenancy.into(),
         authorizations: Arc::new(DynamoAuthorizations::new(dynamodb.clone(), control())),
         breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Token)),
@@ -135,17 +142,16 @@ fn proxy(
     config: &Config,
     sdk: &SdkConfig,
     (connections, refresh): (&Arc<dyn ConnectionStore>, &Arc<dyn RefreshInvoker>),
+    bus: &Arc<dyn EventBus>,
 ) -> Result<Proxy, http::ClientError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let names = (config.environment.clone(), config.proxy.token_key_id.clone());
     let access = access_tokens(sdk, names, (connections, refresh.clone()), (&clock, config.policy));
     let upstream = HttpUpstream { http: http::client()?, hosts: config.proxy.hosts.clone() };
-    let bus: Arc<dyn EventBus> =
-        Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.proxy.event_bus.clone()));
     let budgets = (config.control_table.clone(), config.proxy.breakers, config.proxy.plans.clone());
     Ok(Proxy {
         access,
-        limits: shared_limits(sdk, budgets, (&clock, &bus)),
+        limits: shared_limits(sdk, budgets, (&clock, bus)),
         upstream: Arc::new(upstream),
         flights: Arc::new(DynamoFlights::new(clients::dynamodb(sdk), config.control_table.clone())),
         clock,

@@ -34,7 +34,8 @@ def run_tests(stack: Stack, nextest_arguments: Sequence[str]) -> int:
     lifecycle.prepare_tools(stack)
     prepare_nextest()
     code = _pytest()
-    return _nextest(stack, ["--workspace", *(nextest_arguments or ["--no-fail-fast"])], {}) or code
+    arguments = ["--workspace", *(nextest_arguments or ["--no-fail-fast"])]
+    return _nextest(stack, arguments, {"SCHEMATHESIS": str(_prepare_schemathesis())}) or code
 
 
 def run_bench(stack: Stack) -> int:
@@ -42,6 +43,12 @@ def run_bench(stack: Stack) -> int:
     check(stack)
     costs = ["--package", "tests", "--test", "costs", "--profile", "bench", "--no-fail-fast", "--no-capture"]
     return _nextest(stack, costs, {"BENCH": "1"})
+
+
+def _prepare_schemathesis() -> Path:
+    """Installs what calls every route as the OpenAPI document says, and returns the program."""
+    with exclusive(CACHE / "lock"):
+        return prepare_venv("openapi", find_python()) / "bin" / "schemathesis"
 
 
 def _nextest(stack: Stack, arguments: Sequence[str], variables: dict[str, str]) -> int:

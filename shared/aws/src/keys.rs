@@ -31,8 +31,12 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
+    call_counts::{Counted, Month},
     connection::ConnectionKey,
-    id::{ApiKeyId, AttemptId, AuditId, CompanyId, DeliveryId, JobId, ProviderCompanyId, RecordId, TenantId},
+    id::{
+        ApiKeyId, AttemptId, AuditId, CompanyId, DeliveryId, JobId, ProviderCompanyId, RecordId, TenantId,
+        UserId,
+    },
     limits::BudgetPlace,
     provider::Provider,
     proxy::FlightKey,
@@ -124,6 +128,7 @@ pub(crate) const LISTED: &str = "C";
 pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const CONNECTION_PREFIX: &str = "CONNECTION#";
 pub(crate) const RECORD_PREFIX: &str = "RECORD#";
+pub(crate) const USER_PREFIX: &str = "USER#";
 /// The sort key of a breaker, behind those of its tallies.
 pub(crate) const BREAKER_STATE: &str = "STATE";
 
@@ -216,7 +221,36 @@ impl Key {
     }
 
     pub(crate) fn api_key(id: &ApiKeyId) -> Self {
-        Self { pk: format!("KEY#{id}"), sk: "KEY".to_owned() }
+        Self { pk: api_keys_partition(None), sk: id.to_string() }
+    }
+
+    /// That a key is a tenant's.
+    pub(crate) fn api_key_of(tenant: &TenantId, id: &ApiKeyId) -> Self {
+        Self { pk: api_keys_partition(Some(tenant)), sk: id.to_string() }
+    }
+
+    pub(crate) fn user(tenant: &TenantId, id: &UserId) -> Self {
+        Self { pk: users_partition(tenant), sk: format!("{USER_PREFIX}{id}") }
+    }
+
+    /// How many users a tenant has.
+    pub(crate) fn user_count(tenant: &TenantId) -> Self {
+        Self { pk: users_partition(tenant), sk: "COUNT".to_owned() }
+    }
+
+    /// What is counted within one minute since 1970.
+    pub(crate) fn counted(counted: &Counted, minute: i64) -> Self {
+        let pk = match counted {
+            Counted::Calls(key) => format!("LIMIT#calls#{key}"),
+            Counted::RefusedKey(key) => format!("LIMIT#refused#{key}"),
+            Counted::RefusedSource(source) => format!("LIMIT#source#{source}"),
+        };
+        Self { pk, sk: minute.to_string() }
+    }
+
+    /// The calls of our API about a tenant in a month; the letter keeps it out of the range of days.
+    pub(crate) fn calls_in(tenant: &TenantId, month: Month) -> Self {
+        Self { pk: usage_partition(tenant), sk: format!("CALLS#{month}") }
     }
 
     /// What cursors are proven with.
@@ -319,6 +353,16 @@ pub(crate) fn audit_month_partition(month: &str) -> String {
 /// The place of an act among others.
 pub(crate) fn audit_sort_key(entry: &AuditId) -> String {
     format!("ENTRY#{entry}")
+}
+
+/// The partition of all API keys, or of the pointers to those of a tenant.
+pub(crate) fn api_keys_partition(tenant: Option<&TenantId>) -> String {
+    tenant.map_or_else(|| "KEYS".to_owned(), |tenant| format!("KEYS#{tenant}"))
+}
+
+/// The partition of a tenant's users.
+pub(crate) fn users_partition(tenant: &TenantId) -> String {
+    format!("USERS#{tenant}")
 }
 
 /// The partition of a company's routes.

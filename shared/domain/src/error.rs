@@ -158,8 +158,11 @@ error_codes! {
     /// A legacy row could not be opened: its key, salt or parameters are others, or it was changed.
     ImportUnreadable = 4021, "IMPORT_UNREADABLE", 400,
         "Check the legacy key and format; nothing was stored for this row.";
+    /// The API key has ended: it was revoked, replaced or has expired.
+    KeyEnded = 4022, "KEY_ENDED", 409,
+        "Make a new key with `POST /api/keys`.";
     /// The `Idempotency-Key` was sent before with another request.
-    IdempotencyKeyReused = 4022, "IDEMPOTENCY_KEY_REUSED", 409,
+    IdempotencyKeyReused = 4023, "IDEMPOTENCY_KEY_REUSED", 409,
         "Make a new key for each new request; only the same request may be sent again with the same key.";
     /// The provider answered with a failure.
     ProviderApiError = 5001, "PROVIDER_API_ERROR", 502,

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use crate::{
     connection::ConnectionKey,
-    id::CompanyId,
+    id::{CompanyId, TenantId},
     provider::Provider,
     store::{StoreError, chain},
 };
 
-/// Something that happened to a connection, or to a provider as a whole.
+/// Something that happened to a connection, to a provider as a whole, or to a tenant.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
@@ -20,11 +20,15 @@ pub struct Event {
     pub kind: EventKind,
     /// When it happened.
     pub occurred_at: Timestamp,
-    /// Whose connection, and which; none where it is about the provider.
+    /// Whose connection, and which; none where it is about a provider or a tenant as a whole.
     #[serde(flatten)]
     pub key: Option<ConnectionKey>,
-    /// The connection's provider.
-    pub provider: Provider,
+    /// The tenant, where it is about one as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<TenantId>,
+    /// The connection's provider; none where it is about a tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
     /// When the new access token ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -52,6 +56,24 @@ pub struct Event {
     /// What of the provider: `token` or `books`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<&'static str>,
+    /// What of a tenant's quotas is used up by how much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaUse>,
+}
+
+/// How much of a quota is used.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuotaUse {
+    /// The quota, as the tenant's limits name it.
+    pub name: &'static str,
+    /// What the tenant may use.
+    pub limit: u64,
+    /// What it used.
+    pub used: u64,
+    /// When it begins anew, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resets_at: Option<Timestamp>,
 }
 
 impl Event {
@@ -64,11 +86,22 @@ impl Event {
     /// An event about a provider as a whole.
     #[must_use]
     pub fn of_provider(kind: EventKind, provider: Provider, occurred_at: Timestamp) -> Self {
+        Self { provider: Some(provider), ..Self::bare(kind, occurred_at) }
+    }
+
+    /// An event about a tenant as a whole.
+    #[must_use]
+    pub fn of_tenant(kind: EventKind, tenant: TenantId, occurred_at: Timestamp) -> Self {
+        Self { tenant_id: Some(tenant), ..Self::bare(kind, occurred_at) }
+    }
+
+    fn bare(kind: EventKind, occurred_at: Timestamp) -> Self {
         Self {
             kind,
             occurred_at,
             key: None,
-            provider,
+            tenant_id: None,
+            provider: None,
             expires_at: None,
             error_code: None,
             limit: None,
@@ -78,6 +111,7 @@ impl Event {
             heard_at: None,
             records: None,
             endpoint: None,
+            quota: None,
         }
     }
 }
@@ -95,6 +129,8 @@ pub enum EventKind {
     ConnectionDisconnected,
     /// The grant is dead: the customer must connect again.
     ConnectionReconnectRequired,
+    /// A tenant used 80 % of a quota; at most once a month.
+    QuotaNearLimit,
     /// Records were written.
     RecordsChanged,
     /// A sync job ended well.
@@ -123,6 +159,7 @@ impl EventKind {
             Self::ConnectionCreated => "connection.created",
             Self::ConnectionDisconnected => "connection.disconnected",
             Self::ConnectionReconnectRequired => "connection.reconnect_required",
+            Self::QuotaNearLimit => "quota.near_limit",
             Self::RecordsChanged => "records.changed",
             Self::SyncCompleted => "sync.completed",
             Self::SyncFailed => "sync.failed",

@@ -8,13 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use crate::{
-    api_key::Role,
-    id::{TenantId, UserId},
-    provider::Provider,
-    refresh::Warmth,
-    store::StoreError,
-};
+use crate::{id::TenantId, provider::Provider, refresh::Warmth, store::StoreError};
 
 /// A customer of the product.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -134,19 +128,6 @@ pub enum SyncSchedule {
     Daily,
     /// Only by webhooks and by hand.
     Off,
-}
-
-/// A person of a tenant's, in the product's own name for it: nothing else is known of people here.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct User {
-    /// The id that the product chose.
-    pub id: UserId,
-    /// Whose.
-    pub tenant: TenantId,
-    /// What the person, and each key that is made for it, may do.
-    pub role: Role,
-    /// When it was added.
-    pub created_at: Timestamp,
 }
 
 /// Where tenants are kept.

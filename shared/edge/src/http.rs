@@ -107,6 +107,12 @@ pub fn lines(body: String, correlation: &CorrelationId) -> Response<String> {
     answer(StatusCode::OK, "application/x-ndjson", body, correlation)
 }
 
+/// A JSON answer that was written before.
+#[must_use]
+pub fn document(status: StatusCode, body: &str, correlation: &CorrelationId) -> Response<String> {
+    answer(status, "application/json", body.to_owned(), correlation)
+}
+
 /// A page of our own.
 #[must_use]
 pub fn html(status: StatusCode, body: String, correlation: &CorrelationId) -> Response<String> {

@@ -1,7 +1,6 @@
 //! What the small stores of the control table keep.
 
 use domain::{
-    api_key::{ApiKey, ApiKeyStore, NewApiKey, Role},
     cursor::{CursorKey, CursorKeyStore},
     entropy::SystemEntropy,
     idempotency::{NamedRequest, RequestNames},
@@ -11,37 +10,6 @@ use futures::future::join_all;
 
 use super::RACERS;
 use crate::sample::{self, at};
-
-/// What a store of API keys keeps.
-pub async fn api_key_store_contract(store: &dyn ApiKeyStore) {
-    let (plain, _) = new_key(Role::Viewer).issue("test", at(0), &SystemEntropy);
-    let bound =
-        NewApiKey { tenant: Some(sample::tenant()), expires_at: Some(at(60)), ..new_key(Role::Admin) };
-    let (mut bound, _) = bound.issue("test", at(0), &SystemEntropy);
-    bound.revoked_at = Some(at(30));
-
-    assert_eq!(store.find(&plain.id).await.unwrap(), None);
-    for key in [&plain, &bound] {
-        assert!(store.insert(key).await.unwrap());
-        assert!(store.insert(key).await.unwrap(), "a lost answer is known again");
-        assert_eq!(store.find(&key.id).await.unwrap().as_ref(), Some(key));
-    }
-
-    let (other, _) = new_key(Role::Admin).issue("test", at(0), &SystemEntropy);
-    let usurper = ApiKey { id: plain.id.clone(), ..other };
-    assert!(!store.insert(&usurper).await.unwrap(), "an id is taken once");
-    assert_eq!(store.find(&plain.id).await.unwrap(), Some(plain));
-}
-
-fn new_key(role: Role) -> NewApiKey {
-    NewApiKey {
-        name: "contract".to_owned(),
-        scopes: role.scopes(),
-        tenant: None,
-        user: None,
-        expires_at: None,
-    }
-}
 
 /// What a store of tenants keeps.
 pub async fn tenant_store_contract(store: &dyn TenantStore) {

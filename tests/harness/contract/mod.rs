@@ -18,6 +18,7 @@ mod due;
 mod flights;
 mod idempotency;
 mod jobs;
+mod keys;
 mod lease;
 mod leases;
 mod limits;
@@ -41,14 +42,13 @@ pub use audit::audit_log_contract;
 pub use authorization::authorization_store_contract;
 pub use breakers::breaker_store_contract;
 pub use connections::connection_store_contract;
-pub use control::{
-    api_key_store_contract, cursor_key_store_contract, request_names_contract, tenant_store_contract,
-};
+pub use control::{cursor_key_store_contract, request_names_contract, tenant_store_contract};
 pub use data_keys::data_keys_contract;
 pub use deliveries::delivery_log_contract;
 pub use flights::flights_contract;
 pub use idempotency::idempotency_store_contract;
 pub use jobs::job_log_contract;
+pub use keys::{api_key_store_contract, call_counts_contract, user_store_contract};
 pub use leases::company_leases_contract;
 pub use limits::{budget_store_contract, usage_store_contract};
 pub use records::record_store_contract;

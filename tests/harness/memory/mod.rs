@@ -7,6 +7,7 @@ mod authorization;
 mod breakers;
 mod budgets;
 mod bus;
+mod call_counts;
 mod connections;
 mod cursor_key;
 mod data_keys;
@@ -26,6 +27,7 @@ mod subscriptions;
 mod sweep_log;
 mod tallies;
 mod tenants;
+mod users;
 
 pub use api_key::InMemoryApiKeys;
 pub use attempts::InMemoryAttempts;
@@ -34,6 +36,7 @@ pub use authorization::InMemoryAuthorizations;
 pub use breakers::InMemoryBreakers;
 pub use budgets::{InMemoryBudgets, InMemoryUsage};
 pub use bus::InMemoryBus;
+pub use call_counts::InMemoryCallCounts;
 pub use connections::InMemoryConnections;
 pub use cursor_key::InMemoryCursorKey;
 pub use data_keys::InMemoryDataKeys;
@@ -51,6 +54,7 @@ pub use subscriptions::InMemorySubscriptions;
 pub use sweep_log::InMemorySweepLog;
 pub use tallies::InMemoryTallies;
 pub use tenants::InMemoryTenants;
+pub use users::InMemoryUsers;
 
 use domain::store::StoreError;
 

@@ -131,7 +131,7 @@ async fn a_providers_answer_comes_back_as_it_is_and_nothing_else_of_it() {
     assert_eq!((status, body), (StatusCode::OK, bytes));
     let mut names: Vec<_> = headers.keys().map(ToString::to_string).collect();
     names.sort_unstable();
-    insta::assert_snapshot!(names.join(" "), @"cache-control content-length content-security-policy content-type referrer-policy strict-transport-security x-content-type-options x-correlation-id x-daylimit-remaining x-frame-options x-ledgerbridge-source x-minlimit-remaining");
+    insta::assert_snapshot!(names.join(" "), @"cache-control content-length content-security-policy content-type ratelimit-limit ratelimit-remaining ratelimit-reset referrer-policy strict-transport-security x-content-type-options x-correlation-id x-daylimit-remaining x-frame-options x-ledgerbridge-source x-minlimit-remaining");
     assert_eq!(
         (&headers["content-type"], &headers["x-ledgerbridge-source"]),
         (&"application/pdf".parse().unwrap(), &"provider".parse().unwrap())

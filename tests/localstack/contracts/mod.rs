@@ -7,9 +7,10 @@ mod shared_marks;
 mod storage;
 
 use aws::{
-    DEFAULT_RETENTION, DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoConnections,
-    DynamoCursorKey, DynamoFlights, DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords,
-    DynamoRequestNames, DynamoSubscriptions, DynamoTallies, DynamoTenants, KmsDataKeys, SdkConfig, clients,
+    DEFAULT_RETENTION, DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoCallCounts,
+    DynamoConnections, DynamoCursorKey, DynamoFlights, DynamoIdempotency, DynamoJobs, DynamoLeases,
+    DynamoRecords, DynamoRequestNames, DynamoSubscriptions, DynamoTallies, DynamoTenants, DynamoUsers,
+    KmsDataKeys, SdkConfig, clients,
 };
 use aws_config::Region;
 use aws_sdk_dynamodb::{
@@ -92,6 +93,20 @@ async fn api_keys_in_dynamodb_keep_the_contract() {
     let (client, table) = table("CONTROL_TABLE").await;
 
     contract::api_key_store_contract(&DynamoApiKeys::new(client, table)).await;
+}
+
+#[tokio::test]
+async fn users_in_dynamodb_keep_the_contract() {
+    let (client, table) = table("CONTROL_TABLE").await;
+
+    contract::user_store_contract(&DynamoUsers::new(client, table)).await;
+}
+
+#[tokio::test]
+async fn counted_calls_in_dynamodb_keep_the_contract() {
+    let (client, table) = table("CONTROL_TABLE").await;
+
+    contract::call_counts_contract(&DynamoCallCounts::new(client, table)).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     id::{AttemptId, CompanyId, ConnectionId, Location, ProviderCompanyId, TenantId},
@@ -21,7 +22,7 @@ pub use store::{
 };
 
 /// Whose connection, and which.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionKey {
     /// The tenant that owns the connection.
@@ -33,7 +34,7 @@ pub struct ConnectionKey {
 }
 
 /// The life cycle of a connection.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionState {
     /// Consented, but not yet confirmed by the product's backend.

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::{CatchUpMark, Entity};
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 pub const JOB_VERSION: u32 = 1;
 
 /// A lane of the sync queue, the lower before the higher.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// First copies of whole books.
@@ -39,7 +40,7 @@ impl Lane {
 }
 
 /// How much a job reads.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SyncMode {
     /// Everything.

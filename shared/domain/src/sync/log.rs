@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::{Entity, Lane, SyncJob};
 use crate::{error::ErrorCode, id::JobId, provider::Provider, store::StoreError};
 
 /// Where a job stands.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// On its lane, not begun.
@@ -44,7 +45,7 @@ impl JobState {
 }
 
 /// How far a job came with one kind of object.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EntityProgress {
     /// Pages read.
@@ -84,7 +85,7 @@ impl JobProgress {
 }
 
 /// Why a job failed.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobError {
     /// The name of the code.
@@ -161,7 +162,7 @@ impl JobRecord {
 }
 
 /// How many jobs of a provider stand where.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobCounts {
     /// On their lanes, not begun.

@@ -5,6 +5,10 @@ use std::{cmp::Ordering, fmt, str::FromStr};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 use crate::id::{CompanyId, RecordId, TenantId};
 
@@ -26,6 +30,15 @@ macro_rules! entities {
                 match self { $(Self::$variant => $name,)+ }
             }
         }
+
+        impl PartialSchema for Entity {
+            fn schema() -> RefOr<Schema> {
+                let text = ObjectBuilder::new().schema_type(Type::String);
+                text.enum_values(Some([$($name),+])).description(Some("A kind of object.")).into()
+            }
+        }
+
+        impl ToSchema for Entity {}
     };
 }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::Unreadable;
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// How far a delivery came.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryStatus {
     /// The request came; it stays so only until its signature is verified.
@@ -81,7 +82,7 @@ impl fmt::Display for DeliveryStatus {
 }
 
 /// What became of events, by number; each event is counted once.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tally {
     /// Had their effect.
@@ -216,7 +217,7 @@ impl Delivery {
 
 /// Deliveries that were refused for one reason; of each only the number is kept, so that nobody can fill a table with
 /// rubbish.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
     /// The provider whose address was used.
@@ -228,7 +229,7 @@ pub struct Refused {
 }
 
 /// Why a delivery was refused at the door.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalReason {
     /// The signature is missing, repeated or wrong.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     BreakerState, Budget, FailureClass, OutageSettings, ProviderHealth, RefreshPolicy, TokenHealth,
@@ -24,7 +25,7 @@ use crate::{
 const TURNS: i64 = 8;
 
 /// Why a connection is in its state.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// Whose connection, and which.
@@ -75,7 +76,7 @@ pub struct Explanation {
 }
 
 /// What the reader should do.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NextAction {
     /// As a stable word.
@@ -85,7 +86,7 @@ pub struct NextAction {
 }
 
 /// What the reader should do, as a stable word.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionKind {
     /// Nothing: all is well, or over.
@@ -103,8 +104,8 @@ pub enum ActionKind {
 }
 
 /// When a connection is refreshed next.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case", rename_all_fields = "camelCase", tag = "kind")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
 pub enum NextAttempt {
     /// At a time.
     At {
@@ -117,6 +118,7 @@ pub enum NextAttempt {
         #[serde(skip_serializing_if = "Option::is_none")]
         at: Option<Timestamp>,
         /// How often the sweep comes by.
+        #[serde(rename = "everyMinutes")]
         every_minutes: u16,
     },
     /// Never: nothing is to be done.
@@ -124,7 +126,7 @@ pub enum NextAttempt {
 }
 
 /// An attempt that came to an end.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptSeen {
     /// The attempt.
@@ -145,7 +147,7 @@ pub struct AttemptSeen {
 }
 
 /// A lease, whether it still holds or has run out.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseSeen {
     /// When it runs out.
@@ -157,7 +159,7 @@ pub struct LeaseSeen {
 }
 
 /// The breaker of a provider.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BreakerSeen {
     /// `closed`, `open` or `half_open`.

@@ -1,24 +1,22 @@
 //! API keys: `lb_<env>_<id>_<secret><checksum>`, kept only as a hash.
 
-use std::{fmt, str::FromStr};
+mod scope;
+mod store;
 
-use async_trait::async_trait;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use thiserror::Error;
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema, Type},
-};
 
 use crate::{
     entropy::{self, Entropy},
     id::{ApiKeyId, TenantId, UserId},
     secret::ApiKeyText,
-    store::StoreError,
 };
+
+pub use scope::{Role, Scope, UnknownScope};
+pub use store::{ApiKeyPage, ApiKeyStore};
 
 /// Digits, upper and lower case letters: no character that a shell, an address or a double click treats specially.
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -37,162 +35,6 @@ pub const ENVIRONMENT_FORM: &str = "1 to 16 characters of a-z 0-9";
 pub fn is_environment(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (1..=16).contains(&name.len()) && name.bytes().all(allowed)
-}
-
-/// What an API key may do.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Scope {
-    /// Read the audit log.
-    AuditRead,
-    /// Read connections and their state.
-    ConnectionsRead,
-    /// Connect and disconnect.
-    ConnectionsWrite,
-    /// Make, list and revoke keys.
-    KeysWrite,
-    /// Read how the bundle itself fares, for all tenants.
-    OperationsRead,
-    /// Call providers' APIs with the tokens of connections.
-    ProxyUse,
-    /// Read jobs and records.
-    SyncRead,
-    /// Start jobs.
-    SyncWrite,
-    /// Read tenants.
-    TenantsRead,
-    /// Make and change tenants.
-    TenantsWrite,
-    /// Take an access token out.
-    TokensIssue,
-    /// Read token status and history.
-    TokensRead,
-    /// Force a refresh.
-    TokensWrite,
-    /// Read what a tenant used.
-    UsageRead,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 14] = [
-        Self::AuditRead,
-        Self::ConnectionsRead,
-        Self::ConnectionsWrite,
-        Self::KeysWrite,
-        Self::OperationsRead,
-        Self::ProxyUse,
-        Self::SyncRead,
-        Self::SyncWrite,
-        Self::TenantsRead,
-        Self::TenantsWrite,
-        Self::TokensIssue,
-        Self::TokensRead,
-        Self::TokensWrite,
-        Self::UsageRead,
-    ];
-
-    /// The name in requests, answers and tables.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AuditRead => "audit:read",
-            Self::ConnectionsRead => "connections:read",
-            Self::ConnectionsWrite => "connections:write",
-            Self::KeysWrite => "keys:write",
-            Self::OperationsRead => "operations:read",
-            Self::ProxyUse => "proxy:use",
-            Self::SyncRead => "sync:read",
-            Self::SyncWrite => "sync:write",
-            Self::TenantsRead => "tenants:read",
-            Self::TenantsWrite => "tenants:write",
-            Self::TokensIssue => "tokens:issue",
-            Self::TokensRead => "tokens:read",
-            Self::TokensWrite => "tokens:write",
-            Self::UsageRead => "usage:read",
-        }
-    }
-}
-
-/// A name that is no scope's.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("there is no such scope")]
-pub struct UnknownScope;
-
-impl PartialSchema for Scope {
-    fn schema() -> RefOr<Schema> {
-        let names = Self::ALL.map(Self::as_str);
-        let text = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
-        text.description(Some("What an API key may do.")).into()
-    }
-}
-
-impl ToSchema for Scope {}
-
-impl Serialize for Scope {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for Scope {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl FromStr for Scope {
-    type Err = UnknownScope;
-
-    fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(UnknownScope)
-    }
-}
-
-/// A named set of scopes.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Everything.
-    Admin,
-    /// Daily work: connect, refresh, sync; no tenants, no keys, no tokens in the clear.
-    Operator,
-    /// Reading what tenants have.
-    Viewer,
-}
-
-impl Role {
-    /// The name in requests, answers and tables.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Operator => "operator",
-            Self::Viewer => "viewer",
-        }
-    }
-
-    /// What the role may do.
-    #[must_use]
-    pub fn scopes(self) -> Vec<Scope> {
-        let within = |scope: &Scope| match self {
-            Self::Admin => true,
-            Self::Operator => !matches!(scope, Scope::KeysWrite | Scope::TenantsWrite | Scope::TokensIssue),
-            Self::Viewer => {
-                let is_of_administrators = matches!(scope, Scope::AuditRead | Scope::OperationsRead);
-                scope.as_str().ends_with(":read") && !is_of_administrators
-            }
-        };
-        Scope::ALL.into_iter().filter(within).collect()
-    }
-}
-
-impl FromStr for Role {
-    type Err = UnknownScope;
-
-    fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        let all = [Self::Admin, Self::Operator, Self::Viewer];
-        all.into_iter().find(|role| role.as_str() == text).ok_or(UnknownScope)
-    }
 }
 
 /// An API key as it is stored.
@@ -214,10 +56,40 @@ pub struct ApiKey {
     pub created_at: Timestamp,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// When it stops working because another replaced it.
+    pub retires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
     /// When it was last used, as far as it was noted: an hour late at most.
     pub last_used_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// When it stops or stopped working, for whatever reason comes first.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        [self.expires_at, self.retires_at, self.revoked_at].into_iter().flatten().min()
+    }
+
+    /// Whether it does not work any more.
+    #[must_use]
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.ends_at().is_some_and(|ends_at| ends_at <= now)
+    }
+
+    /// A key that may do the same, for as long as this one could when it was made.
+    #[must_use]
+    pub fn successor(&self, now: Timestamp) -> NewApiKey {
+        let life = |expires_at: Timestamp| expires_at.duration_since(self.created_at);
+        let until = |life: SignedDuration| now.saturating_add(life).unwrap_or(Timestamp::MAX);
+        NewApiKey {
+            name: self.name.clone(),
+            scopes: self.scopes.clone(),
+            tenant: self.tenant.clone(),
+            user: self.user.clone(),
+            expires_at: self.expires_at.map(life).map(until),
+        }
+    }
 }
 
 /// A key that is to be made.
@@ -252,10 +124,40 @@ impl NewApiKey {
             user: self.user,
             created_at: now,
             expires_at: self.expires_at,
+            retires_at: None,
             revoked_at: None,
             last_used_at: None,
         };
         (key, text)
+    }
+}
+
+/// Why a well-formed key is refused; callers are never told which it was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyRefusal {
+    /// It has expired, or another replaced it.
+    Expired,
+    /// It was revoked.
+    Revoked,
+    /// Its tenant is being deleted.
+    TenantDeleting,
+    /// There is no key of this id.
+    Unknown,
+    /// The id is a key's, and the rest is not.
+    Wrong,
+}
+
+impl KeyRefusal {
+    /// The word in the audit log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::TenantDeleting => "tenant_deleting",
+            Self::Unknown => "unknown",
+            Self::Wrong => "wrong",
+        }
     }
 }
 
@@ -290,19 +192,19 @@ impl PresentedKey {
     /// Whether this is `key`, compared in constant time, and `key` works at `now`.
     #[must_use]
     pub fn opens(&self, key: &ApiKey, now: Timestamp) -> bool {
-        let matches = bool::from(hash(&self.text).ct_eq(&key.hash));
-        matches && key.revoked_at.is_none() && key.expires_at.is_none_or(|expires_at| now < expires_at)
+        self.refusal(key, now).is_none()
     }
-}
 
-/// Where API keys are kept.
-#[async_trait]
-pub trait ApiKeyStore: Send + Sync {
-    /// Adds a key; false when the id is taken.
-    async fn insert(&self, key: &ApiKey) -> Result<bool, StoreError>;
-
-    /// Finds a key by its public part.
-    async fn find(&self, id: &ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
+    /// Why this does not open `key`, if it does not.
+    #[must_use]
+    pub fn refusal(&self, key: &ApiKey, now: Timestamp) -> Option<KeyRefusal> {
+        let matches = bool::from(hash(&self.text).ct_eq(&key.hash));
+        if !matches {
+            return Some(KeyRefusal::Wrong);
+        }
+        let ended = if key.revoked_at.is_some() { KeyRefusal::Revoked } else { KeyRefusal::Expired };
+        (key.revoked_at.is_some() || key.has_ended(now)).then_some(ended)
+    }
 }
 
 fn hash(text: &ApiKeyText) -> [u8; 32] {
@@ -392,9 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn a_viewer_only_reads() {
-        let names: Vec<_> = Role::Viewer.scopes().into_iter().map(Scope::as_str).collect();
+    fn a_key_that_was_replaced_ends_then_and_its_successor_lives_as_long_as_it_could() {
+        let day = SignedDuration::from_hours(24);
+        let (key, text) = issue();
+        let key = ApiKey { expires_at: Some(NOW + day * 30), retires_at: Some(NOW + day), ..key };
+        let presented = PresentedKey::parse(text.expose(), "test").unwrap();
 
-        assert_eq!(names, ["connections:read", "sync:read", "tenants:read", "tokens:read", "usage:read"]);
+        assert!(presented.opens(&key, NOW));
+        assert_eq!(presented.refusal(&key, NOW + day), Some(KeyRefusal::Expired));
+        assert_eq!(key.successor(NOW + day).expires_at, Some(NOW + day * 31));
     }
 }
