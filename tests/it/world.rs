@@ -6,7 +6,7 @@ use domain::{
     access::AccessTokens,
     authorization::{
         AuthorizationRequest, AuthorizationServer, AuthorizationStore as _, Callback, CallbackAnswer,
-        CompleteError, Completed, ConnectSession, Connector, hash,
+        CompleteError, Completed, ConnectSession, Connector, Placer, hash,
     },
     clock::Clock,
     connection::{Connection, ConnectionKey, ConnectionStore as _, Due},
@@ -141,11 +141,18 @@ impl World {
         };
         Connector {
             requests: self.authorizations.clone(),
-            connections: self.connections.clone(),
             servers: Provider::ALL.map(server).into(),
-            sealer: TokenSealer::new("test".to_owned(), self.keys.clone(), self.entropy.clone()),
             jobs: self.orders(),
             bus: self.bus.clone(),
+            placer: self.placer(),
+        }
+    }
+
+    /// Where connections are stored.
+    pub(crate) fn placer(&self) -> Placer {
+        Placer {
+            connections: self.connections.clone(),
+            sealer: TokenSealer::new("test".to_owned(), self.keys.clone(), self.entropy.clone()),
             audit: self.audit.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),

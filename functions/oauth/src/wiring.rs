@@ -7,7 +7,7 @@ use aws::{
     KmsDataKeys, SdkConfig, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{
-    authorization::{AuthorizationServer, Companies, Connector},
+    authorization::{AuthorizationServer, Companies, Connector, Placer},
     clock::{Clock, SystemClock},
     entropy::{Entropy, SystemEntropy},
     provider::Provider,
@@ -36,20 +36,22 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     Ok(Deps {
         connector: Connector {
             requests: requests.clone(),
-            connections: Arc::new(connections),
             servers: servers(&config.providers, &http::client()?, &clock),
-            sealer: TokenSealer::new(config.environment, keys, entropy.clone()),
             jobs,
             bus: Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus)),
-            audit: Arc::new(DynamoAudit::new(
-                dynamodb.clone(),
-                config.history_table,
-                config.history_retention,
-            )),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            policy: config.policy,
-            shared_companies: config.shared_companies,
+            placer: Placer {
+                connections: Arc::new(connections),
+                sealer: TokenSealer::new(config.environment, keys, entropy.clone()),
+                audit: Arc::new(DynamoAudit::new(
+                    dynamodb.clone(),
+                    config.history_table,
+                    config.history_retention,
+                )),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                policy: config.policy,
+                shared_companies: config.shared_companies,
+            },
         },
         requests,
         tenants: Arc::new(DynamoTenants::new(dynamodb, config.control_table)),
