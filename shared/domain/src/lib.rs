@@ -12,6 +12,7 @@ pub mod entropy;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod import;
 pub mod limits;
 pub mod provider;
 pub mod proxy;
