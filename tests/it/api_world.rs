@@ -11,7 +11,7 @@ use domain::{
     id::TenantId,
     refresh::RefreshPolicy,
     secret::ApiKeyText,
-    tenant::Tenant,
+    tenant::{Tenant, TenantStore},
     webhook::AddressKeys,
 };
 use edge::{config::Variables, live_secrets::LiveSecrets};
@@ -69,14 +69,16 @@ impl ApiWorld {
 
     /// The stores of what belongs to the world's tenants.
     pub(crate) fn stores(world: &World) -> TenancyStores {
+        let tenants: Arc<dyn TenantStore> = Arc::new(InMemoryTenants::default());
         TenancyStores {
-            tenants: Arc::new(InMemoryTenants::default()),
             users: Arc::new(InMemoryUsers::default()),
             keys: Arc::new(InMemoryApiKeys::default()),
             connections: world.connections.clone(),
             attempts: world.attempts.clone(),
             records: Arc::new(InMemoryRecords::default()),
             jobs: world.orders(),
+            importer: world.importer(&tenants),
+            tenants,
         }
     }
 

@@ -25,6 +25,7 @@ mod explain;
 mod functions;
 mod grants;
 mod history;
+mod import;
 mod job_desk;
 mod jobs_api;
 mod keys;

@@ -61,6 +61,19 @@ pub struct Config {
     pub outage: OutageSettings,
     /// What calling providers takes.
     pub proxy: ProxyConfig,
+    /// What importing connections takes.
+    pub import: ImportConfig,
+}
+
+/// What importing connections takes, beside what calling providers does.
+#[derive(Debug)]
+pub struct ImportConfig {
+    /// `DUE_SHARDS` (4).
+    pub due_shards: u32,
+    /// `ALLOW_SHARED_COMPANIES` (false): whether several tenants may be connected to one company.
+    pub shared_companies: bool,
+    /// `XERO_CONNECTIONS_URL`.
+    pub xero_connections_url: Url,
 }
 
 /// What calling providers for others takes.
@@ -101,12 +114,22 @@ impl ProxyConfig {
     }
 }
 
+impl ImportConfig {
+    fn read(variables: &mut Variables<'_>, proxy: Option<&ProxyConfig>) -> Option<Self> {
+        let (due_shards, shared_companies) = (variables.due_shards(), variables.shared_companies());
+        let xero_connections_url =
+            variables.xero_connections_url(proxy.map(|proxy| &proxy.xero_api_base_url));
+        Some(Self { due_shards, shared_companies, xero_connections_url: xero_connections_url? })
+    }
+}
+
 impl Config {
     /// Reads the configuration, or lists everything that is wrong with it.
     pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let mut variables = Variables::new(lookup);
         let policy = variables.refresh_policy();
         let proxy = ProxyConfig::read(&mut variables, &policy);
+        let import = ImportConfig::read(&mut variables, proxy.as_ref());
         let sync_lanes = SyncLanes {
             high: Some(variables.required("SYNC_QUEUE_HIGH_URL")),
             normal: Some(variables.required("SYNC_QUEUE_URL")),
@@ -129,7 +152,7 @@ impl Config {
         let api_calls_per_minute =
             variables.within("API_CALLS_PER_MINUTE", DEFAULT_API_CALLS, 1..=MAX_API_CALLS);
         let history_retention = variables.history_retention();
-        variables.finish(proxy.map(|proxy| Self {
+        variables.finish(proxy.zip(import).map(|(proxy, import)| Self {
             environment,
             connections_table,
             history_table,
@@ -149,6 +172,7 @@ impl Config {
             history_retention,
             outage: proxy.breakers.1,
             proxy,
+            import,
         }))
     }
 }

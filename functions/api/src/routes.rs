@@ -14,8 +14,8 @@ use utoipa::OpenApi;
 
 use crate::{
     Deps, breakers, call, confirm, connect_sessions, connection_history, connections, deliveries, disconnect,
-    explain, health, history, jobs, keys, openapi::Common, proxy, queues, records, tenants, token_refresh,
-    tokens, users,
+    explain, health, history, import, jobs, keys, openapi::Common, proxy, queues, records, tenants,
+    token_refresh, tokens, users,
 };
 
 /// A path, its methods with the scope that each takes and who answers it, and behind the path the greatest body where it is
@@ -58,6 +58,7 @@ routes! {
     "/api/connections/{connection}/explain": get(ConnectionsRead) explain::show;
     "/api/connections/{connection}/history": get(TokensRead) connection_history::show;
     "/api/connections/{connection}/history/verification": get(TokensRead) connection_history::verify;
+    "/api/import" up to import::MAX_BODY: post(ConnectionsWrite) import::import;
     "/api/jobs": post(SyncWrite) jobs::create;
     "/api/jobs/{job}": get(SyncRead) jobs::show;
     "/api/keys": get(KeysWrite) keys::list, post(KeysWrite) keys::create;

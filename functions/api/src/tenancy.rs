@@ -13,6 +13,7 @@ use domain::{
     },
     error::ErrorCode,
     id::{ApiKeyId, ConnectionId, CorrelationId, Ids, JobId, ProviderCompanyId, TenantId, UserId},
+    import::{ImportReport, Importer, Importing, LegacySecret, Options},
     provider::Provider,
     refresh::{AttemptLog, RefreshAttempt, policy::later},
     store::StoreError,
@@ -22,6 +23,7 @@ use domain::{
 };
 use edge::http::ApiError;
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use crate::{admission::REMEMBERED, call::Refusal, memory::Memory};
 
@@ -41,6 +43,8 @@ pub struct TenancyStores {
     pub records: Arc<dyn RecordStore>,
     /// Jobs.
     pub jobs: JobOrders,
+    /// Brings connections in from other systems.
+    pub importer: Importer,
 }
 
 /// What belongs to tenants.
@@ -306,5 +310,17 @@ impl Within<'_> {
         if self.scope.covers(&of.0.tenant) {
             self.stores.jobs.start_first(ids, of, correlation).await;
         }
+    }
+
+    /// Imports rows of other systems; those of tenants outside are refused one by one.
+    pub(crate) async fn import(
+        &self,
+        (actor, correlation): (&ApiKeyId, &CorrelationId),
+        options: Options,
+        secret: Option<LegacySecret>,
+        rows: &[Map<String, Value>],
+    ) -> ImportReport {
+        let by = Importing { scope: &self.scope, actor, correlation };
+        self.stores.importer.run(by, options, secret, rows).await
     }
 }

@@ -1,29 +1,37 @@
 //! Puts the `api` function together.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use aws::{
     DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoCallCounts,
     DynamoConnections, DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoRecords, DynamoSweepLog,
-    DynamoTenants, DynamoUsers, EventBridgeBus, LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
+    DynamoTenants, DynamoUsers, EventBridgeBus, KmsDataKeys, LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
 };
 use domain::{
+    audit::AuditLog,
+    authorization::{Companies, Placer},
     clock::{Clock, SystemClock},
     connection::ConnectionStore,
-    entropy::SystemEntropy,
+    entropy::{Entropy, SystemEntropy},
     event::EventBus,
+    import::{Importer, Locations},
+    provider::Provider,
     proxy::Proxy,
     refresh::{Endpoint, RefreshInvoker},
+    sealing::TokenSealer,
     sync::JobOrders,
+    tenant::TenantStore,
 };
 use edge::{
     access_tokens,
     live_secrets::{LiveSecrets, SecretSource},
     shared_limits,
 };
-use providers::{http, proxy::HttpUpstream};
+use providers::{
+    http, proxy::HttpUpstream, quickbooks::QuickBooksCompanies, xero::XeroCompanies, zoho::ZohoCompanies,
+};
 
-use crate::{Admission, Config, Deps, TenancyStores, webhook_addresses};
+use crate::{Admission, Config, Deps, TenancyStores, config::ProxyConfig, webhook_addresses};
 
 /// Builds everything the function works with, once per process; nothing is called yet.
 pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> {
@@ -32,8 +40,11 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let source =
         config.secrets_id.clone().map(|id| (SecretSource { sdk: sdk.clone(), id }, webhook_addresses as _));
-    let connections: Arc<dyn ConnectionStore> =
-        Arc::new(DynamoConnections::without_due_index(dynamodb.clone(), config.connections_table.clone()));
+    let connections: Arc<dyn ConnectionStore> = Arc::new(DynamoConnections::new(
+        dynamodb.clone(),
+        config.connections_table.clone(),
+        config.import.due_shards,
+    ));
     let refresh: Arc<dyn RefreshInvoker> =
         Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function.clone()));
     let jobs = JobOrders {
@@ -46,8 +57,12 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let counts = Arc::new(DynamoCallCounts::new(dynamodb.clone(), control()));
     let bus: Arc<dyn EventBus> =
         Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.proxy.event_bus.clone()));
+    let tenants: Arc<dyn TenantStore> = Arc::new(DynamoTenants::new(dynamodb.clone(), control()));
+    let audit: Arc<dyn AuditLog> =
+        Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table.clone(), config.history_retention));
+    let importer = importer(&config, sdk, (&connections, &tenants), (&refresh, &audit, &bus))?;
     let tenancy = TenancyStores {
-        tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
+        tenants,
         users: Arc::new(DynamoUsers::new(dynamodb.clone(), control())),
         keys: keys.clone(),
         attempts: Arc::new(DynamoAttempts::new(
@@ -58,6 +73,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         records: Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone())),
         connections: connections.clone(),
         jobs,
+        importer,
     };
     let proxy = proxy(&config, sdk, (&connections, &refresh), &bus)?;
     Ok(Deps {
@@ -68,7 +84,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Token)),
         books_breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Books)),
         sweeps: Arc::new(DynamoSweepLog::new(dynamodb.clone(), control())),
-        audit: Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table, config.history_retention)),
+        audit,
         deliveries: Arc::new(DynamoDeliveries::new(dynamodb, config.deliveries_table)),
         webhook_addresses: LiveSecrets::new(config.webhook_addresses, source, clock.clone()),
         refresh,
@@ -110,5 +126,44 @@ fn proxy(
         flights: Arc::new(DynamoFlights::new(clients::dynamodb(sdk), config.control_table.clone())),
         clock,
         entropy: Arc::new(SystemEntropy),
+    })
+}
+
+/// Brings connections in from other systems.
+fn importer(
+    config: &Config,
+    sdk: &SdkConfig,
+    (connections, tenants): (&Arc<dyn ConnectionStore>, &Arc<dyn TenantStore>),
+    (refresh, audit, bus): (&Arc<dyn RefreshInvoker>, &Arc<dyn AuditLog>, &Arc<dyn EventBus>),
+) -> Result<Importer, http::ClientError> {
+    let ProxyConfig { token_key_id, quickbooks_api_base_url, zoho_data_centres, .. } = &config.proxy;
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), token_key_id.clone()));
+    let client = http::client()?;
+    let quickbooks = QuickBooksCompanies::new(client.clone(), quickbooks_api_base_url.clone());
+    let xero = XeroCompanies::new(client.clone(), config.import.xero_connections_url.clone());
+    let zoho = ZohoCompanies::new(client, zoho_data_centres.clone());
+    Ok(Importer {
+        placer: Placer {
+            connections: connections.clone(),
+            sealer: TokenSealer::new(config.environment.clone(), keys, entropy.clone()),
+            audit: audit.clone(),
+            clock: Arc::new(SystemClock),
+            entropy,
+            policy: config.policy,
+            shared_companies: config.import.shared_companies,
+        },
+        tenants: tenants.clone(),
+        companies: HashMap::from([
+            (Provider::QuickBooks, Arc::new(quickbooks) as Arc<dyn Companies>),
+            (Provider::Xero, Arc::new(xero)),
+            (Provider::Zoho, Arc::new(zoho)),
+        ]),
+        refresh: refresh.clone(),
+        bus: bus.clone(),
+        locations: Locations {
+            known: zoho_data_centres.locations().cloned().collect(),
+            default: zoho_data_centres.beginning().location.clone(),
+        },
     })
 }
