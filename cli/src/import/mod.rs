@@ -9,7 +9,6 @@ use std::{
     collections::HashMap,
     fs,
     io::{Write as _, stderr, stdout},
-    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
 };
 
@@ -20,10 +19,14 @@ use serde_json::{Map, Value, json};
 use self::{
     plain::Plain,
     rows::Columns,
-    send::{Api, Counts},
-    source::{Input, Line},
+    send::{Api, Batch, Counts},
+    source::{Input, Line, is_open_to_others},
 };
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, and they go together in any way"
+)]
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// The rows, NDJSON or CSV with a header; `-` for standard input.
@@ -176,7 +179,7 @@ async fn send_all(
     (mut input, mut columns): (Input, Columns),
     counts: &mut Counts,
 ) -> anyhow::Result<()> {
-    let mut batch = api.batch();
+    let mut batch = Batch::default();
     while let Some((number, line)) = input.next(&mut columns)? {
         if number < import.from_line {
             continue;
@@ -229,9 +232,9 @@ impl Import {
         }
         let Some(path) = &self.secret_file else { return Ok(None) };
         let shown = path.display();
-        let mode =
-            fs::metadata(path).with_context(|| format!("{shown} cannot be read"))?.permissions().mode();
-        ensure!(mode & 0o077 == 0, "others may read {shown}: run `chmod 600 {shown}`");
+        let is_open = fs::metadata(path).map(|data| is_open_to_others(&data));
+        let is_open = is_open.with_context(|| format!("{shown} cannot be read"))?;
+        ensure!(!is_open, "others may read {shown}: run `chmod 600 {shown}`");
         let text = fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
         Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     }

@@ -101,10 +101,6 @@ impl Api {
         Ok(Self { client: client().context("there is no HTTP client")?, url, key, options })
     }
 
-    pub(super) fn batch(&self) -> Batch {
-        Batch::default()
-    }
-
     /// Sends a batch until the API got to all of its rows, prints what failed, and leaves the batch empty.
     pub(super) async fn send(&self, batch: &mut Batch, counts: &mut Counts) -> anyhow::Result<()> {
         let Batch { mut rows, last_line, .. } = std::mem::take(batch);

@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    fs::File,
+    fs::{File, Metadata},
     io::{self, BufRead, BufReader, Read},
     os::unix::fs::PermissionsExt as _,
     path::Path,
@@ -18,6 +18,8 @@ use super::rows::Columns;
 /// The longest row: the longest tokens there are, encrypted and in hex, and as much again.
 pub(super) const MAX_ROW: usize = 64 * 1024;
 const BUFFER: usize = 64 * 1024;
+/// The bits of a file's mode that are about its group and about everybody.
+const OF_OTHERS: u32 = 0o077;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Where rows come from.
@@ -59,9 +61,9 @@ impl Input {
         let cannot = || format!("{shown} cannot be read");
         let file = File::open(path).with_context(cannot)?;
         // Of the open file, so that it is the one that is read.
-        let mode = file.metadata().with_context(cannot)?.permissions().mode();
+        let is_open = is_open_to_others(&file.metadata().with_context(cannot)?);
         let rows = Rows::of(Box::new(file), is_csv);
-        Ok(Self { rows, readable_by_others: (mode & 0o077 != 0).then_some(shown) })
+        Ok(Self { rows, readable_by_others: is_open.then_some(shown) })
     }
 
     /// The name of the file, where others may read it.
@@ -121,6 +123,11 @@ impl Rows {
         let reader = builder.has_headers(false).flexible(true).buffer_capacity(BUFFER).from_reader(source);
         Self::Csv(Box::new(Csv { reader, record: ByteRecord::new(), left, behind: None }))
     }
+}
+
+/// Whether anybody but its owner may do anything with a file.
+pub(super) fn is_open_to_others(file: &Metadata) -> bool {
+    file.permissions().mode() & OF_OTHERS != 0
 }
 
 /// Reads a line of NDJSON; the rest of one that is too long is passed over without being kept.

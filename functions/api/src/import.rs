@@ -26,6 +26,10 @@ pub(crate) const MAX_BODY: usize = 256 * 1024;
 const MAX_ROWS: usize = 50;
 
 /// Rows to import; `docs/importing.md` says what is in one.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, and they go together in any way"
+)]
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ImportRequest {

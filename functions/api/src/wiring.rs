@@ -40,18 +40,10 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let source =
         config.secrets_id.clone().map(|id| (SecretSource { sdk: sdk.clone(), id }, webhook_addresses as _));
-    let connections: Arc<dyn ConnectionStore> = Arc::new(DynamoConnections::new(
-        dynamodb.clone(),
-        config.connections_table.clone(),
-        config.import.due_shards,
-    ));
+    let connections = connections(&config, sdk);
     let refresh: Arc<dyn RefreshInvoker> =
         Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function.clone()));
-    let jobs = JobOrders {
-        log: Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table.clone())),
-        queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), config.sync_lanes.clone())),
-        clock: clock.clone(),
-    };
+    let jobs = orders(&config, sdk, &clock);
     let job_log = jobs.log.clone();
     let keys = Arc::new(DynamoApiKeys::new(dynamodb.clone(), control()));
     let counts = Arc::new(DynamoCallCounts::new(dynamodb.clone(), control()));
@@ -60,7 +52,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let tenants: Arc<dyn TenantStore> = Arc::new(DynamoTenants::new(dynamodb.clone(), control()));
     let audit: Arc<dyn AuditLog> =
         Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table.clone(), config.history_retention));
-    let importer = importer(&config, sdk, (&connections, &tenants), (&refresh, &audit, &bus))?;
+    let importer = importer(&config, sdk, (&connections, &tenants), (&refresh, &audit), &bus)?;
     let tenancy = TenancyStores {
         tenants,
         users: Arc::new(DynamoUsers::new(dynamodb.clone(), control())),
@@ -102,6 +94,20 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     })
 }
 
+fn connections(config: &Config, sdk: &SdkConfig) -> Arc<dyn ConnectionStore> {
+    let table = config.connections_table.clone();
+    Arc::new(DynamoConnections::new(clients::dynamodb(sdk), table, config.import.due_shards))
+}
+
+/// Where jobs are made.
+fn orders(config: &Config, sdk: &SdkConfig, clock: &Arc<dyn Clock>) -> JobOrders {
+    JobOrders {
+        log: Arc::new(DynamoJobs::new(clients::dynamodb(sdk), config.records_table.clone())),
+        queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), config.sync_lanes.clone())),
+        clock: clock.clone(),
+    }
+}
+
 /// Calls of providers with the tokens of connections.
 fn proxy(
     config: &Config,
@@ -134,7 +140,8 @@ fn importer(
     config: &Config,
     sdk: &SdkConfig,
     (connections, tenants): (&Arc<dyn ConnectionStore>, &Arc<dyn TenantStore>),
-    (refresh, audit, bus): (&Arc<dyn RefreshInvoker>, &Arc<dyn AuditLog>, &Arc<dyn EventBus>),
+    (refresh, audit): (&Arc<dyn RefreshInvoker>, &Arc<dyn AuditLog>),
+    bus: &Arc<dyn EventBus>,
 ) -> Result<Importer, http::ClientError> {
     let ProxyConfig { token_key_id, quickbooks_api_base_url, zoho_data_centres, .. } = &config.proxy;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);

@@ -106,7 +106,7 @@ async fn no_secret_of_a_request_comes_back_however_it_is_refused() {
         plain(with(row.clone(), "/tokens/refreshToken", json!("hunter2 hunter2"))),
         plain(row.clone()),
         format!("{}hunter2", plain(row.clone())),
-        format!("{{\"rows\":[{{\"tokens\":\"hunter2"),
+        "{\"rows\":[{\"tokens\":\"hunter2".to_owned(),
     ];
     for body in bodies {
         let mut request = Request::new(Body::Text(body.clone()));

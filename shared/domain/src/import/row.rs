@@ -273,16 +273,13 @@ fn location(
 fn scopes(fields: &Fields<'_>) -> Result<Vec<String>, Problem> {
     let invalid =
         || fields.invalid("scopes", "must be scopes, as a list or with blanks or commas between them");
-    let scopes: Vec<String> = match fields.row.get("scopes") {
-        Some(Value::Array(list)) => {
-            let text = |item: &Value| item.as_str().map(str::to_owned).ok_or_else(invalid);
-            list.iter().map(text).collect::<Result<_, _>>()?
-        }
-        _ => {
-            let text = fields.text("scopes")?.unwrap_or_default();
-            let separates = |char: char| char == ',' || char.is_whitespace();
-            text.split(separates).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
-        }
+    let scopes: Vec<String> = if let Some(Value::Array(list)) = fields.row.get("scopes") {
+        let text = |item: &Value| item.as_str().map(str::to_owned).ok_or_else(invalid);
+        list.iter().map(text).collect::<Result<_, _>>()?
+    } else {
+        let text = fields.text("scopes")?.unwrap_or_default();
+        let separates = |char: char| char == ',' || char.is_whitespace();
+        text.split(separates).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
     };
     // RFC 6749 section 3.3.
     let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');

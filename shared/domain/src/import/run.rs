@@ -47,6 +47,10 @@ pub enum Verify {
 }
 
 /// How rows are imported.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, and they go together in any way"
+)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Whether nothing is to be written.
