@@ -241,8 +241,7 @@ impl Run<'_> {
     async fn find_tenant(&self, id: &TenantId) -> Result<bool, Problem> {
         let missing = Problem::new(ErrorCode::TenantNotFound, "there is no such tenant");
         if !self.by.scope.covers(id) {
-            let mut entry = self.entry(self.by.scope.tenant().unwrap_or(id), AuditAction::AccessRefused);
-            entry.subject = None;
+            let entry = self.entry(self.by.scope.tenant().unwrap_or(id), AuditAction::AccessRefused);
             audit::record(&*self.importer.placer.audit, &entry).await;
             return Err(missing);
         }
