@@ -16,6 +16,9 @@ const SALT: [u8; 16] = *b"a salt of theirs";
 /// As few as are taken: the derivation itself has vectors of its own.
 const ITERATIONS: u32 = 1000;
 
+/// Encrypts tokens as another system did.
+type Format = fn(&TokenSet) -> Value;
+
 /// One IV for both tokens, as one of the older systems had it; the tags appended; hex.
 fn by_pbkdf2(tokens: &TokenSet) -> Value {
     let mut key = [0; 32];
@@ -66,7 +69,7 @@ async fn a_grant_of_each_provider_in_each_format_is_imported_refreshed_and_opens
     let room = Room::open(&bundle, PATIENCE, &[]).await;
     let worker = room.worker().await;
     let (api, key) = room.api(&worker).await;
-    let formats: [(Provider, fn(&TokenSet) -> Value); 3] =
+    let formats: [(Provider, Format); 3] =
         [(Provider::QuickBooks, by_pbkdf2), (Provider::Xero, by_scrypt), (Provider::Zoho, plain)];
     let (mut rows, mut owned) = (vec![], vec![]);
     for (provider, format) in formats {
