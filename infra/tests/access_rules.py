@@ -14,6 +14,8 @@ STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource", "Condition"}
 SCHEDULES = ["${AWS::StackName}-sweep", "${AWS::StackName}-catch-up"]
 # Attributes of a connection that open nothing, whoever writes them.
 HARMLESS = {"pk", "sk", "st", "w", "was_w", "used", "wm"}
+# Of a connection that is to be ended: when somebody comes to do it, and that nothing else is wrong with it.
+ENDING = {"due_shard", "due_at", "why"}
 
 
 def statements(expanded: Expanded, role: str) -> list[Json]:
@@ -159,15 +161,33 @@ def _attributes_of(statement: Json) -> set[str]:
     return set(condition.get("ForAllValues:StringEquals", {}).get("dynamodb:Attributes", ["everything"]))
 
 
+def _is_of_connecting(statement: Json, action: str) -> bool:
+    """Whether a right is one of those that storing a whole connection takes: the items, the routes, the one that is left empty."""
+    keys = set(statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", []))
+    if action == "dynamodb:UpdateItem" and keys == {"TENANT#*"}:
+        return _attributes_of(statement) <= HARMLESS | ENDING
+    whole = {
+        "dynamodb:PutItem": {"TENANT#*", "ROUTE#*"},
+        "dynamodb:DeleteItem": {"TENANT#*"},
+        "dynamodb:UpdateItem": {"ROUTE#*"},
+    }
+    return keys == whole.get(action)
+
+
 @rule
 def only_oauth_and_refresh_write_more_of_a_connection_than_its_state_and_use(expanded: Expanded) -> Iterator[str]:
-    """`st` is the state, `used` the time of its last use, `wm` whether its tenant wants it always warm, and by `w` and `was_w` a write knows itself again; all else is tokens, lease or route."""
+    """`st` is the state, `used` the time of its last use, `wm` whether its tenant wants it always warm, and by `w` and `was_w` a write knows itself again; all else is tokens, lease or route.
+
+    What is imported through the API is stored as a connect stores it; tokens and leases that are there are changed by none of it.
+    """
     for function in ("WebhookFunction", "SyncFunction", "ApiFunction"):
         for statement in statements(expanded, ROLES[function]):
             if "ConnectionsTable" not in {target(resource) for resource in as_list(statement["Resource"])}:
                 continue
             for action in as_list(statement["Action"]):
                 if action in {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}:
+                    continue
+                if function == "ApiFunction" and _is_of_connecting(statement, action):
                     continue
                 if action != "dynamodb:UpdateItem" or not _attributes_of(statement) <= HARMLESS:
                     yield f"{function}: {statement['Sid']} writes connections by {action}"

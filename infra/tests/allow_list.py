@@ -137,6 +137,11 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk st w was_w", "TENANT#*"))
         | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk used", "TENANT#*") | _OF_WRITTEN_ONLY)
         | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk wm", "TENANT#*") | _OF_WRITTEN_ONLY)
+        | _grants("dynamodb:PutItem", "ConnectionsTable", _keys("TENANT#*", "ROUTE#*"))
+        | _grants("dynamodb:UpdateItem", "ConnectionsTable", _keys("ROUTE#*"))
+        | _grants("dynamodb:UpdateItem", "ConnectionsTable", _attributes("pk sk st w was_w due_shard due_at why", "TENANT#*"))
+        | _grants("dynamodb:DeleteItem", "ConnectionsTable", _keys("TENANT#*"))
+        | _grants("kms:GenerateDataKey", "TokenKey", _purpose("access", "refresh"))
         | _grants("dynamodb:Query", "HistoryTable HistoryTable/index/provider")
         | _AUDIT
         | _grants("dynamodb:Query BatchGetItem", "RecordsTable")

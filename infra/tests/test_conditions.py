@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from access_rules import HARMLESS, all_grants, statements
+from access_rules import ENDING, HARMLESS, all_grants, statements
 from expansion import ROLES, Expanded, expand, read_source
 
 ADAPTERS = Path(__file__).parents[2] / "shared" / "aws" / "src"
@@ -53,6 +53,10 @@ def test_confirming_writes_what_it_may_write_and_nothing_else(expanded: Expanded
     assert written("transition", "activate") == allowed(expanded, "ApiFunction", "ConfirmConnections")
 
 
+def test_ending_an_empty_connection_writes_what_it_may_write_and_nothing_else(expanded: Expanded) -> None:
+    assert written("transition", "begin_ending") == allowed(expanded, "ApiFunction", "EndEmptyConnections")
+
+
 def test_noting_a_use_writes_what_it_may_write_and_nothing_else(expanded: Expanded) -> None:
     assert written("note_use") == allowed(expanded, "SyncFunction", "NoteUse")
 
@@ -62,4 +66,4 @@ def test_noting_warmth_writes_what_it_may_write_and_nothing_else(expanded: Expan
 
 
 def test_what_counts_as_harmless_is_what_is_allowed(expanded: Expanded) -> None:
-    assert set(named(expanded, "dynamodb:Attributes")) == HARMLESS
+    assert set(named(expanded, "dynamodb:Attributes")) == HARMLESS | ENDING

@@ -75,6 +75,7 @@ impl ApiWorld {
             tallies: world.tallies(),
             access: Arc::new(world.access()),
             acts: world.audit.clone(),
+            importer: world.importer(),
         }
     }
 

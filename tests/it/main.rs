@@ -27,6 +27,7 @@ mod functions;
 mod grants;
 mod health;
 mod history;
+mod import;
 mod job_desk;
 mod jobs_api;
 mod keys;

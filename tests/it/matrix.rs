@@ -82,6 +82,11 @@ impl Things {
         let company = if names_company { format!("&companyId={REALM}") } else { String::new() };
         let body = match (method, path.as_str()) {
             ("post", "/api/tenants") => json!({ "tenantId": tenant, "name": "Acme" }),
+            ("post", "/api/import") => {
+                let tokens = json!({ "format": "plain", "refreshToken": "refresh" });
+                let row = json!({ "tenantId": tenant, "provider": "quickbooks", "providerCompanyId": REALM, "tokens": tokens });
+                json!({ "dryRun": true, "rows": [row] })
+            }
             ("post", "/api/keys") => json!({ "name": "new", "scopes": ["keys:write"], "tenantId": tenant }),
             ("post", path) if path.starts_with("/api/keys/") => json!({}),
             ("put", path) if path.starts_with("/api/tenants/") => json!({ "role": "viewer" }),

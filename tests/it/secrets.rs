@@ -5,8 +5,8 @@ use std::fmt::{Debug, Display};
 use domain::{
     sealing::DataKey,
     secret::{
-        AccessToken, ApiKeyText, AuthorizationCode, ClientSecret, CodeVerifier, OneTimeValue, RefreshToken,
-        WebhookSecret,
+        AccessToken, ApiKeyText, AuthorizationCode, ClientSecret, CodeVerifier, MasterSecret, OneTimeValue,
+        RefreshToken, WebhookSecret,
     },
 };
 use serde::Serialize;
@@ -45,6 +45,7 @@ fn no_secret_can_be_shown_by_accident() {
         AuthorizationCode,
         ClientSecret,
         CodeVerifier,
+        MasterSecret,
         OneTimeValue,
         RefreshToken,
         WebhookSecret

@@ -1,7 +1,7 @@
 //! Companies that several tenants are connected to, where the configuration allows it.
 
 use domain::{
-    authorization::Connector,
+    authorization::{Connector, Placer},
     connection::{ConnectionKey, ConnectionStore as _},
     id::TenantId,
     provider::Provider,
@@ -27,7 +27,8 @@ async fn shared(world: &World) -> Vec<ConnectionKey> {
 async fn connect(world: &World, tenant: &TenantId, shared_companies: bool) -> ConnectionKey {
     let state = format!("state of {tenant} {shared_companies}");
     world.begun(tenant, &state, "browser").await;
-    let connector = Connector { shared_companies, ..world.connector() };
+    let placer = Placer { shared_companies, ..world.placer() };
+    let connector = Connector { placer, ..world.connector() };
     let callback = World::callback(Provider::QuickBooks, &state, Some("browser"), Some(REALM));
     connector.complete(callback, REDIRECT_URI).await.unwrap().key
 }

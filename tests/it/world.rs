@@ -7,7 +7,7 @@ use domain::{
     access::AccessTokens,
     authorization::{
         AuthorizationRequest, AuthorizationServer, AuthorizationStore as _, Callback, CallbackAnswer,
-        CompleteError, Completed, ConnectSession, Connector, hash,
+        CompleteError, Completed, ConnectSession, Connector, Placer, hash,
     },
     clock::Clock,
     connection::{Connection, ConnectionKey, ConnectionStore as _, Due},
@@ -204,18 +204,25 @@ impl World {
         };
         Connector {
             requests: self.authorizations.clone(),
-            tenants: self.tenants.clone(),
-            connections: self.connections.clone(),
             servers: Provider::ALL.map(server).into(),
-            sealer: TokenSealer::new("test".to_owned(), self.keys.clone(), self.entropy.clone()),
             jobs: self.orders(),
             bus: self.bus.clone(),
+            placer: self.placer(),
+            return_urls: RETURN_URLS.map(str::to_owned).to_vec(),
+        }
+    }
+
+    /// Where connections are stored.
+    pub(crate) fn placer(&self) -> Placer {
+        Placer {
+            tenants: self.tenants.clone(),
+            connections: self.connections.clone(),
+            sealer: TokenSealer::new("test".to_owned(), self.keys.clone(), self.entropy.clone()),
             audit: self.audit.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             policy: RefreshPolicy::default(),
             shared_companies: false,
-            return_urls: RETURN_URLS.map(str::to_owned).to_vec(),
         }
     }
 

@@ -10,6 +10,7 @@ mod connect;
 mod contracts;
 mod disconnect;
 mod driver;
+mod import;
 mod jobs;
 mod keys;
 mod killed;

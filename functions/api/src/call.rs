@@ -265,24 +265,31 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        if !is_json(request.headers()) {
-            let message = "send the body as application/json";
-            return Err(ApiError::new(ErrorCode::ValidationMediaType, message).into());
-        }
-        let bytes =
-            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    let message = format!("send at most {} bytes", crate::MAX_BODY_BYTES);
-                    ApiError::new(ErrorCode::ValidationBodyTooLarge, message)
-                }
-                _ => ApiError::invalid("body", "the body could not be read"),
-            })?;
+        let bytes = json_bytes(request, state, crate::MAX_BODY_BYTES).await?;
         let parsed = serde_json::from_slice(&bytes);
         // The parser's words name fields and positions of the caller's own body, never values of ours.
         parsed.map(Self).map_err(|error| {
             ApiError::invalid("body", format!("the body is not as documented: {error}")).into()
         })
     }
+}
+
+/// The bytes of a body that says to be JSON; `limit` is what its route reads at most, for the message of a refusal.
+pub(crate) async fn json_bytes<S: Send + Sync>(
+    request: Request,
+    state: &S,
+    limit: usize,
+) -> Result<Bytes, Refusal> {
+    if !is_json(request.headers()) {
+        let message = "send the body as application/json";
+        return Err(ApiError::new(ErrorCode::ValidationMediaType, message).into());
+    }
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(ErrorCode::ValidationBodyTooLarge, format!("send at most {limit} bytes")).into()
+        }
+        _ => ApiError::invalid("body", "the body could not be read").into(),
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -10,6 +10,7 @@ use domain::{
 };
 use edge::config::{ConfigError, Lookup, ScopeLists, Variables};
 use providers::proxy::ApiHosts;
+use url::Url;
 
 /// A busy day of one customer's people is a handful of links a minute; more is a loop or an attack.
 const DEFAULT_CONNECT_SESSIONS: u64 = 60;
@@ -62,6 +63,19 @@ pub struct Config {
     pub proxy: ProxyConfig,
     /// `EVENTS_QUEUE_URL` and its siblings: every queue by its name in answers, with its dead-letter queue.
     pub queues: Vec<(&'static str, String, String)>,
+    /// What importing connections takes.
+    pub import: ImportConfig,
+}
+
+/// What importing connections takes, beside what calling providers does.
+#[derive(Debug)]
+pub struct ImportConfig {
+    /// `DUE_SHARDS` (4).
+    pub due_shards: u32,
+    /// `ALLOW_SHARED_COMPANIES` (false): whether several tenants may be connected to one company.
+    pub shared_companies: bool,
+    /// `XERO_CONNECTIONS_URL`.
+    pub xero_connections_url: Url,
 }
 
 /// The variables of every queue and its dead-letter queue, by the queue's name in answers.
@@ -110,12 +124,22 @@ impl ProxyConfig {
     }
 }
 
+impl ImportConfig {
+    fn read(variables: &mut Variables<'_>, proxy: Option<&ProxyConfig>) -> Option<Self> {
+        let (due_shards, shared_companies) = (variables.due_shards(), variables.shared_companies());
+        let xero_connections_url =
+            variables.xero_connections_url(proxy.map(|proxy| &proxy.hosts.xero_api_base_url));
+        Some(Self { due_shards, shared_companies, xero_connections_url: xero_connections_url? })
+    }
+}
+
 impl Config {
     /// Reads the configuration, or lists everything that is wrong with it.
     pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let mut variables = Variables::new(lookup);
         let policy = variables.refresh_policy();
         let proxy = ProxyConfig::read(&mut variables, &policy);
+        let import = ImportConfig::read(&mut variables, proxy.as_ref());
         let sync_lanes = SyncLanes {
             high: Some(variables.required("SYNC_QUEUE_HIGH_URL")),
             normal: Some(variables.required("SYNC_QUEUE_URL")),
@@ -140,7 +164,7 @@ impl Config {
         let api_calls_per_minute =
             variables.within("API_CALLS_PER_MINUTE", DEFAULT_API_CALLS, 1..=MAX_API_CALLS);
         let history_retention = variables.history_retention();
-        variables.finish(proxy.map(|proxy| Self {
+        variables.finish(proxy.zip(import).map(|(proxy, import)| Self {
             environment,
             connections_table,
             history_table,
@@ -161,6 +185,7 @@ impl Config {
             outage: proxy.breakers.1,
             proxy,
             queues: queues.into(),
+            import,
         }))
     }
 }

@@ -17,6 +17,7 @@ mod exact;
 mod explain;
 mod health;
 mod history;
+mod import;
 mod jobs;
 mod keys;
 mod memory;

@@ -14,7 +14,7 @@ use utoipa::OpenApi;
 
 use crate::{
     Deps, audit, breakers, call, confirm, connect_sessions, connection_history, connections, deliveries,
-    disconnect, explain, health, history, jobs, keys, openapi::Common, proxy, queues, records,
+    disconnect, explain, health, history, import, jobs, keys, openapi::Common, proxy, queues, records,
     tenant_changes, tenants, token_issue, token_refresh, tokens, usage, users,
 };
 
@@ -62,6 +62,7 @@ routes! {
     "/api/connections/{connection}/history": get(TokensRead) connection_history::show;
     "/api/connections/{connection}/history/verification": get(TokensRead) connection_history::verify;
     "/api/connections/{connection}/token": get(TokensIssue) token_issue::show;
+    "/api/import" up to import::MAX_BODY: post(ConnectionsWrite) import::import;
     "/api/jobs": post(SyncWrite) jobs::create;
     "/api/jobs/{job}": get(SyncRead) jobs::show;
     "/api/keys": get(KeysWrite) keys::list, post(KeysWrite) keys::create;

@@ -17,6 +17,7 @@ use domain::{
         Company, ConfirmOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, Route,
     },
     id::{ApiKeyId, ConnectionId, CorrelationId, Ids, JobId, ProviderCompanyId, TenantId, UserId},
+    import::{ImportReport, Importer, Importing, LegacySecret, Options},
     limits::UsageStore,
     provider::Provider,
     refresh::{AttemptLog, Counted, RefreshAttempt, Standing, Tallies, policy::later},
@@ -27,6 +28,7 @@ use domain::{
 };
 use edge::http::ApiError;
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use crate::{admission::REMEMBERED, call::Refusal, memory::Memory};
 
@@ -56,6 +58,8 @@ pub struct TenancyStores {
     pub access: Arc<AccessTokens>,
     /// The audit log.
     pub acts: Arc<dyn AuditLog>,
+    /// Brings connections in from other systems.
+    pub importer: Importer,
 }
 
 /// What belongs to tenants.
@@ -353,5 +357,17 @@ impl Within<'_> {
         if self.scope.covers(&of.0.tenant) {
             self.stores.jobs.start_first(ids, of, correlation).await;
         }
+    }
+
+    /// Imports rows of other systems; those of tenants outside are refused one by one.
+    pub(crate) async fn import(
+        &self,
+        (actor, correlation): (&ApiKeyId, &CorrelationId),
+        options: Options,
+        secret: Option<LegacySecret>,
+        rows: &[Map<String, Value>],
+    ) -> ImportReport {
+        let by = Importing { scope: &self.scope, actor, correlation };
+        self.stores.importer.run(by, options, secret, rows).await
     }
 }

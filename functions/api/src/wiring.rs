@@ -1,31 +1,46 @@
 //! Puts the `api` function together.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use aws::{
     DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoCallCounts,
     DynamoConnections, DynamoCursorKey, DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoProbe,
     DynamoRecords, DynamoRequestNames, DynamoSweepLog, DynamoTallies, DynamoTenants, DynamoUsage,
-    DynamoUsers, EventBridgeBus, KmsProbe, LambdaRefresh, SdkConfig, SqsProbe, SqsSyncQueue, clients,
+    DynamoUsers, EventBridgeBus, KmsDataKeys, KmsProbe, LambdaRefresh, SdkConfig, SqsProbe, SqsSyncQueue,
+    clients,
 };
 use domain::{
+    audit::AuditLog,
+    authorization::{Companies, Placer},
     clock::{Clock, SystemClock},
     connection::ConnectionStore,
-    entropy::SystemEntropy,
+    entropy::{Entropy, SystemEntropy},
     event::EventBus,
+    import::{Importer, Locations},
     probe::{QueueProbe, TableProbe},
+    provider::Provider,
     proxy::Proxy,
     refresh::{Endpoint, RefreshInvoker, Tallies},
+    sealing::TokenSealer,
     sync::JobOrders,
+    tenant::TenantStore,
 };
 use edge::{
     access_tokens,
     live_secrets::{LiveSecrets, SecretSource},
     shared_limits,
 };
-use providers::{http, proxy::HttpUpstream};
+use providers::{
+    http,
+    proxy::{ApiHosts, HttpUpstream},
+    quickbooks::QuickBooksCompanies,
+    xero::XeroCompanies,
+    zoho::ZohoCompanies,
+};
 
-use crate::{Admission, Config, Cursors, Deps, Probes, TenancyStores, webhook_addresses};
+use crate::{
+    Admission, Config, Cursors, Deps, Probes, TenancyStores, config::ProxyConfig, webhook_addresses,
+};
 
 /// Builds everything the function works with, once per process; nothing is called yet.
 pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> {
@@ -34,21 +49,22 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let source =
         config.secrets_id.clone().map(|id| (SecretSource { sdk: sdk.clone(), id }, webhook_addresses as _));
-    let connections: Arc<dyn ConnectionStore> =
-        Arc::new(DynamoConnections::without_due_index(dynamodb.clone(), config.connections_table.clone()));
+    let connections = connections(&config, sdk);
     let refresh: Arc<dyn RefreshInvoker> =
         Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function.clone()));
     let bus: Arc<dyn EventBus> =
         Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.proxy.event_bus.clone()));
     let proxy = proxy(&config, sdk, (&connections, &refresh), &bus)?;
     let history = (config.history_table.clone(), config.history_retention);
-    let audit = Arc::new(DynamoAudit::new(dynamodb.clone(), history.0.clone(), history.1));
+    let audit: Arc<dyn AuditLog> = Arc::new(DynamoAudit::new(dynamodb.clone(), history.0.clone(), history.1));
     let jobs = orders(&config, sdk, &clock);
     let job_log = jobs.log.clone();
     let keys = Arc::new(DynamoApiKeys::new(dynamodb.clone(), control()));
     let counts = Arc::new(DynamoCallCounts::new(dynamodb.clone(), control()));
+    let tenants: Arc<dyn TenantStore> = Arc::new(DynamoTenants::new(dynamodb.clone(), control()));
+    let importer = importer(&config, sdk, (&connections, &tenants), (&refresh, &audit), &bus)?;
     let tenancy = TenancyStores {
-        tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
+        tenants,
         users: Arc::new(DynamoUsers::new(dynamodb.clone(), control())),
         usage: Arc::new(DynamoUsage::new(dynamodb.clone(), control())),
         counts: counts.clone(),
@@ -60,6 +76,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         tallies: tallies(&config, sdk, &clock),
         access: proxy.access.clone(),
         acts: audit.clone(),
+        importer,
     };
     let cursor_key = Arc::new(DynamoCursorKey::new(dynamodb.clone(), control()));
     Ok(Deps {
@@ -90,6 +107,11 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         clock,
         entropy: Arc::new(SystemEntropy),
     })
+}
+
+fn connections(config: &Config, sdk: &SdkConfig) -> Arc<dyn ConnectionStore> {
+    let table = config.connections_table.clone();
+    Arc::new(DynamoConnections::new(clients::dynamodb(sdk), table, config.import.due_shards))
 }
 
 /// Where jobs are made.
@@ -158,5 +180,46 @@ fn proxy(
         flights: Arc::new(DynamoFlights::new(clients::dynamodb(sdk), config.control_table.clone())),
         clock,
         entropy: Arc::new(SystemEntropy),
+    })
+}
+
+/// Brings connections in from other systems.
+fn importer(
+    config: &Config,
+    sdk: &SdkConfig,
+    (connections, tenants): (&Arc<dyn ConnectionStore>, &Arc<dyn TenantStore>),
+    (refresh, audit): (&Arc<dyn RefreshInvoker>, &Arc<dyn AuditLog>),
+    bus: &Arc<dyn EventBus>,
+) -> Result<Importer, http::ClientError> {
+    let ProxyConfig { token_key_id, hosts, .. } = &config.proxy;
+    let ApiHosts { quickbooks_api_base_url, zoho_data_centres, .. } = hosts;
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), token_key_id.clone()));
+    let client = http::client()?;
+    let quickbooks = QuickBooksCompanies::new(client.clone(), quickbooks_api_base_url.clone());
+    let xero = XeroCompanies::new(client.clone(), config.import.xero_connections_url.clone());
+    let zoho = ZohoCompanies::new(client, zoho_data_centres.clone());
+    Ok(Importer {
+        placer: Placer {
+            tenants: tenants.clone(),
+            connections: connections.clone(),
+            sealer: TokenSealer::new(config.environment.clone(), keys, entropy.clone()),
+            audit: audit.clone(),
+            clock: Arc::new(SystemClock),
+            entropy,
+            policy: config.policy,
+            shared_companies: config.import.shared_companies,
+        },
+        companies: HashMap::from([
+            (Provider::QuickBooks, Arc::new(quickbooks) as Arc<dyn Companies>),
+            (Provider::Xero, Arc::new(xero)),
+            (Provider::Zoho, Arc::new(zoho)),
+        ]),
+        refresh: refresh.clone(),
+        bus: bus.clone(),
+        locations: Locations {
+            known: zoho_data_centres.locations().cloned().collect(),
+            default: zoho_data_centres.beginning().location.clone(),
+        },
     })
 }

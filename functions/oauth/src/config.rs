@@ -57,7 +57,7 @@ impl Config {
         let token_key_id = variables.required("TOKEN_KEY_ID");
         let public_url = variables.public_url();
         let due_shards = variables.due_shards();
-        let shared_companies = variables.parsed("ALLOW_SHARED_COMPANIES", false, "true or false");
+        let shared_companies = variables.shared_companies();
         let return_urls = variables.urls("RETURN_URLS");
         variables.finish(providers.map(|providers| Self {
             environment,

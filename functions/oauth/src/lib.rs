@@ -106,7 +106,7 @@ async fn choose(
     let code = OneTimeValue::new(query.get("session").ok_or_else(spent)?);
     let session = deps.requests.find_session(&hash(&code), deps.clock.now()).await.map_err(unread)?;
     let session = session.ok_or_else(spent)?;
-    let tenant = deps.connector.tenants.find(&session.tenant).await.map_err(unread)?;
+    let tenant = deps.connector.placer.tenants.find(&session.tenant).await.map_err(unread)?;
     let name = tenant.map_or_else(|| session.tenant.to_string(), |tenant| tenant.name);
     let mut providers = deps.providers.configured();
     providers.retain(|provider| session.provider.is_none_or(|only| only == *provider));
@@ -138,7 +138,7 @@ async fn connect(
     let code = OneTimeValue::new(query.get("session").ok_or_else(spent)?);
     let endpoint = provider::endpoint(&deps.providers, provider, redirect_uri).ok_or_else(spent)?;
     let now = deps.clock.now();
-    let stores = (&*deps.requests, &*deps.connector.tenants);
+    let stores = (&*deps.requests, &*deps.connector.placer.tenants);
     let begun = match begin(stores, &*deps.entropy, now, &code, &endpoint).await {
         Ok(begun) => begun,
         Err(BeginError::LinkSpent) => return Err(spent()),

@@ -7,7 +7,7 @@ use aws::{
     KmsDataKeys, SdkConfig, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{
-    authorization::{AuthorizationServer, Companies, Connector},
+    authorization::{AuthorizationServer, Companies, Connector, Placer},
     clock::{Clock, SystemClock},
     entropy::{Entropy, SystemEntropy},
     provider::Provider,
@@ -26,6 +26,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let dynamodb = clients::dynamodb(sdk);
     let connections = DynamoConnections::new(dynamodb.clone(), config.connections_table, config.due_shards);
     let requests = Arc::new(DynamoAuthorizations::new(dynamodb.clone(), config.control_table.clone()));
+    let tenants = Arc::new(DynamoTenants::new(dynamodb.clone(), config.control_table));
     let keys = Arc::new(KmsDataKeys::new(clients::kms(sdk), config.token_key_id));
     let lanes = SyncLanes { low: Some(config.sync_queue_low_url), ..SyncLanes::default() };
     let jobs = JobOrders {
@@ -36,21 +37,23 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     Ok(Deps {
         connector: Connector {
             requests: requests.clone(),
-            tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), config.control_table)),
-            connections: Arc::new(connections),
             servers: servers(&config.providers, &http::client()?, &clock),
-            sealer: TokenSealer::new(config.environment, keys, entropy.clone()),
             jobs,
             bus: Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus)),
-            audit: Arc::new(DynamoAudit::new(
-                dynamodb.clone(),
-                config.history_table,
-                config.history_retention,
-            )),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            policy: config.policy,
-            shared_companies: config.shared_companies,
+            placer: Placer {
+                connections: Arc::new(connections),
+                tenants,
+                sealer: TokenSealer::new(config.environment, keys, entropy.clone()),
+                audit: Arc::new(DynamoAudit::new(
+                    dynamodb.clone(),
+                    config.history_table,
+                    config.history_retention,
+                )),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                policy: config.policy,
+                shared_companies: config.shared_companies,
+            },
             return_urls: config.return_urls,
         },
         requests,

@@ -187,7 +187,7 @@ impl ConnectionStore for DynamoConnections {
         now: Timestamp,
         write_id: &str,
     ) -> Result<MarkOutcome, StoreError> {
-        self.mark(seen, now, write_id).await
+        self.begin_ending(seen, now, write_id).await
     }
 
     async fn mark_used(&self, key: &ConnectionKey, at: Timestamp) -> Result<(), StoreError> {

@@ -67,7 +67,7 @@ impl DynamoConnections {
     }
 
     /// Marks a connection as disconnecting; after a lost answer the second try knows the mark as its own.
-    pub(crate) async fn mark(
+    pub(crate) async fn begin_ending(
         &self,
         seen: &Connection,
         now: Timestamp,

@@ -15,6 +15,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod idempotency;
+pub mod import;
 pub mod limits;
 pub mod probe;
 pub mod provider;

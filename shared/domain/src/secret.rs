@@ -56,6 +56,8 @@ secret_text! {
     OneTimeValue;
     /// An API key as its owner holds it.
     ApiKeyText;
+    /// The secret from which another system derived the keys of its tokens.
+    MasterSecret;
 }
 
 #[cfg(test)]

@@ -160,6 +160,11 @@ impl<'a> Variables<'a> {
         self.within("DUE_SHARDS", 4, 1..=MAX_DUE_SHARDS)
     }
 
+    /// Whether several tenants may be connected to one company (`ALLOW_SHARED_COMPANIES`, default false).
+    pub fn shared_companies(&mut self) -> bool {
+        self.parsed("ALLOW_SHARED_COMPANIES", false, "true or false")
+    }
+
     /// Notes a problem; of several with one variable the first is kept.
     pub fn refuse(&mut self, name: &str, problem: &str) {
         self.problems.entry(name.to_owned()).or_insert_with(|| problem.to_owned());

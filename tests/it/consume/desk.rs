@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    authorization::Connector,
+    authorization::{Connector, Placer},
     clock::Clock as _,
     connection::ConnectionKey,
     entropy::SystemEntropy,
@@ -115,7 +115,8 @@ pub(super) async fn connect(world: &World, realm: &str) -> ConnectionKey {
     let tenant = sample::tenant();
     let state = format!("state of {tenant}");
     world.begun(&tenant, &state, "browser").await;
-    let connector = Connector { shared_companies: true, ..world.connector() };
+    let placer = Placer { shared_companies: true, ..world.placer() };
+    let connector = Connector { placer, ..world.connector() };
     let callback = World::callback(Provider::QuickBooks, &state, Some("browser"), Some(realm));
     connector.complete(callback, REDIRECT_URI).await.unwrap().key
 }

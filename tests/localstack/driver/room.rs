@@ -12,7 +12,7 @@ use domain::{
         NewConnection, Notices, PlacedCompany, SealedTokens,
     },
     entropy::SystemEntropy,
-    id::{CompanyId, Ids},
+    id::{CompanyId, Ids, Location},
     provider::Provider,
     refresh::{RefreshAttempt, Refresher, chain},
     sealing::fingerprint,
@@ -109,8 +109,8 @@ impl<'a> Room<'a> {
         (self.bundle.copy_with("API_FUNCTION", settings).await, key)
     }
 
-    /// Connects books of their own, due now: a person says yes, the code is exchanged, and what came is sealed and stored.
-    pub(crate) async fn connect(&self, provider: Provider) -> Resident {
+    /// A grant of books of their own that nobody has stored: a person says yes, and the code is exchanged.
+    pub(crate) async fn granted(&self, provider: Provider) -> (Books, Option<Location>, TokenSet) {
         let books = self.providers.books(provider).await;
         let callback = self.providers.consent(&self.authorize_url(provider).await, "approve", &books).await;
         let location = (provider == Provider::Zoho).then(|| "us".parse().unwrap());
@@ -121,6 +121,12 @@ impl<'a> Room<'a> {
             location: location.as_ref(),
         };
         let tokens = self.refresher.endpoints[&provider].exchange(grant).await.unwrap();
+        (books, location, tokens)
+    }
+
+    /// Connects books of their own, due now: a person says yes, the code is exchanged, and what came is sealed and stored.
+    pub(crate) async fn connect(&self, provider: Provider) -> Resident {
+        let (books, location, tokens) = self.granted(provider).await;
         let ids = Ids::new(&SystemClock, &SystemEntropy);
         let key = ConnectionKey { tenant: ids.write().parse().unwrap(), connection: ids.connection() };
         let connection = Connection {

@@ -1,29 +1,26 @@
 //! From the provider's callback to the connection.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use thiserror::Error;
 
 use super::{
-    AuthorizationRequest, AuthorizationStore, Companies, CompanyError, ConsumeOutcome, GrantedCompanies,
-    NewGrant, hash, pkce, place::Placed,
+    AuthorizationRequest, AuthorizationStore, Companies, CompanyError, ConsumeOutcome, NewGrant, hash, pkce,
+    placement::{Grant, Over, PlaceFailure, Placed, Placer, Wanted},
 };
 use crate::{
-    audit::{self, AuditAction, AuditEntry, AuditLog},
-    clock::Clock,
-    connection::{ConnectionKey, ConnectionState, ConnectionStore},
-    entropy::Entropy,
+    audit::{self, AuditAction},
+    connection::{ConnectionKey, ConnectionState},
     error::ErrorCode,
     event::{Event, EventBus, EventKind, announce},
-    id::{CorrelationId, Ids, Location, ProviderCompanyId, TenantId},
+    id::{CorrelationId, Location, ProviderCompanyId},
     provider::Provider,
-    refresh::RefreshPolicy,
-    sealing::{SealTokensError, TokenSealer},
+    sealing::SealTokensError,
     secret::{AuthorizationCode, OneTimeValue},
     store::StoreError,
     sync::JobOrders,
-    tenant::{Halted, Tenant, TenantState, TenantStore},
-    token::{CodeGrant, TokenEndpoint, TokenEndpointError, TokenSet},
+    tenant::{Halted, Tenant, TenantState},
+    token::{CodeGrant, TokenEndpoint, TokenEndpointError},
 };
 
 /// A callback of the provider, its parameters already checked for form.
@@ -139,6 +136,19 @@ pub enum ConnectFailure {
     Store(#[from] StoreError),
 }
 
+impl From<PlaceFailure> for ConnectFailure {
+    fn from(failure: PlaceFailure) -> Self {
+        match failure {
+            PlaceFailure::OwnedElsewhere => Self::OwnedElsewhere,
+            PlaceFailure::DifferentCompany => Self::DifferentCompany,
+            PlaceFailure::Halted(halted) => Self::Halted(halted),
+            PlaceFailure::OverQuota { limit, used } => Self::OverQuota { limit, used },
+            PlaceFailure::Seal(error) => Self::Seal(error),
+            PlaceFailure::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// What connecting takes of one provider.
 pub struct AuthorizationServer {
     /// Its token endpoint.
@@ -151,45 +161,23 @@ pub struct AuthorizationServer {
 pub struct Connector {
     /// One-time values.
     pub requests: Arc<dyn AuthorizationStore>,
-    /// Tenants.
-    pub tenants: Arc<dyn TenantStore>,
-    /// Connections.
-    pub connections: Arc<dyn ConnectionStore>,
     /// Each provider that is configured.
     pub servers: HashMap<Provider, AuthorizationServer>,
-    /// Seals the new token set.
-    pub sealer: TokenSealer,
     /// Where the first sync is asked for.
     pub jobs: JobOrders,
     /// The bus.
     pub bus: Arc<dyn EventBus>,
-    /// The audit log.
-    pub audit: Arc<dyn AuditLog>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Chance.
-    pub entropy: Arc<dyn Entropy>,
-    /// When the new token set is due.
-    pub policy: RefreshPolicy,
-    /// Whether several tenants may be connected to one company (`ALLOW_SHARED_COMPANIES`).
-    pub shared_companies: bool,
+    /// Stores what was granted.
+    pub placer: Placer,
     /// Where any tenant's browsers may end up (`RETURN_URLS`), exactly.
     pub return_urls: Vec<String>,
-}
-
-/// A new token set with what it was asked and granted for.
-pub(super) struct Grant {
-    pub(super) tokens: TokenSet,
-    pub(super) scopes: Vec<String>,
-    pub(super) location: Option<Location>,
-    pub(super) companies: GrantedCompanies,
 }
 
 impl Connector {
     /// Completes an authorization: uses up the state, spends the code once, confirms the companies, stores everything.
     pub async fn complete(&self, callback: Callback, redirect_uri: &str) -> Result<Completed, CompleteError> {
         let mut request = self.consume(&callback).await?;
-        let tenant = self.tenants.find(&request.session.tenant).await?;
+        let tenant = self.placer.tenants.find(&request.session.tenant).await?;
         // The address was allowed when the link was made, and may be none of the tenant's any more.
         request.session.return_url.take_if(|url| !self.may_return(tenant.as_ref(), url));
         let correlation = callback.correlation.clone();
@@ -229,7 +217,8 @@ impl Connector {
         let browser = callback.browser.as_ref().ok_or(CompleteError::State)?;
         let bound_to = hash(browser);
         let bound_to = (callback.provider, bound_to.as_str());
-        match self.requests.consume_request(&hash(&callback.state), bound_to, self.clock.now()).await? {
+        match self.requests.consume_request(&hash(&callback.state), bound_to, self.placer.clock.now()).await?
+        {
             ConsumeOutcome::Consumed(request) => Ok(request),
             ConsumeOutcome::Used => Err(CompleteError::StateUsed),
             ConsumeOutcome::Refused => Err(CompleteError::State),
@@ -257,25 +246,36 @@ impl Connector {
         let asked = NewGrant { access: &tokens.access, named: company.as_ref(), location: location.as_ref() };
         let companies = server.companies.granted(asked).await.map_err(ConnectFailure::Companies)?;
         let scopes = tokens.scopes.clone().unwrap_or_else(|| request.scopes.clone());
-        self.place(request, &Grant { tokens, scopes, location, companies }, &callback.correlation).await
+        let wanted = Wanted {
+            tenant: &request.session.tenant,
+            provider: request.provider,
+            scopes: &request.scopes,
+            reconnects: request.session.reconnects.as_ref(),
+            confirm: request.session.confirm,
+            over: Over::Whatever,
+            spread: Duration::ZERO,
+        };
+        let grant = Grant { tokens, scopes, location, companies };
+        Ok(self.placer.place(wanted, &grant, &callback.correlation).await?)
     }
 
     /// Asks for the first sync and tells of the connection, which stands whatever becomes of that.
     async fn tell(&self, request: &AuthorizationRequest, placed: &Placed, correlation: &CorrelationId) {
         let provider = request.provider;
         if request.session.sync && placed.state.is_usable() {
-            let ids = Ids::new(&*self.clock, &*self.entropy);
+            let ids = self.placer.ids();
             self.jobs.start_first(ids, (&placed.key, &placed.companies), correlation).await;
         }
         for company in &placed.companies {
-            let mut event = Event::new(EventKind::ConnectionCreated, &placed.key, provider, self.clock.now());
+            let now = self.placer.clock.now();
+            let mut event = Event::new(EventKind::ConnectionCreated, &placed.key, provider, now);
             event.company_id = Some(company.id.clone());
             announce(&*self.bus, &event).await;
-            let mut entry =
-                self.entry(&placed.key.tenant, AuditAction::ConnectionConnected, (provider, correlation));
+            let about = (provider, correlation);
+            let mut entry = self.placer.entry(&placed.key.tenant, AuditAction::ConnectionConnected, about);
             entry.connection = Some(placed.key.connection.clone());
             entry.company = Some(company.provider_id.clone());
-            audit::record(&*self.audit, &entry).await;
+            audit::record(&*self.placer.audit, &entry).await;
         }
     }
 
@@ -286,7 +286,7 @@ impl Connector {
         correlation: &CorrelationId,
     ) {
         let about = (request.provider, correlation);
-        let mut entry = self.entry(&request.session.tenant, AuditAction::ConnectionRefused, about);
+        let mut entry = self.placer.entry(&request.session.tenant, AuditAction::ConnectionRefused, about);
         entry.connection.clone_from(&request.session.reconnects);
         entry.reason = Some(match failure {
             ConnectFailure::Refused { error } => error.clone().unwrap_or_else(|| "refused".to_owned()),
@@ -299,20 +299,7 @@ impl Connector {
             ConnectFailure::OverQuota { .. } => ErrorCode::QuotaExceeded.name().to_owned(),
             ConnectFailure::Seal(_) | ConnectFailure::Store(_) => "not_stored".to_owned(),
         });
-        audit::record(&*self.audit, &entry).await;
-    }
-
-    pub(super) fn entry(
-        &self,
-        tenant: &TenantId,
-        action: AuditAction,
-        (provider, correlation): (Provider, &CorrelationId),
-    ) -> AuditEntry {
-        let id = Ids::new(&*self.clock, &*self.entropy).audit();
-        let mut entry = AuditEntry::new(id, self.clock.now(), Some(tenant.clone()), action);
-        entry.provider = Some(provider);
-        entry.correlation = Some(correlation.clone());
-        entry
+        audit::record(&*self.placer.audit, &entry).await;
     }
 }
 

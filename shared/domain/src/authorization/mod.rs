@@ -5,6 +5,7 @@ mod companies;
 mod complete;
 mod pkce;
 mod place;
+mod placement;
 mod store;
 
 pub use begin::{
@@ -15,4 +16,7 @@ pub use companies::{Companies, CompanyError, GrantedCompanies, NewGrant};
 pub use complete::{
     AuthorizationServer, Callback, CallbackAnswer, CompleteError, Completed, ConnectFailure, Connector,
 };
+pub(crate) use place::{STORE_TRIES, changed_each_time};
+pub use placement::Placer;
+pub(crate) use placement::{Grant, Over, PlaceFailure, Placed, Wanted};
 pub use store::{AuthorizationRequest, AuthorizationStore, ConnectSession, ConsumeOutcome, hash};

@@ -5,17 +5,20 @@ use std::{collections::BTreeSet, time::Duration};
 use futures::future::try_join_all;
 
 use super::{
-    AuthorizationRequest, Connector, GrantedCompanies,
-    complete::{ConnectFailure, Grant},
+    GrantedCompanies,
+    placement::{Grant, Over, PlaceFailure, Placed, Placer, Wanted},
 };
 use crate::{
     audit::{self, AuditAction},
     connection::{
-        AttemptCounters, ChainHead, Company, ConnectOutcome, Connection, ConnectionKey, ConnectionState,
+        AttemptCounters, ChainHead, Company, ConnectOutcome, Connection, ConnectionKey, ConnectionState, Due,
         NewConnection, Notices, PlacedCompany, Replaces, Route, SealedTokens, count_live,
     },
-    id::{ConnectionId, CorrelationId, Ids, TenantId},
-    refresh::{Budget, RefreshPolicy, Warmth},
+    id::{ConnectionId, CorrelationId, TenantId},
+    refresh::{
+        Budget, RefreshPolicy, Warmth,
+        policy::{later, up_to},
+    },
     scope,
     sealing::{SealedPair, fingerprint},
     store::{StoreError, chain},
@@ -23,16 +26,9 @@ use crate::{
 };
 
 /// How often a connection that changes under our hands is read and renewed again.
-const STORE_TRIES: u32 = 5;
+pub(crate) const STORE_TRIES: u32 = 5;
 /// The wait before it is read again, longer each time: whoever changes it needs a moment.
 const STORE_RETRY: Duration = Duration::from_millis(50);
-
-/// A stored connection with the companies that came to it.
-pub(super) struct Placed {
-    pub(super) key: ConnectionKey,
-    pub(super) state: ConnectionState,
-    pub(super) companies: Vec<Company>,
-}
 
 /// Where the companies of a grant go.
 struct Plan {
@@ -46,51 +42,60 @@ struct Plan {
     elsewhere: Vec<(Company, Vec<Route>)>,
 }
 
-impl Connector {
+impl Placer {
     /// Stores a new connection, or renews the one that this tenant has for a company of the grant.
     ///
     /// The code is spent by now, so a refresh that comes between reading and writing must not cost the new tokens.
     pub(super) async fn place(
         &self,
-        request: &AuthorizationRequest,
+        wanted: Wanted<'_>,
         grant: &Grant,
         correlation: &CorrelationId,
-    ) -> Result<Placed, ConnectFailure> {
+    ) -> Result<Placed, PlaceFailure> {
         for tried in 1..=STORE_TRIES {
-            let mut plan = self.plan(request, &grant.companies).await?;
-            let elsewhere = std::mem::take(&mut plan.elsewhere);
-            if plan.companies.is_empty() {
-                self.audit_elsewhere(request, &elsewhere, correlation).await;
-                return Err(ConnectFailure::OwnedElsewhere);
+            if let Some(placed) = self.try_place(wanted, grant, correlation).await? {
+                return Ok(placed);
             }
-            let new = self.new_connection(request, grant, plan).await?;
-            match self.connections.connect(&new).await? {
-                ConnectOutcome::Stored => {
-                    self.audit_elsewhere(request, &elsewhere, correlation).await;
-                    return Ok(self.placed(grant, new).await);
-                }
-                ConnectOutcome::OwnedElsewhere | ConnectOutcome::Changed => {
-                    tracing::info!("Connection changed meanwhile, renewing it again");
-                    self.clock.sleep(STORE_RETRY * tried).await;
-                }
-            }
+            self.wait_for_another(tried).await;
         }
-        Err(ConnectFailure::Store(StoreError::Unavailable {
-            operation: "connect",
-            source: "the connection changed each time that it was renewed".into(),
-        }))
+        Err(changed_each_time().into())
+    }
+
+    /// Gives whoever changed a connection under our hands a moment to end.
+    pub(crate) async fn wait_for_another(&self, tried: u32) {
+        tracing::info!("Connection changed meanwhile, renewing it again");
+        self.clock.sleep(STORE_RETRY * tried).await;
+    }
+
+    /// Stores the grant, unless what is there changes meanwhile, or is not what it may be stored over: then gives nothing.
+    pub(crate) async fn try_place(
+        &self,
+        wanted: Wanted<'_>,
+        grant: &Grant,
+        correlation: &CorrelationId,
+    ) -> Result<Option<Placed>, PlaceFailure> {
+        let mut plan = self.plan(wanted, &grant.companies).await?;
+        let elsewhere = std::mem::take(&mut plan.elsewhere);
+        if plan.companies.is_empty() {
+            self.audit_elsewhere(wanted, &elsewhere, correlation).await;
+            return Err(PlaceFailure::OwnedElsewhere);
+        }
+        let Some(new) = self.new_connection(wanted, grant, plan).await? else { return Ok(None) };
+        match self.connections.connect(&new).await? {
+            ConnectOutcome::Stored => {
+                self.audit_elsewhere(wanted, &elsewhere, correlation).await;
+                Ok(Some(self.placed(grant, new).await))
+            }
+            ConnectOutcome::OwnedElsewhere | ConnectOutcome::Changed => Ok(None),
+        }
     }
 
     /// Reads who has the companies, and decides which connection they go to.
-    async fn plan(
-        &self,
-        request: &AuthorizationRequest,
-        granted: &GrantedCompanies,
-    ) -> Result<Plan, ConnectFailure> {
+    async fn plan(&self, wanted: Wanted<'_>, granted: &GrantedCompanies) -> Result<Plan, PlaceFailure> {
         let chosen = &granted.chosen;
         let routes =
-            chosen.iter().map(|company| self.connections.find_routes(request.provider, &company.provider_id));
-        let tenant = &request.session.tenant;
+            chosen.iter().map(|company| self.connections.find_routes(wanted.provider, &company.provider_id));
+        let tenant = wanted.tenant;
         let mut ours: Vec<(Company, Option<Route>)> = vec![];
         let mut elsewhere = vec![];
         let mut shared = self.shared_companies;
@@ -107,7 +112,7 @@ impl Connector {
                 elsewhere.push((company.clone(), others));
             }
         }
-        let connection = self.target(request, &ours, granted).await?;
+        let connection = self.target(wanted, &ours, granted).await?;
         let has = |route: &Route| route.key.connection == connection && !route.released;
         let adds = !ours.iter().all(|(_, route)| route.as_ref().is_some_and(has));
         let from = |route: &Route| {
@@ -134,21 +139,21 @@ impl Connector {
     /// A working connection keeps the companies that the new tokens do not reach: the others then go to a new one.
     async fn target(
         &self,
-        request: &AuthorizationRequest,
+        wanted: Wanted<'_>,
         ours: &[(Company, Option<Route>)],
         granted: &GrantedCompanies,
-    ) -> Result<ConnectionId, ConnectFailure> {
-        if let Some(wanted) = &request.session.reconnects {
-            let key = ConnectionKey { tenant: request.session.tenant.clone(), connection: wanted.clone() };
+    ) -> Result<ConnectionId, PlaceFailure> {
+        if let Some(named) = wanted.reconnects {
+            let key = ConnectionKey { tenant: wanted.tenant.clone(), connection: named.clone() };
             let companies = self.connections.list_companies(&key).await?;
             let is_its = |(company, route): &(Company, Option<Route>)| {
                 route.as_ref().is_some_and(|route| route.key == key)
                     || companies.iter().any(|one| one.id == company.id)
             };
             return if ours.is_empty() || ours.iter().any(is_its) {
-                Ok(wanted.clone())
+                Ok(named.clone())
             } else {
-                Err(ConnectFailure::DifferentCompany)
+                Err(PlaceFailure::DifferentCompany)
             };
         }
         let known = ours.iter().filter_map(|(_, route)| route.as_ref());
@@ -158,7 +163,7 @@ impl Connector {
         {
             return Ok(oldest.key.connection.clone());
         }
-        Ok(Ids::new(&*self.clock, &*self.entropy).connection())
+        Ok(self.ids().connection())
     }
 
     /// Whether a connection works, and has a company that tokens of another grant do not reach.
@@ -176,22 +181,18 @@ impl Connector {
 
     /// The tenant, where a connection may be stored for it now: a new one, or one that has ended, only while the tenant works
     /// and has room for it.
-    async fn admitted(
-        &self,
-        tenant: &TenantId,
-        former: Option<&Connection>,
-    ) -> Result<Tenant, ConnectFailure> {
-        let found = self.tenants.find(tenant).await?.ok_or(ConnectFailure::Halted(Halted::Gone))?;
+    async fn admitted(&self, tenant: &TenantId, former: Option<&Connection>) -> Result<Tenant, PlaceFailure> {
+        let found = self.tenants.find(tenant).await?.ok_or(PlaceFailure::Halted(Halted::Gone))?;
         let is_renewed = former.is_some_and(|former| !former.state.is_ended());
         match found.state.halted() {
             Some(Halted::Suspended) if is_renewed => {}
-            Some(halted) => return Err(ConnectFailure::Halted(halted)),
+            Some(halted) => return Err(PlaceFailure::Halted(halted)),
             None => {}
         }
         if let Some(limit) = found.limits.integrations.filter(|_| !is_renewed) {
             let used = count_live(&*self.connections, tenant).await?;
             if used >= limit {
-                return Err(ConnectFailure::OverQuota { limit, used });
+                return Err(PlaceFailure::OverQuota { limit, used });
             }
         }
         Ok(found)
@@ -199,12 +200,18 @@ impl Connector {
 
     async fn new_connection(
         &self,
-        request: &AuthorizationRequest,
+        wanted: Wanted<'_>,
         grant: &Grant,
         plan: Plan,
-    ) -> Result<NewConnection, ConnectFailure> {
+    ) -> Result<Option<NewConnection>, PlaceFailure> {
         let Plan { key, companies, adds, shared, .. } = plan;
         let former = self.connections.find(&key).await?;
+        let replaces = former.as_ref().map(Replaces::from);
+        if let Over::Only(seen) = wanted.over
+            && seen != replaces.as_ref()
+        {
+            return Ok(None);
+        }
         let warmth = self.admitted(&key.tenant, former.as_ref()).await?.settings.refresh_policy;
         // Also where the former token set is gone, greater than any before: each of them took a lease or a connect.
         let generation = former.as_ref().map_or(1, |former| match &former.tokens {
@@ -212,29 +219,29 @@ impl Connector {
             None => former.fence + 2,
         });
         let sealed =
-            self.sealer.seal_under_new_keys((&key, request.provider), generation, &grant.tokens).await?;
+            self.sealer.seal_under_new_keys((&key, wanted.provider), generation, &grant.tokens).await?;
         // Whoever opens a forwarded link must not bring a working connection to a halt, only books that are not its own yet.
         let works = former.as_ref().is_some_and(|former| former.state.is_usable());
-        let waits = request.session.confirm && (adds || !works);
+        let waits = wanted.confirm && (adds || !works);
         let state = if waits { ConnectionState::Pending } else { ConnectionState::Active };
-        Ok(NewConnection {
+        Ok(Some(NewConnection {
             connection: self.connection(
                 &key,
                 (former.as_ref(), state, warmth),
-                (request, grant),
+                (wanted, grant),
                 (generation, sealed),
             ),
             companies,
-            replaces: former.map(|former| Replaces { fence: former.fence, write_id: former.write_id }),
+            replaces,
             shared,
-        })
+        }))
     }
 
     fn connection(
         &self,
         key: &ConnectionKey,
         (former, state, warmth): (Option<&Connection>, ConnectionState, Option<Warmth>),
-        (request, grant): (&AuthorizationRequest, &Grant),
+        (wanted, grant): (Wanted<'_>, &Grant),
         (generation, pair): (u64, SealedPair),
     ) -> Connection {
         let now = self.clock.now();
@@ -253,21 +260,21 @@ impl Connector {
             previous: None,
         };
         let policy = RefreshPolicy { warmth: warmth.unwrap_or(self.policy.warmth), ..self.policy };
-        let due = policy.next(&key.connection, &sealed, now, &*self.entropy);
-        let lacks_scope = !scope::missing(&request.scopes, &grant.scopes).is_empty();
+        let due = self.due(policy, (&key.connection, &sealed), wanted.spread);
+        let lacks_scope = !scope::missing(wanted.scopes, &grant.scopes).is_empty();
         Connection {
             key: key.clone(),
-            provider: request.provider,
+            provider: wanted.provider,
             state,
             reason: lacks_scope.then(|| scope::INSUFFICIENT.to_owned()),
             scopes: grant.scopes.clone(),
             location: grant.location.clone(),
             created_at: former.map_or(now, |former| former.created_at),
+            due: Some(due),
             tokens: Some(sealed),
             // A higher fence than any lease under way, so that its worker cannot put the former grant's tokens back.
             fence: former.map_or(0, |former| former.fence + 1),
             lease: None,
-            due: Some(due),
             used_at: now,
             warmth,
             attempts: former.map_or_else(AttemptCounters::default, |former| AttemptCounters {
@@ -277,9 +284,23 @@ impl Connector {
             last: former.and_then(|former| former.last.clone()),
             chain: former.map_or_else(ChainHead::default, |former| former.chain),
             // The exchange brought an access token, too.
-            calls: Budget::of(request.provider).map(|_| now).into_iter().collect(),
+            calls: Budget::of(wanted.provider).map(|_| now).into_iter().collect(),
             notices: Notices::default(),
-            write_id: Ids::new(&*self.clock, &*self.entropy).write(),
+            write_id: self.ids().write(),
+        }
+    }
+
+    /// When the sweep looks at a new token set: as the policy has it, or within `spread` where that would be at once.
+    fn due(
+        &self,
+        policy: RefreshPolicy,
+        (connection, tokens): (&ConnectionId, &SealedTokens),
+        spread: Duration,
+    ) -> Due {
+        let now = tokens.issued_at;
+        match policy.next(connection, tokens, now, &*self.entropy) {
+            Due::At(at) if at <= now => Due::At(later(now, up_to(spread, &*self.entropy))),
+            due => due,
         }
     }
 
@@ -333,7 +354,7 @@ impl Connector {
         if let Some(emptied) = read
             && self.connections.list_companies(key).await?.is_empty()
         {
-            let write_id = Ids::new(&*self.clock, &*self.entropy).write();
+            let write_id = self.ids().write();
             self.connections.mark_disconnecting(&emptied, self.clock.now(), &write_id).await?;
         }
         Ok(())
@@ -342,17 +363,17 @@ impl Connector {
     /// Tells both sides of a company that stays with the tenant that has it.
     async fn audit_elsewhere(
         &self,
-        request: &AuthorizationRequest,
+        wanted: Wanted<'_>,
         elsewhere: &[(Company, Vec<Route>)],
         correlation: &CorrelationId,
     ) {
-        let asking = &request.session.tenant;
+        let asking = wanted.tenant;
         for (company, routes) in elsewhere {
             let owners = routes.iter().map(|route| (&route.key.tenant, Some(&route.key.connection)));
             let sides: Vec<(&TenantId, Option<&ConnectionId>)> =
                 std::iter::once((asking, None)).chain(owners).collect();
             for (tenant, connection) in sides {
-                let about = (request.provider, correlation);
+                let about = (wanted.provider, correlation);
                 let mut entry = self.entry(tenant, AuditAction::CompanyOwnedElsewhere, about);
                 entry.company = Some(company.provider_id.clone());
                 entry.connection = connection.cloned();
@@ -360,4 +381,10 @@ impl Connector {
             }
         }
     }
+}
+
+/// Somebody else was quicker each time.
+pub(crate) fn changed_each_time() -> StoreError {
+    let source = "the connection changed each time that it was renewed".into();
+    StoreError::Unavailable { operation: "connect", source }
 }

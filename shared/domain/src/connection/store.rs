@@ -39,6 +39,12 @@ pub struct Replaces {
     pub write_id: String,
 }
 
+impl From<&Connection> for Replaces {
+    fn from(read: &Connection) -> Self {
+        Self { fence: read.fence, write_id: read.write_id.clone() }
+    }
+}
+
 /// A company that comes to a connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PlacedCompany {

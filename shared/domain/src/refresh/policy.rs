@@ -202,7 +202,7 @@ fn wheel(from: Timestamp, until: Timestamp) -> Option<u16> {
 }
 
 /// A random part of a span of time.
-fn up_to(span: Duration, entropy: &dyn Entropy) -> Duration {
+pub(crate) fn up_to(span: Duration, entropy: &dyn Entropy) -> Duration {
     let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(entropy::up_to(entropy, ms))
 }

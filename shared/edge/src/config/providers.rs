@@ -99,6 +99,13 @@ impl Variables<'_> {
         self.url("XERO_API_BASE_URL", Some(XERO_API_BASE_URL))
     }
 
+    /// Where Xero lists what a grant reaches (`XERO_CONNECTIONS_URL`); below the host of its data API unless set.
+    pub fn xero_connections_url(&mut self, api_base_url: Option<&Url>) -> Option<Url> {
+        let below = |base: &Url| format!("{}/{XERO_CONNECTIONS_PATH}", base.as_str().trim_end_matches('/'));
+        let below = api_base_url.map(below);
+        self.url("XERO_CONNECTIONS_URL", below.as_deref())
+    }
+
     /// Zoho's data centers (`ZOHO_DATA_CENTRES`), and the one where authorizations begin (`ZOHO_LOCATION`).
     pub fn zoho_data_centres(&mut self) -> Option<DataCentres> {
         let table = match self.optional("ZOHO_DATA_CENTRES").map(|json| DataCentres::parse(&json)) {
@@ -150,9 +157,7 @@ impl Variables<'_> {
         let token_url = self.url("XERO_TOKEN_URL", Some(XERO_TOKEN_URL));
         let revoke_url = self.url("XERO_REVOKE_URL", Some(XERO_REVOKE_URL));
         let api_base_url = self.xero_api_base_url();
-        let below = |base: &Url| format!("{}/{XERO_CONNECTIONS_PATH}", base.as_str().trim_end_matches('/'));
-        let below = api_base_url.as_ref().map(below);
-        let connections_url = self.url("XERO_CONNECTIONS_URL", below.as_deref());
+        let connections_url = self.xero_connections_url(api_base_url.as_ref());
         Some(XeroSettings {
             client_id,
             client_secret,

@@ -136,6 +136,11 @@ impl DataCentres {
         &self.table[self.beginning]
     }
 
+    /// The names of all.
+    pub fn locations(&self) -> impl Iterator<Item = &Location> {
+        self.table.iter().map(|centre| &centre.location)
+    }
+
     /// The data center with this name.
     #[must_use]
     pub fn get(&self, location: &Location) -> Option<&DataCentre> {
