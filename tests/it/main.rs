@@ -50,6 +50,7 @@ mod sweep;
 mod sync;
 mod tallies;
 mod tampering;
+mod tenants;
 mod token_api;
 mod token_issue;
 mod verdicts;

@@ -23,7 +23,7 @@ use crate::{
     cursors::List,
     openapi::FromCursor,
     tenancy::Within,
-    tenants::printable,
+    tenant_settings::printable,
     tokens::MAX_LIMIT,
 };
 

@@ -28,10 +28,13 @@ mod quota;
 mod records;
 mod routes;
 mod tenancy;
+mod tenant_changes;
+mod tenant_settings;
 mod tenants;
 mod token_issue;
 mod token_refresh;
 mod tokens;
+mod usage;
 mod users;
 mod wiring;
 

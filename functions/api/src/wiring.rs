@@ -5,8 +5,8 @@ use std::sync::Arc;
 use aws::{
     DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoCallCounts,
     DynamoConnections, DynamoCursorKey, DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoProbe,
-    DynamoRecords, DynamoRequestNames, DynamoSweepLog, DynamoTallies, DynamoTenants, DynamoUsers,
-    EventBridgeBus, KmsProbe, LambdaRefresh, SdkConfig, SqsProbe, SqsSyncQueue, clients,
+    DynamoRecords, DynamoRequestNames, DynamoSweepLog, DynamoTallies, DynamoTenants, DynamoUsage,
+    DynamoUsers, EventBridgeBus, KmsProbe, LambdaRefresh, SdkConfig, SqsProbe, SqsSyncQueue, clients,
 };
 use domain::{
     clock::{Clock, SystemClock},
@@ -50,6 +50,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let tenancy = TenancyStores {
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
         users: Arc::new(DynamoUsers::new(dynamodb.clone(), control())),
+        usage: Arc::new(DynamoUsage::new(dynamodb.clone(), control())),
+        counts: counts.clone(),
         keys: keys.clone(),
         attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), history.0, history.1)),
         records: Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone())),

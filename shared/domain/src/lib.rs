@@ -10,6 +10,7 @@ pub mod clock;
 pub mod connection;
 pub mod cursor;
 pub mod entropy;
+pub mod erasure;
 pub mod error;
 pub mod event;
 pub mod id;
