@@ -160,10 +160,10 @@ async fn the_status_of_ten_thousand_connections_costs_what_its_page_costs() {
     table.row(row("a history", &history, median(&direct, &key, "/api/tokens/history/quickbooks").await));
     table.row(row("health", &health, median(&direct, &key, "/api/tokens/health").await));
     table.print(&format!("Asking about {count} connections"));
-    // The key, the sums, the index and the items of the page.
+    // The sums, the index, the items of the page; and that the key called, which writes. The key itself is remembered.
     assert!(steady.total() <= 4 && going_on.total() <= 4, "{steady:?} {going_on:?}");
     assert!(steady.reads <= 55.0 && going_on.reads <= 55.0, "{steady:?} {going_on:?}");
-    assert!(steady.writes <= 0.0 && going_on.writes <= 0.0 && health.writes <= 0.0, "{steady:?}");
+    assert!(steady.writes <= 1.0 && going_on.writes <= 1.0 && health.writes <= 1.0, "{steady:?}");
     assert!(history.total() <= 4 && history.reads <= 5.0, "{history:?}");
     // What a page costs besides, the key of cursors, and the right to count: of each thousand the index and ten batches.
     let steps = count.div_ceil(1000) + 1;

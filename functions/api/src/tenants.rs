@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 use crate::{
     Deps,
     call::{Call, JsonBody, Name, Outcome, Parameters},
+    cursors::List,
     openapi::FromCursor,
     tenant_settings::{self, plan_of, printable},
     tokens::MAX_LIMIT,
@@ -124,9 +125,12 @@ pub(crate) async fn list(
     call.require(Scope::TenantsRead)?;
     let things = call.administers(&deps, None).await?;
     let limit = query.limit("limit", MAX_LIMIT, MAX_LIMIT)?;
-    let page = things.tenants(limit, query.get("cursor")).await?;
+    let list = List::of("tenants");
+    let from = deps.cursors.open(&list, &query).await?;
+    let page = things.tenants(limit, from.as_deref()).await?;
     let tenants = page.tenants.into_iter().map(TenantBody::from).collect();
-    Ok(call.json(StatusCode::OK, &TenantsBody { tenants, next_cursor: page.next }))
+    let next_cursor = deps.cursors.seal(&list, page.next).await?;
+    Ok(call.json(StatusCode::OK, &TenantsBody { tenants, next_cursor }))
 }
 
 /// `GET /api/tenants/{tenant}`

@@ -55,6 +55,7 @@ pub(crate) async fn show(
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let connection = connections::find(&things, &id).await?;
     usable(&connection)?;
+    things.active(&connection.key.tenant).await?;
     let access = things.access(&connection.key).await.map_err(|error| without_token(&error))?;
     let host = deps.api_hosts.of(connection.provider, access.location.as_ref()).ok_or_else(|| {
         let message = "the data center that holds the grant is not configured";
