@@ -13,7 +13,7 @@ STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource", "Condition"}
 # The rules that call functions by the clock.
 SCHEDULES = ["${AWS::StackName}-sweep", "${AWS::StackName}-catch-up"]
 # Attributes of a connection that open nothing, whoever writes them.
-HARMLESS = {"pk", "sk", "st", "w", "was_w", "used"}
+HARMLESS = {"pk", "sk", "st", "w", "was_w", "used", "wm"}
 
 
 def statements(expanded: Expanded, role: str) -> list[Json]:
@@ -159,7 +159,7 @@ def _attributes_of(statement: Json) -> set[str]:
 
 @rule
 def only_oauth_and_refresh_write_more_of_a_connection_than_its_state_and_use(expanded: Expanded) -> Iterator[str]:
-    """`st` is the state, `used` the time of its last use, and by `w` and `was_w` a write knows itself again; all else is tokens, lease or route."""
+    """`st` is the state, `used` the time of its last use, `wm` whether its tenant wants it always warm, and by `w` and `was_w` a write knows itself again; all else is tokens, lease or route."""
     for function in ("WebhookFunction", "SyncFunction", "ApiFunction"):
         for statement in statements(expanded, ROLES[function]):
             if "ConnectionsTable" not in {target(resource) for resource in as_list(statement["Resource"])}:

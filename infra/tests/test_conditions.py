@@ -57,5 +57,9 @@ def test_noting_a_use_writes_what_it_may_write_and_nothing_else(expanded: Expand
     assert written("note_use") == allowed(expanded, "SyncFunction", "NoteUse")
 
 
+def test_noting_warmth_writes_what_it_may_write_and_nothing_else(expanded: Expanded) -> None:
+    assert written("note_warmth") == allowed(expanded, "ApiFunction", "NoteWarmth")
+
+
 def test_what_counts_as_harmless_is_what_is_allowed(expanded: Expanded) -> None:
     assert set(named(expanded, "dynamodb:Attributes")) == HARMLESS

@@ -151,7 +151,7 @@ async fn a_job_and_its_company_cost_a_few_units_each_time_they_move() {
     used("give it back", 1);
     table.print("Jobs and leases on companies");
 
-    let most = [2.0, 200.0, 3.0, 2.0, 4.0, 1.0, 1.0, 1.0];
+    let most = [3.0, 300.0, 3.0, 2.0, 4.0, 1.0, 1.0, 1.0];
     assert!(writes.iter().zip(most).all(|(used, most)| *used <= most), "{writes:?}");
 }
 

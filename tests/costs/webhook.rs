@@ -128,7 +128,7 @@ async fn an_event_costs_six_write_units_and_its_delivery_two_and_the_rest_is_sha
         "{alone:?} {ten:?} {hundred:?}"
     );
     assert!(
-        alone.total() <= 7 && ten.total() <= 35 && hundred.total() <= 209,
+        alone.total() <= 8 && ten.total() <= 36 && hundred.total() <= 210,
         "{alone:?} {ten:?} {hundred:?}"
     );
     assert_eq!((alone.calls("AWSEvents"), hundred.calls("AWSEvents")), (1, 1), "{alone:?} {hundred:?}");

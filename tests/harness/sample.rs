@@ -100,6 +100,7 @@ pub fn connection(key: &ConnectionKey) -> Connection {
         lease: None,
         due: Some(Due::At(NOW)),
         used_at: NOW,
+        warmth: None,
         attempts: AttemptCounters { succeeded: 3, failed: 2, duration_ms: 900, failed_in_a_row: 1 },
         last: None,
         chain: ChainHead::default(),

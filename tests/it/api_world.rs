@@ -11,7 +11,6 @@ use domain::{
     id::TenantId,
     refresh::RefreshPolicy,
     secret::ApiKeyText,
-    tenant::Tenant,
     webhook::AddressKeys,
 };
 use edge::{config::Variables, live_secrets::LiveSecrets};
@@ -20,13 +19,7 @@ use lambda_http::{
     http::{HeaderMap, StatusCode},
 };
 use serde_json::Value;
-use tests::{
-    memory::{
-        InMemoryApiKeys, InMemoryCallCounts, InMemoryDeliveries, InMemoryRecords, InMemoryTenants,
-        InMemoryUsers, InProcessRefresh,
-    },
-    sample,
-};
+use tests::memory::{InMemoryDeliveries, InMemoryRecords, InProcessRefresh};
 
 use crate::world::{SETTINGS, World};
 
@@ -70,9 +63,11 @@ impl ApiWorld {
     /// The stores of what belongs to the world's tenants.
     pub(crate) fn stores(world: &World) -> TenancyStores {
         TenancyStores {
-            tenants: Arc::new(InMemoryTenants::default()),
-            users: Arc::new(InMemoryUsers::default()),
-            keys: Arc::new(InMemoryApiKeys::default()),
+            tenants: world.tenants.clone(),
+            users: world.users.clone(),
+            usage: world.usage.clone(),
+            counts: world.counts.clone(),
+            keys: world.api_keys.clone(),
             connections: world.connections.clone(),
             attempts: world.attempts.clone(),
             records: Arc::new(InMemoryRecords::default()),
@@ -98,8 +93,7 @@ impl ApiWorld {
         let (record, key) = new.issue("test", world.clock.now(), &SystemEntropy);
         keys.insert(&record).await.unwrap();
         if let Some(known) = tenant {
-            let tenant = Tenant::new(known.clone(), "Acme", sample::NOW);
-            assert!(stores.tenants.insert(&tenant).await.unwrap());
+            world.tenant(known, |_| {});
         }
         let deps = api::Deps {
             environment: "test".to_owned(),
@@ -107,7 +101,7 @@ impl ApiWorld {
             return_urls: vec![RETURN_URL.to_owned()],
             scopes: Variables::new(&|_| None).scope_lists(),
             connect_sessions_per_minute: SESSIONS_PER_MINUTE,
-            admission: Admission::new(keys, Arc::new(InMemoryCallCounts::default()), CALLS_PER_MINUTE),
+            admission: Admission::new(keys, world.counts.clone(), CALLS_PER_MINUTE),
             bus: world.bus.clone(),
             tenancy: stores.into(),
             authorizations: world.authorizations.clone(),

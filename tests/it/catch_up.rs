@@ -19,14 +19,24 @@ use crate::{sync::Books, world::World};
 const LONG: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
+impl World {
+    /// The daily walk over all companies.
+    pub(crate) fn catch_up(&self) -> CatchUp {
+        CatchUp {
+            tenants: self.tenants.clone(),
+            connections: self.connections.clone(),
+            jobs: self.orders(),
+            clock: self.clock.clone(),
+        }
+    }
+}
+
 fn mark(started_at: Timestamp) -> CatchUpMark {
-    CatchUpMark { started_at, from: None }
+    CatchUpMark { started_at, tenant: None, from: None }
 }
 
 async fn walk(world: &World, mark: CatchUpMark, time: Duration) -> CaughtUp {
-    let catch_up =
-        CatchUp { connections: world.connections.clone(), jobs: world.orders(), clock: world.clock.clone() };
-    catch_up.run(mark, later(world.clock.now(), time)).await.unwrap()
+    world.catch_up().run(mark, later(world.clock.now(), time)).await.unwrap()
 }
 
 /// The jobs on the low lane, and the mark behind them.
@@ -37,6 +47,7 @@ fn on_the_lane(world: &World) -> (Vec<SyncJob>, Option<CatchUpMark>) {
         match message {
             LaneMessage::Job(job) => jobs.push(job),
             LaneMessage::CatchUp(left) => mark = Some(left),
+            LaneMessage::Erase(mark) => panic!("nobody is deleted: {mark:?}"),
         }
     }
     (jobs, mark)

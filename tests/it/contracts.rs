@@ -100,6 +100,7 @@ async fn records_in_memory_keep_the_contract() {
     let records = memory::InMemoryRecords::default();
     contract::record_store_contract(&records).await;
     contract::walk_store_contract(&records).await;
+    contract::books_erasure_contract(&records).await;
 }
 
 #[tokio::test]

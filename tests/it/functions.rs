@@ -134,7 +134,7 @@ async fn the_clock_starts_the_sweep_and_any_other_event_is_refused() {
 
 #[test]
 fn the_samples_of_the_sync_queues_read_as_what_they_are() {
-    for (name, is_job) in [("sync-job.json", true), ("sync-events.json", false)] {
+    for (name, is_job) in [("sync-job.json", true), ("sync-erase.json", true), ("sync-events.json", false)] {
         let event: SqsEvent = serde_json::from_value(events::json(name)).unwrap();
         let body = event.records[0].body.as_deref().unwrap();
         assert_eq!(domain::sync::LaneMessage::parse(body).is_ok(), is_job, "{name}");

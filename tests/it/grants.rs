@@ -17,6 +17,11 @@ pub(crate) struct ScriptedCompanies(Mutex<Option<GrantedCompanies>>);
 pub(crate) const FOREIGN_REALM: &str = "666";
 
 impl ScriptedCompanies {
+    /// From now on each grant is for the company that it names.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap() = None;
+    }
+
     /// From now on each grant is for the companies `chosen`, and reaches those in `more` too.
     pub(crate) fn grant(&self, provider: Provider, chosen: &[&str], more: &[&str]) {
         let chosen: Vec<_> = chosen.iter().map(|id| company(provider, id)).collect();

@@ -29,7 +29,7 @@ const OTHER_REALM: &str = "4620816366";
 fn queued(world: &World) -> Vec<(Lane, SyncJob)> {
     let job = |(lane, message)| match message {
         LaneMessage::Job(job) => (lane, job),
-        LaneMessage::CatchUp(mark) => panic!("{mark:?} is no job"),
+        other => panic!("{other:?} is no job"),
     };
     world.sync_queue.take().into_iter().map(job).collect()
 }

@@ -47,6 +47,7 @@ mod start;
 mod sweep;
 mod sync;
 mod tampering;
+mod tenants;
 mod verdicts;
 mod walks;
 mod warmth;

@@ -85,6 +85,7 @@ impl Things {
             ("post", "/api/keys") => json!({ "name": "new", "scopes": ["keys:write"], "tenantId": tenant }),
             ("post", path) if path.starts_with("/api/keys/") => json!({}),
             ("put", path) if path.starts_with("/api/tenants/") => json!({ "role": "viewer" }),
+            ("patch", path) if path.starts_with("/api/tenants/") => json!({ "name": "Acme" }),
             ("post", "/api/jobs") => {
                 json!({ "tenantId": tenant, "provider": "quickbooks", "operation": "sync_all" })
             }

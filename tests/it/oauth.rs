@@ -15,7 +15,7 @@ use lambda_http::{
     Body, Request, RequestExt as _,
     http::{HeaderMap, StatusCode, header},
 };
-use tests::{memory::InMemoryTenants, sample};
+use tests::sample;
 
 use crate::{events, world::World};
 
@@ -37,13 +37,11 @@ async fn deps(world: &World) -> oauth::Deps {
     let lookup = |name: &str| variables.get(name).map(|value| (*value).to_owned());
     let mut variables = Variables::new(&lookup);
     let providers = variables.providers(std::time::Duration::from_secs(1));
-    let tenants = InMemoryTenants::default();
     let tenant = Tenant::new("acme".parse().unwrap(), "Acme <b>Corp</b>", sample::NOW);
-    tenants.insert(&tenant).await.unwrap();
+    world.tenants.insert(&tenant).await.unwrap();
     oauth::Deps {
         connector: world.connector(),
         requests: world.authorizations.clone(),
-        tenants: Arc::new(tenants),
         providers: variables.finish(providers).unwrap(),
         public_url: Some(PUBLIC_URL.to_owned()),
         clock: world.clock.clone(),

@@ -31,7 +31,7 @@ use lambda_http::{Body, Request, RequestExt as _, Response, http};
 use providers::xero::{XeroCompanies, XeroTokenEndpoint};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tests::{SeededEntropy, memory::InMemoryTenants, sample};
+use tests::{SeededEntropy, sample};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -177,13 +177,14 @@ impl Deployed {
         let deps = oauth::Deps {
             connector: Connector { servers: [(Provider::Xero, xero)].into(), ..world.connector() },
             requests: world.authorizations.clone(),
-            tenants: Arc::new(InMemoryTenants::default()),
             providers,
             public_url: Some(PUBLIC_URL.to_owned()),
             clock: world.clock.clone(),
             entropy: Arc::new(SeededEntropy::new(7)),
         };
-        Self { world, tenant: sample::tenant(), deps, endpoint }
+        let tenant = sample::tenant();
+        world.tenant(&tenant, |_| {});
+        Self { world, tenant, deps, endpoint }
     }
 
     async fn open(&self, url: &str, cookie: &str) -> Response<String> {

@@ -62,6 +62,7 @@ impl Books {
 
     pub(crate) fn runner(&self) -> SyncRunner {
         SyncRunner {
+            tenants: self.world.tenants.clone(),
             access: Arc::new(self.world.access()),
             connections: self.world.connections.clone(),
             ledgers: self.ledgers(),

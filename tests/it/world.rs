@@ -18,8 +18,8 @@ use domain::{
     proxy::Proxy,
     refresh::{
         BreakerSettings, Breakers, DEFAULT_FAILURES, DEFAULT_MINIMUM, DEFAULT_RESET, DEFAULT_SHARE,
-        DEFAULT_WINDOW, DisconnectAnswer, DisconnectMessage, FailureClass, MESSAGE_VERSION, OutageSettings,
-        RefreshOutcome, RefreshPolicy, RefreshReport, Refresher, Sweep, SweepReport, Trigger,
+        DEFAULT_WINDOW, DisconnectAnswer, DisconnectMessage, FailureClass, OutageSettings, RefreshOutcome,
+        RefreshPolicy, RefreshReport, Refresher, Sweep, SweepReport, Trigger,
         policy::{DEFAULT_LEASE, later},
     },
     sealing::{CachedDataKeys, TokenSealer},
@@ -32,9 +32,10 @@ use providers::{http, proxy::HttpUpstream, zoho::DataCentres};
 use tests::{
     FaultyRefreshStore, ManualClock, Revoked, ScriptedRevocation, ScriptedTokenEndpoint, SeededEntropy,
     memory::{
-        InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBreakers, InMemoryBus,
-        InMemoryConnections, InMemoryDataKeys, InMemoryFlights, InMemoryJobs, InMemoryRecoveryQueue,
-        InMemoryRefreshQueue, InMemorySweepLog, InMemorySyncQueue, InProcessRefresh, limits,
+        InMemoryApiKeys, InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBreakers,
+        InMemoryBus, InMemoryCallCounts, InMemoryConnections, InMemoryDataKeys, InMemoryFlights,
+        InMemoryJobs, InMemoryRecoveryQueue, InMemoryRefreshQueue, InMemorySweepLog, InMemorySyncQueue,
+        InMemoryTenants, InMemoryUsage, InMemoryUsers, InProcessRefresh, limits,
     },
     sample,
 };
@@ -51,6 +52,8 @@ pub(crate) const SETTINGS: (BreakerSettings, OutageSettings) = (
     BreakerSettings { failures: DEFAULT_FAILURES, reset: DEFAULT_RESET, probe: DEFAULT_LEASE },
     OutageSettings { share: DEFAULT_SHARE, minimum: DEFAULT_MINIMUM, window: DEFAULT_WINDOW },
 );
+/// Where a browser may be sent after connecting.
+pub(crate) const RETURN_URLS: [&str; 2] = ["https://app.example/books", "https://app.example/books?tab=1"];
 /// How many shards the due index has.
 const SHARDS: u32 = 4;
 
@@ -66,6 +69,11 @@ pub(crate) struct World {
     pub(crate) companies: Arc<ScriptedCompanies>,
     pub(crate) revocation: Arc<ScriptedRevocation>,
     pub(crate) authorizations: Arc<InMemoryAuthorizations>,
+    pub(crate) tenants: Arc<InMemoryTenants>,
+    pub(crate) users: Arc<InMemoryUsers>,
+    pub(crate) api_keys: Arc<InMemoryApiKeys>,
+    pub(crate) counts: Arc<InMemoryCallCounts>,
+    pub(crate) usage: Arc<InMemoryUsage>,
     pub(crate) sync_queue: Arc<InMemorySyncQueue>,
     pub(crate) job_log: Arc<InMemoryJobs>,
     pub(crate) refresh_queue: Arc<InMemoryRefreshQueue>,
@@ -121,6 +129,11 @@ impl World {
             companies: Arc::default(),
             revocation,
             authorizations: Arc::default(),
+            tenants: Arc::default(),
+            users: Arc::default(),
+            api_keys: Arc::default(),
+            counts: Arc::default(),
+            usage: Arc::default(),
             sync_queue: Arc::default(),
             job_log: Arc::default(),
             refresh_queue,
@@ -141,6 +154,7 @@ impl World {
         };
         Connector {
             requests: self.authorizations.clone(),
+            tenants: self.tenants.clone(),
             connections: self.connections.clone(),
             servers: Provider::ALL.map(server).into(),
             sealer: TokenSealer::new("test".to_owned(), self.keys.clone(), self.entropy.clone()),
@@ -151,6 +165,7 @@ impl World {
             entropy: self.entropy.clone(),
             policy: RefreshPolicy::default(),
             shared_companies: false,
+            return_urls: RETURN_URLS.map(str::to_owned).to_vec(),
         }
     }
 
@@ -236,6 +251,7 @@ impl World {
 
     /// The same for a link that says more.
     pub(crate) async fn begun_with(&self, session: ConnectSession, state: &str, browser: &str) {
+        self.tenant(&session.tenant, |_| {});
         let request = AuthorizationRequest {
             state_hash: hash(&OneTimeValue::new(state)),
             browser_hash: hash(&OneTimeValue::new(browser)),
@@ -327,11 +343,9 @@ impl World {
         xero_company: Option<&str>,
     ) -> DisconnectAnswer {
         let message = DisconnectMessage {
-            v: MESSAGE_VERSION,
-            disconnect: key.clone(),
             company_id: xero_company.map(|id| company(Provider::Xero, id).id),
             actor: Some("key1".parse().unwrap()),
-            correlation_id: None,
+            ..DisconnectMessage::of(key.clone())
         };
         let deadline = later(self.clock.now(), FUNCTION_LIFE);
         self.refresher.disconnect(&message, deadline).await.unwrap()

@@ -1,11 +1,7 @@
 //! Functions that die in the middle: of a callback, after which nothing is connected or one whole connection; of ending a
 //! connection, which comes to its end all the same.
 
-use domain::{
-    connection::ConnectionState,
-    provider::Provider,
-    refresh::{DisconnectMessage, MESSAGE_VERSION},
-};
+use domain::{connection::ConnectionState, provider::Provider, refresh::DisconnectMessage};
 use rstest::rstest;
 use serde_json::{Value, json};
 use url::Url;
@@ -96,13 +92,7 @@ async fn an_ending_whose_worker_dies_comes_to_its_end_by_the_queue() {
     }
     let worker = bundle.copy_with("REFRESH_FUNCTION", settings).await;
     let disconnect = connection.key();
-    let message = DisconnectMessage {
-        v: MESSAGE_VERSION,
-        disconnect,
-        company_id: None,
-        actor: None,
-        correlation_id: None,
-    };
+    let message = DisconnectMessage::of(disconnect);
     let message = json!(message);
 
     let killing = async {

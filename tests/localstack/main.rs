@@ -26,6 +26,7 @@ mod stack;
 mod states;
 mod storm;
 mod sync;
+mod tenants;
 mod token_api;
 mod webhooks;
 mod workers;

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode},
+};
 use domain::{
     api_key::Scope,
     audit::{self, AuditAction},
     authorization::{SessionRequest, open_session},
+    connection::Connection,
     error::ErrorCode,
+    event::QuotaUse,
     id::{ConnectionId, TenantId},
     provider::Provider,
     tenant::Tenant,
@@ -20,7 +25,7 @@ use utoipa::ToSchema;
 use crate::{
     Deps,
     call::{Call, JsonBody, Outcome, PublicUrl, Refusal},
-    connections,
+    connections, quota,
     tenancy::Within,
     tokens::parse_provider,
 };
@@ -38,7 +43,7 @@ pub(crate) struct NewSession {
     /// The connection to connect again; whoever chooses another company is told so.
     connection_id: Option<ConnectionId>,
     return_url: Option<String>,
-    /// Some of those configured; all of them when left out.
+    /// Some of those configured; those of the tenant's settings, or all of them, when left out.
     #[serde(default)]
     scopes: Vec<String>,
     /// Whether the connection waits for `POST /api/connections/{id}/confirm`.
@@ -72,14 +77,22 @@ pub(crate) async fn open(
 ) -> Outcome {
     call.require(Scope::ConnectionsWrite)?;
     let things = call.within(&deps, Some(new.tenant_id.clone())).await?;
-    let tenant = known(&things, &new.tenant_id).await?.id;
-    let provider = provider(&things, &new).await?;
+    let known = known(&things, &new.tenant_id).await?;
+    things.active(&known.id).await?;
+    let reconnected = reconnected(&things, &new).await?;
+    let provider = provider(&new, reconnected.as_ref())?;
     check_scopes(&deps, provider, &new.scopes)?;
     // Exact matches only: a prefix or pattern would let a browser be sent to a stranger's page.
-    if new.return_url.as_ref().is_some_and(|url| !deps.return_urls.contains(url)) {
-        let message = "returnUrl is not one of the addresses configured in RETURN_URLS";
+    let may_return = |url| deps.return_urls.contains(url) || known.settings.return_urls.contains(url);
+    if new.return_url.as_ref().is_some_and(|url| !may_return(url)) {
+        let message = "returnUrl is not one of the addresses in the tenant's settings, nor one configured in RETURN_URLS";
         return Err(ApiError::invalid("returnUrl", message).into());
     }
+    let warning = match &reconnected {
+        Some(connection) if !connection.state.is_ended() => None,
+        _ => check_quota(&things, &known).await?,
+    };
+    let tenant = known.id;
     check_rate(&deps, &tenant).await?;
     let request = SessionRequest {
         tenant: tenant.clone(),
@@ -97,7 +110,20 @@ pub(crate) async fn open(
     audit::record(&*deps.audit, &entry).await;
     let path = provider.map_or_else(|| "connect".to_owned(), |provider| format!("{provider}/connect"));
     let connect_url = format!("{public_url}/auth/{path}?session={}", code.expose());
+    call.warn(warning);
     Ok(call.json(StatusCode::CREATED, &SessionBody { connect_url, expires_at }))
+}
+
+/// Refuses a link to one connection more than the tenant may have; what to warn of where it may not have many more.
+async fn check_quota(things: &Within<'_>, tenant: &Tenant) -> Result<Option<HeaderValue>, Refusal> {
+    let Some(limit) = tenant.limits.integrations else { return Ok(None) };
+    let used = things.live_connections(&tenant.id).await?;
+    let quota = QuotaUse { name: quota::INTEGRATIONS, limit, used, resets_at: None };
+    if used >= limit {
+        let message = "the tenant has as many connections as it may have; disconnect one, or raise its limit";
+        return Err(quota::exceeded(&quota, message).into());
+    }
+    Ok(quota::warning(&quota))
 }
 
 /// The tenant of a request, where it exists.
@@ -106,14 +132,19 @@ async fn known(things: &Within<'_>, id: &TenantId) -> Result<Tenant, Refusal> {
     Ok(things.tenant(id).await?.ok_or_else(missing)?)
 }
 
+/// The connection that is to be connected again.
+async fn reconnected(things: &Within<'_>, new: &NewSession) -> Result<Option<Connection>, Refusal> {
+    let Some(id) = &new.connection_id else { return Ok(None) };
+    Ok(Some(things.connection(id).await?.ok_or_else(connections::missing)?))
+}
+
 /// The provider that a request names, or that of the connection it names.
-async fn provider(things: &Within<'_>, new: &NewSession) -> Result<Option<Provider>, Refusal> {
+fn provider(new: &NewSession, reconnected: Option<&Connection>) -> Result<Option<Provider>, ApiError> {
     let named = new.provider.as_deref().map(parse_provider).transpose()?;
-    let Some(connection) = &new.connection_id else { return Ok(named) };
-    let connection = things.connection(connection).await?.ok_or_else(connections::missing)?;
+    let Some(connection) = reconnected else { return Ok(named) };
     if named.is_some_and(|named| named != connection.provider) {
         let message = "connectionId names a connection to another provider";
-        return Err(ApiError::invalid("provider", message).into());
+        return Err(ApiError::invalid("provider", message));
     }
     Ok(Some(connection.provider))
 }

@@ -8,7 +8,7 @@ use domain::{
     connection::{Company, Connection, ConnectionState},
     error::ErrorCode,
     id::CompanyId,
-    refresh::{DisconnectAnswer, DisconnectMessage, DisconnectResult, FailureClass, MESSAGE_VERSION},
+    refresh::{DisconnectAnswer, DisconnectMessage, DisconnectResult, FailureClass},
 };
 use edge::http::ApiError;
 
@@ -62,11 +62,10 @@ pub(crate) async fn disconnect(
         return shown(&things, &call, StatusCode::OK, connection).await;
     }
     let message = DisconnectMessage {
-        v: MESSAGE_VERSION,
-        disconnect: connection.key.clone(),
         company_id: company,
         actor: Some(call.caller.key().clone()),
         correlation_id: Some(call.correlation.clone()),
+        ..DisconnectMessage::of(connection.key.clone())
     };
     let answer = deps.refresh.disconnect(&message, WAIT).await?;
     match answer.as_ref().map(|answer| answer.result) {

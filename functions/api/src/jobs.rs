@@ -114,6 +114,7 @@ pub(crate) async fn create(
     let of = (new.provider.as_str(), new.company_id.as_deref());
     let meant = companies::named(&things, of).await?;
     let connection = things.connection_of(&meant.key).await?.ok_or_else(crate::connections::missing)?;
+    things.active(&connection.key.tenant).await?;
     usable(&connection)?;
     let job_id = Ids::new(&*deps.clock, &*deps.entropy).job();
     let job = SyncJob {

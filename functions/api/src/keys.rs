@@ -22,7 +22,7 @@ use crate::{
     call::{Call, JsonBody, Name, Outcome, Parameters, Refusal, located},
     openapi::FromCursor,
     tenancy::Within,
-    tenants::printable,
+    tenant_settings::printable,
     tokens::MAX_LIMIT,
 };
 

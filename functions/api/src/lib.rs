@@ -25,9 +25,12 @@ mod quota;
 mod records;
 mod routes;
 mod tenancy;
+mod tenant_changes;
+mod tenant_settings;
 mod tenants;
 mod token_refresh;
 mod tokens;
+mod usage;
 mod users;
 mod wiring;
 

@@ -18,6 +18,8 @@ pub(crate) const WARNING_HEADER: &str = "x-quota-warning";
 pub(crate) const API_CALLS: &str = "apiCallsPerMonth";
 /// The quota of users.
 pub(crate) const USERS: &str = "users";
+/// The quota of connections.
+pub(crate) const INTEGRATIONS: &str = "integrations";
 /// From here on, in percent, answers warn.
 const NEAR: u64 = 80;
 

@@ -14,8 +14,8 @@ use utoipa::OpenApi;
 
 use crate::{
     Deps, breakers, call, confirm, connect_sessions, connection_history, connections, deliveries, disconnect,
-    explain, health, history, jobs, keys, openapi::Common, proxy, queues, records, tenants, token_refresh,
-    tokens, users,
+    explain, health, history, jobs, keys, openapi::Common, proxy, queues, records, tenant_changes, tenants,
+    token_refresh, tokens, usage, users,
 };
 
 /// A path, its methods with the scope that each takes and who answers it, and behind the path the greatest body where it is
@@ -48,9 +48,11 @@ macro_rules! routes {
 
 routes! {
     "/api/breakers": get(OperationsRead) breakers::list;
-    "/api/tenants": post(TenantsWrite) tenants::create;
+    "/api/tenants": get(TenantsRead) tenants::list, post(TenantsWrite) tenants::create;
+    "/api/tenants/{tenant}": get(TenantsRead) tenants::show, patch(TenantsWrite) tenant_changes::update, delete(TenantsWrite) tenant_changes::remove;
     "/api/tenants/{tenant}/users": get(TenantsRead) users::list;
     "/api/tenants/{tenant}/users/{user}": put(TenantsWrite) users::save, delete(TenantsWrite) users::remove;
+    "/api/usage": get(UsageRead) usage::show;
     "/api/connect-sessions": post(ConnectionsWrite) connect_sessions::open;
     "/api/connections": get(ConnectionsRead) connections::list;
     "/api/connections/{connection}": get(ConnectionsRead) connections::show, delete(ConnectionsWrite) disconnect::disconnect;

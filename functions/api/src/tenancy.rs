@@ -3,21 +3,24 @@
 //! No route holds a store of tenants' things, so none can forget whose they are: whatever is outside the scope is, for its
 //! caller, not there.
 
+mod tenants;
+
 use std::sync::Arc;
 
 use domain::{
     api_key::{ApiKey, ApiKeyPage, ApiKeyStore, KeyChange},
+    call_counts::CallCounts,
     caller::TenantScope,
     connection::{
         Company, ConfirmOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore, Route,
     },
-    error::ErrorCode,
     id::{ApiKeyId, ConnectionId, CorrelationId, Ids, JobId, ProviderCompanyId, TenantId, UserId},
+    limits::UsageStore,
     provider::Provider,
     refresh::{AttemptLog, RefreshAttempt, policy::later},
     store::StoreError,
     sync::{Entity, JobOrders, JobRecord, Lane, RecordPage, RecordPlace, RecordStore, SyncJob},
-    tenant::{Tenant, TenantState, TenantStore},
+    tenant::{Tenant, TenantStore},
     user::{PutUser, User, UserStore},
 };
 use edge::http::ApiError;
@@ -33,6 +36,10 @@ pub struct TenancyStores {
     pub users: Arc<dyn UserStore>,
     /// API keys.
     pub keys: Arc<dyn ApiKeyStore>,
+    /// What tenants used of the providers.
+    pub usage: Arc<dyn UsageStore>,
+    /// How often our own API was called.
+    pub counts: Arc<dyn CallCounts>,
     /// Connections.
     pub connections: Arc<dyn ConnectionStore>,
     /// Refresh attempts.
@@ -115,11 +122,9 @@ impl Within<'_> {
     /// Refuses to do anything for a tenant that is suspended or being deleted.
     pub(crate) async fn active(&self, tenant: &TenantId) -> Result<(), Refusal> {
         let found = self.tenancy.remembered(tenant, self.now).await?;
-        let refused = |code, message| Err(ApiError::new(code, message).into());
-        match found.map(|tenant| tenant.state) {
-            Some(TenantState::Suspended) => refused(ErrorCode::TenantSuspended, "the tenant is suspended"),
-            Some(TenantState::Deleting) => refused(ErrorCode::TenantDeleting, "the tenant is being deleted"),
-            Some(TenantState::Active) | None => Ok(()),
+        match found.and_then(|tenant| tenant.state.halted()) {
+            None => Ok(()),
+            Some(halted) => Err(ApiError::new(halted.code(), halted.to_string()).into()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws::{
     DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoCallCounts,
     DynamoConnections, DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoRecords, DynamoSweepLog,
-    DynamoTenants, DynamoUsers, EventBridgeBus, LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
+    DynamoTenants, DynamoUsage, DynamoUsers, EventBridgeBus, LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
 };
 use domain::{
     clock::{Clock, SystemClock},
@@ -49,6 +49,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let tenancy = TenancyStores {
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
         users: Arc::new(DynamoUsers::new(dynamodb.clone(), control())),
+        usage: Arc::new(DynamoUsage::new(dynamodb.clone(), control())),
+        counts: counts.clone(),
         keys: keys.clone(),
         attempts: Arc::new(DynamoAttempts::new(
             dynamodb.clone(),

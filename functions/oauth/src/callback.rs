@@ -16,7 +16,7 @@ use lambda_http::{
     http::{HeaderMap, header},
 };
 
-use crate::{Deps, answer, cookie, provider};
+use crate::{Deps, answer, cookie, halted_at, provider};
 
 /// Intuit's codes have up to 512 characters; twice as much is surely none.
 const MAX_CODE: usize = 1024;
@@ -123,6 +123,12 @@ fn explain(failure: &ConnectFailure) -> ApiError {
         ConnectFailure::DifferentCompany => {
             let message = "another company was chosen than the one to be connected again; start again and choose that one";
             ApiError::new(ErrorCode::CompanyDifferent, message)
+        }
+        ConnectFailure::Halted(halted) => halted_at(*halted),
+        ConnectFailure::OverQuota { limit, used } => {
+            let message = "this account is connected to as many companies as its plan allows";
+            let error = ApiError::new(ErrorCode::QuotaExceeded, message);
+            error.with("quota", "integrations").with("limit", *limit).with("used", *used)
         }
         ConnectFailure::NotConfigured => {
             ApiError::new(ErrorCode::ProviderUnknown, "there is no such provider here")

@@ -34,6 +34,8 @@ pub struct Config {
     pub history_retention: Duration,
     /// `ALLOW_SHARED_COMPANIES` (false): whether several tenants may be connected to one company.
     pub shared_companies: bool,
+    /// `RETURN_URLS`: where a browser may be sent after connecting, beside the addresses of its tenant.
+    pub return_urls: Vec<String>,
     /// `QUICKBOOKS_CLIENT_ID` and its siblings, for each provider that is configured.
     pub providers: ProviderSettings,
 }
@@ -56,6 +58,7 @@ impl Config {
         let public_url = variables.public_url();
         let due_shards = variables.due_shards();
         let shared_companies = variables.parsed("ALLOW_SHARED_COMPANIES", false, "true or false");
+        let return_urls = variables.urls("RETURN_URLS");
         variables.finish(providers.map(|providers| Self {
             environment,
             connections_table,
@@ -70,6 +73,7 @@ impl Config {
             policy,
             history_retention,
             shared_companies,
+            return_urls,
             providers,
         }))
     }

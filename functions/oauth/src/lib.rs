@@ -17,7 +17,7 @@ use domain::{
     id::{CorrelationId, Ids},
     provider::Provider,
     secret::OneTimeValue,
-    tenant::TenantStore,
+    tenant::Halted,
 };
 use edge::{
     config::ProviderSettings,
@@ -40,8 +40,6 @@ pub struct Deps {
     pub connector: Connector,
     /// One-time values.
     pub requests: Arc<dyn AuthorizationStore>,
-    /// Tenants, whose names are shown.
-    pub tenants: Arc<dyn TenantStore>,
     /// Our app at each provider that is configured.
     pub providers: ProviderSettings,
     /// `PUBLIC_URL`, where it is set.
@@ -108,7 +106,7 @@ async fn choose(
     let code = OneTimeValue::new(query.get("session").ok_or_else(spent)?);
     let session = deps.requests.find_session(&hash(&code), deps.clock.now()).await.map_err(unread)?;
     let session = session.ok_or_else(spent)?;
-    let tenant = deps.tenants.find(&session.tenant).await.map_err(unread)?;
+    let tenant = deps.connector.tenants.find(&session.tenant).await.map_err(unread)?;
     let name = tenant.map_or_else(|| session.tenant.to_string(), |tenant| tenant.name);
     let mut providers = deps.providers.configured();
     providers.retain(|provider| session.provider.is_none_or(|only| only == *provider));
@@ -118,6 +116,11 @@ async fn choose(
         |provider: Provider| (provider, format!("{public_url}/auth/{provider}/connect?session={code}"));
     let links: Vec<_> = providers.into_iter().map(link).collect();
     Ok(answer::choice(&name, &links, correlation))
+}
+
+/// Nothing is connected for a tenant at present.
+fn halted_at(halted: Halted) -> ApiError {
+    ApiError::new(halted.code(), "nothing can be connected for this account at present")
 }
 
 fn spent() -> ApiError {
@@ -135,9 +138,11 @@ async fn connect(
     let code = OneTimeValue::new(query.get("session").ok_or_else(spent)?);
     let endpoint = provider::endpoint(&deps.providers, provider, redirect_uri).ok_or_else(spent)?;
     let now = deps.clock.now();
-    let begun = match begin(&*deps.requests, &*deps.entropy, now, &code, &endpoint).await {
+    let stores = (&*deps.requests, &*deps.connector.tenants);
+    let begun = match begin(stores, &*deps.entropy, now, &code, &endpoint).await {
         Ok(begun) => begun,
         Err(BeginError::LinkSpent) => return Err(spent()),
+        Err(BeginError::Halted(halted)) => return Err(halted_at(halted)),
         Err(BeginError::Store(error)) => {
             return Err(ApiError::failure(ErrorCode::StorageUnavailable, &error));
         }

@@ -36,6 +36,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     Ok(Deps {
         connector: Connector {
             requests: requests.clone(),
+            tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), config.control_table)),
             connections: Arc::new(connections),
             servers: servers(&config.providers, &http::client()?, &clock),
             sealer: TokenSealer::new(config.environment, keys, entropy.clone()),
@@ -50,9 +51,9 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             entropy: entropy.clone(),
             policy: config.policy,
             shared_companies: config.shared_companies,
+            return_urls: config.return_urls,
         },
         requests,
-        tenants: Arc::new(DynamoTenants::new(dynamodb, config.control_table)),
         providers: config.providers,
         public_url: config.public_url,
         clock,

@@ -70,6 +70,7 @@ fn word(result: DisconnectResult) -> &'static str {
     match result {
         DisconnectResult::Disconnected => "disconnected",
         DisconnectResult::Disconnecting => "disconnecting",
+        DisconnectResult::Forgotten => "forgotten",
         DisconnectResult::CompanyRemoved => "company_removed",
         DisconnectResult::CompanyKept => "company_kept",
         DisconnectResult::Missing => "missing",

@@ -36,8 +36,12 @@ pub struct Config {
     pub connections_table: String,
     /// `DELIVERIES_TABLE`.
     pub deliveries_table: String,
-    /// `CONTROL_TABLE`: budgets, usage and breakers.
+    /// `CONTROL_TABLE`: tenants, budgets, usage and breakers.
     pub control_table: String,
+    /// `HISTORY_TABLE`, which holds the audit log.
+    pub history_table: String,
+    /// `HISTORY_DAYS` (400): how long acts are kept.
+    pub history_retention: Duration,
     /// `RECORDS_TABLE`.
     pub records_table: String,
     /// `EVENTS_QUEUE_URL`.
@@ -80,6 +84,8 @@ impl Config {
         let connections_table = variables.required("CONNECTIONS_TABLE");
         let deliveries_table = variables.required("DELIVERIES_TABLE");
         let control_table = variables.required("CONTROL_TABLE");
+        let history_table = variables.required("HISTORY_TABLE");
+        let history_retention = variables.history_retention();
         let records_table = variables.required("RECORDS_TABLE");
         let events_queue_url = variables.required("EVENTS_QUEUE_URL");
         let events_dlq_url = variables.required("EVENTS_DLQ_URL");
@@ -109,6 +115,8 @@ impl Config {
                 connections_table,
                 deliveries_table,
                 control_table,
+                history_table,
+                history_retention,
                 records_table,
                 events_queue_url,
                 events_dlq_url,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
 use domain::{
+    erasure::Erased,
     refresh::policy::later,
     store::{StoreError, chain},
-    sync::{CatchUpMark, JobOrigin, Lane, LaneMessage, Next, SyncJob},
+    sync::{CatchUpMark, JobOrigin, Lane, LaneMessage, Next},
 };
 use edge::{
     sqs::{self, Handled},
@@ -42,7 +43,9 @@ pub(crate) async fn on_message(
                 telemetry::count_events(provider.as_str(), "caught_up", written);
             }
             match next {
-                Next::Again { .. } if is_worn(message, deps.clock.now()) => renewed(deps, &job, lane).await,
+                Next::Again { .. } if is_worn(message, deps.clock.now()) => {
+                    put_anew(deps.runner.queue.send(lane, std::slice::from_ref(&job)).await)
+                }
                 next => handled(next),
             }
         }
@@ -50,6 +53,20 @@ pub(crate) async fn on_message(
             Ok(_) => Handled::Done,
             Err(_) => Handled::Retry { after: None },
         },
+        Ok(LaneMessage::Erase(mark)) => {
+            let span = tracing::info_span!("erase", tenantId = %mark.tenant);
+            match deps.eraser.run(&mark, deadline).instrument(span).await {
+                Ok(Erased::Done | Erased::Continued) => Handled::Done,
+                Ok(Erased::Waits { .. }) if is_worn(message, deps.clock.now()) => {
+                    put_anew(deps.eraser.queue.send_erasure(lane, &mark).await)
+                }
+                Ok(Erased::Waits { after }) => Handled::Retry { after: Some(after) },
+                Err(error) => {
+                    tracing::warn!(tenantId = %mark.tenant, error = chain(&error), "Tenant is not deleted yet");
+                    Handled::Retry { after: None }
+                }
+            }
+        }
         Err(error) => Handled::DeadLetter(chain(&error)),
     }
 }
@@ -60,12 +77,12 @@ fn is_worn(message: &SqsMessage, now: Timestamp) -> bool {
         || sqs::sent_at(message).is_some_and(|sent_at| later(sent_at, WORN_AGE) <= now)
 }
 
-/// Puts a job on its lane anew in place of its worn message.
-async fn renewed(deps: &Deps, job: &SyncJob, lane: Lane) -> Handled {
-    match deps.runner.queue.send(lane, std::slice::from_ref(job)).await {
+/// What becomes of a worn message in place of which another was put on the lane, or not.
+fn put_anew(sent: Result<(), StoreError>) -> Handled {
+    match sent {
         Ok(()) => Handled::Done,
         Err(error) => {
-            tracing::warn!(error = chain(&error), "Job is not renewed");
+            tracing::warn!(error = chain(&error), "Message is not renewed");
             Handled::Retry { after: None }
         }
     }

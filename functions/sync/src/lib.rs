@@ -11,6 +11,7 @@ use aws::SqsSource;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::{
     clock::Clock,
+    erasure::Eraser,
     refresh::policy::earlier,
     store::StoreError,
     sync::{CatchUp, CatchUpMark, EventConsumer, Lane, Next, SyncRunner},
@@ -37,6 +38,8 @@ pub struct Deps {
     pub runner: SyncRunner,
     /// Asks all companies for what changed.
     pub catch_up: CatchUp,
+    /// Ends tenants.
+    pub eraser: Eraser,
     /// The lanes.
     pub lanes: Vec<(Lane, SqsSource)>,
     /// The queue of webhook events.
@@ -90,7 +93,7 @@ pub async fn handle(
         Call::Queue(batch) => Ok(Reply::Queue(on_batch(deps, &batch, deadline).await)),
         Call::Clock(tick) => {
             let started_at = tick.time.unwrap_or_else(|| deps.clock.now());
-            let mark = CatchUpMark { started_at, from: None };
+            let mark = CatchUpMark { started_at, tenant: None, from: None };
             let jobs = jobs::catch_up(deps, mark, deadline).await.map_err(HandleError::CatchUp)?;
             Ok(Reply::Clock { jobs })
         }

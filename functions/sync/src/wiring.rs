@@ -1,19 +1,22 @@
 //! Puts the `sync` function together.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws::{
-    DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords,
-    DynamoSubscriptions, EventBridgeBus, LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue, SyncLanes,
-    clients,
+    DynamoApiKeys, DynamoAudit, DynamoConnections, DynamoDeliveries, DynamoIdempotency, DynamoJobs,
+    DynamoLeases, DynamoRecords, DynamoSubscriptions, DynamoTenants, DynamoUsage, DynamoUsers,
+    EventBridgeBus, LambdaRefresh, SdkConfig, SqsSource, SqsSyncQueue, SyncLanes, clients,
 };
 use domain::{
     clock::{Clock, SystemClock},
     connection::ConnectionStore,
     entropy::SystemEntropy,
+    erasure::Eraser,
     event::EventBus,
     provider::Provider,
+    refresh::RefreshInvoker,
     sync::{CatchUp, EventConsumer, Heard, JobOrders, Ledger, SilenceWatch, SyncRunner},
+    tenant::TenantStore,
 };
 use edge::{access_tokens, shared_limits};
 use providers::{
@@ -32,22 +35,31 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));
     let connections: Arc<dyn ConnectionStore> =
         Arc::new(DynamoConnections::without_due_index(dynamodb.clone(), config.connections_table));
-    let refresh = Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function));
+    let refresh: Arc<dyn RefreshInvoker> =
+        Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function));
     let names = (config.environment, config.token_key_id);
-    let access = access_tokens(sdk, names, (&connections, refresh), (&clock, config.policy));
+    let access = access_tokens(sdk, names, (&connections, refresh.clone()), (&clock, config.policy));
     let bases = (config.quickbooks_api_base_url, config.xero_api_base_url, config.zoho_data_centres);
     let ledgers = ledgers(bases)?;
     let stored = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone()));
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
-    let limits = shared_limits(sdk, (config.control_table, config.breakers, config.plans), (&clock, &bus));
+    let history = (config.history_table, config.history_retention);
+    let tenants: Arc<dyn TenantStore> =
+        Arc::new(DynamoTenants::new(dynamodb.clone(), config.control_table.clone()));
+    let limits =
+        shared_limits(sdk, (config.control_table.clone(), config.breakers, config.plans), (&clock, &bus));
     let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
     let subscriptions = Arc::new(DynamoSubscriptions::new(dynamodb.clone(), config.deliveries_table.clone()));
     let queue = Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low }));
     let log = Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table.clone()));
     let jobs = JobOrders { log, queue, clock: clock.clone() };
+    let tables = (config.control_table, history);
+    let eraser = eraser(sdk, tables, refresh, (&tenants, &connections), (&stored, &jobs));
     let source = |LaneQueue { lane, url, dlq_url }| (lane, SqsSource::new(sqs.clone(), url, dlq_url));
     Ok(Deps {
+        eraser,
         consumer: EventConsumer {
+            tenants: tenants.clone(),
             access: access.clone(),
             connections: connections.clone(),
             ledgers: ledgers.clone(),
@@ -63,6 +75,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             heard: Heard::default(),
         },
         runner: SyncRunner {
+            tenants: tenants.clone(),
             access,
             connections: connections.clone(),
             ledgers,
@@ -77,11 +90,36 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
         },
-        catch_up: CatchUp { connections, jobs, clock: clock.clone() },
+        catch_up: CatchUp { tenants, connections, jobs, clock: clock.clone() },
         events: SqsSource::new(sqs.clone(), config.events_queue_url, config.events_dlq_url),
         lanes: config.lanes.map(source).into(),
         clock,
     })
+}
+
+/// The end of tenants.
+fn eraser(
+    sdk: &SdkConfig,
+    (control, (history, retention)): (String, (String, Duration)),
+    refresh: Arc<dyn RefreshInvoker>,
+    (tenants, connections): (&Arc<dyn TenantStore>, &Arc<dyn ConnectionStore>),
+    (books, jobs): (&Arc<DynamoRecords>, &JobOrders),
+) -> Eraser {
+    let dynamodb = clients::dynamodb(sdk);
+    Eraser {
+        tenants: tenants.clone(),
+        connections: connections.clone(),
+        refresh,
+        books: books.clone(),
+        jobs: jobs.log.clone(),
+        keys: Arc::new(DynamoApiKeys::new(dynamodb.clone(), control.clone())),
+        users: Arc::new(DynamoUsers::new(dynamodb.clone(), control.clone())),
+        usage: Arc::new(DynamoUsage::new(dynamodb.clone(), control)),
+        queue: jobs.queue.clone(),
+        audit: Arc::new(DynamoAudit::new(dynamodb, history, retention)),
+        clock: jobs.clock.clone(),
+        entropy: Arc::new(SystemEntropy),
+    }
 }
 
 /// The books of each provider.

@@ -129,6 +129,7 @@ mod tests {
             lease: None,
             due: None,
             used_at: Timestamp::UNIX_EPOCH,
+            warmth: None,
             attempts: AttemptCounters::default(),
             last: None,
             chain: ChainHead::default(),

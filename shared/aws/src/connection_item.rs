@@ -44,6 +44,7 @@ pub(crate) fn write(connection: &Connection, shards: u32) -> Item {
         .put_if(keys::LOCATION, connection.location.as_ref().map(|location| text(location.as_str())))
         .put(keys::MADE_AT, instant(connection.created_at))
         .put(keys::USED_AT, instant(connection.used_at))
+        .put_if(keys::WARMTH, connection.warmth.map(|warmth| text(warmth.as_str())))
         .put(keys::FENCE, number(connection.fence))
         .put(keys::WRITE_ID, write_mark(&connection.write_id))
         .put(keys::SUCCEEDED, number(attempts.succeeded))
@@ -179,6 +180,7 @@ fn read_with_lease(item: &Item, lease: (&'static str, &'static str)) -> Result<C
         lease: read_lease(&reader, lease)?,
         due: due_index::read(&reader)?,
         used_at: reader.instant_if(keys::USED_AT)?.unwrap_or(created_at),
+        warmth: reader.word_if(keys::WARMTH)?,
         attempts: AttemptCounters {
             succeeded: reader.number(keys::SUCCEEDED)?,
             failed: reader.number(keys::FAILED)?,

@@ -1,9 +1,7 @@
 //! Connections in `DynamoDB`.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{
-    Client, operation::query::builders::QueryFluentBuilder, types::ReturnValuesOnConditionCheckFailure,
-};
+use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 use domain::{
     connection::{
         Company, ConfirmOutcome, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore,
@@ -11,6 +9,7 @@ use domain::{
     },
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
+    refresh::Warmth,
     store::{StoreError, chain},
 };
 use jiff::Timestamp;
@@ -18,9 +17,9 @@ use jiff::Timestamp;
 use crate::{
     batch_get::{self, MAX_KEYS, Reading},
     connection_item, cursor,
-    failure::{conditional, unavailable},
-    item::{Item, Put as _, Reader, names, number, text},
-    keys::{self, FENCE, Key, LISTING, PK, SK},
+    failure::unavailable,
+    item::{Item, Put as _, Reader, names, text},
+    keys::{self, Key, LISTING, PK, SK},
 };
 
 /// The table of connections, their companies and routes.
@@ -57,7 +56,7 @@ impl DynamoConnections {
 
     /// Asks for the items of a tenant whose sort keys begin with `prefix`; consistent, since a product lists, and the
     /// first sync reads, right after a connect.
-    fn query_tenant(&self, tenant: &TenantId, prefix: &str) -> QueryFluentBuilder {
+    pub(crate) fn query_tenant(&self, tenant: &TenantId, prefix: &str) -> QueryFluentBuilder {
         let condition = format!("#{PK} = :pk AND begins_with(#{SK}, :sk)");
         self.client
             .query()
@@ -185,6 +184,10 @@ impl ConnectionStore for DynamoConnections {
         self.note_use(key, at).await
     }
 
+    async fn set_warmth(&self, key: &ConnectionKey, warmth: Option<Warmth>) -> Result<(), StoreError> {
+        self.note_warmth(key, warmth).await
+    }
+
     async fn release_route(
         &self,
         key: &ConnectionKey,
@@ -200,18 +203,7 @@ impl ConnectionStore for DynamoConnections {
         company: &CompanyId,
         fence: u64,
     ) -> Result<(), StoreError> {
-        let condition = format!("attribute_not_exists(#{FENCE}) OR #{FENCE} <= :fence");
-        let request = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::company(key, company).into_item()))
-            .set_expression_attribute_names(Some(names([&condition])))
-            .condition_expression(condition)
-            .expression_attribute_values(":fence", number(fence))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        conditional("delete_company", request.send().await)?;
-        Ok(())
+        self.take_off(key, company, fence).await
     }
 
     async fn list(
@@ -239,5 +231,13 @@ impl ConnectionStore for DynamoConnections {
         let query = self.query_tenant(&key.tenant, &prefix);
         let output = query.send().await.map_err(unavailable("list_companies"))?;
         output.items().iter().map(|item| connection_item::read_company(item, &prefix)).collect()
+    }
+
+    async fn list_left(&self, key: &ConnectionKey) -> Result<Vec<CompanyId>, StoreError> {
+        self.left(key).await
+    }
+
+    async fn forget(&self, key: &ConnectionKey) -> Result<bool, StoreError> {
+        self.forget_ended(key).await
     }
 }

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
     types::{ReturnValuesOnConditionCheckFailure, Select},
 };
 use domain::{
-    id::JobId,
+    id::{JobId, TenantId},
     provider::Provider,
     refresh::policy::later,
     store::{BoxError, StoreError},
@@ -20,9 +20,10 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    erase,
     failure::{Conditional, conditional, unavailable},
     item::{Item, Put as _, Reader, instant, names, number, text},
-    keys::{JOBS_INDEX, Key, PK, QUEUE, QUEUED_AT, TTL, queue_of},
+    keys::{JOBS_INDEX, Key, PK, QUEUE, QUEUED_AT, SK, TTL, jobs_partition, queue_of},
     partiql::{self, Stated},
 };
 
@@ -40,9 +41,13 @@ const ERROR: &str = "error";
 
 /// How long a job is remembered after it last moved, as the port promises.
 const KEPT: Duration = Duration::from_hours(30 * 24);
+/// How long it is listed among its tenant's: longer than a job may wait for limits and is then remembered.
+const LISTED: Duration = Duration::from_hours(90 * 24);
 /// Pages of the index that one count reads: of some eight thousand jobs each, so that a count ends at about 160,000 and the
 /// answer does not take longer than somebody waits for it.
 const MAX_COUNT_PAGES: usize = 20;
+/// Jobs that are forgotten at once.
+const ERASED: i32 = 500;
 /// Writes under way at once: enough to hide the round trip.
 const CONCURRENCY: usize = 16;
 /// What an item is called in errors.
@@ -108,7 +113,8 @@ impl DynamoJobs {
 impl JobLog for DynamoJobs {
     async fn create(&self, jobs: &[JobRecord]) -> Result<(), StoreError> {
         let mut items = jobs.iter().map(write).collect::<Result<Vec<_>, _>>()?;
-        if items.len() > 1 {
+        items.extend(jobs.iter().map(listed));
+        if jobs.len() > 1 {
             let inserts = items.iter().map(|item| partiql::insert(&self.table, item.clone()));
             let stated =
                 partiql::execute(&self.client, "create_jobs", inserts.collect::<Result<_, _>>()?).await?;
@@ -152,6 +158,26 @@ impl JobLog for DynamoJobs {
             _ => Err(unavailable("count_jobs")("a state has no count")),
         }
     }
+
+    async fn erase(&self, tenant: &TenantId) -> Result<bool, StoreError> {
+        const OPERATION: &str = "erase_jobs";
+        let table = (&self.client, self.table.as_str());
+        let page = erase::partition(table, jobs_partition(tenant)).limit(ERASED).send().await;
+        let page = page.map_err(unavailable(OPERATION))?;
+        let entries = page.items();
+        let ids = entries.iter().map(|entry| Reader::new(WHAT, entry).parsed::<JobId>(SK));
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        // The jobs before the entries by which they are found.
+        erase::items(table, ids.iter().map(|id| Key::job(id).into_item()), OPERATION).await?;
+        erase::items(table, ids.iter().map(|id| Key::job_of(tenant, id).into_item()), OPERATION).await?;
+        Ok(page.last_evaluated_key().is_none())
+    }
+}
+
+/// The entry of a job among those of its tenant.
+fn listed(job: &JobRecord) -> Item {
+    let forgotten_at = later(job.created_at, LISTED).as_second();
+    Key::job_of(&job.job.key.tenant, &job.job.job_id).into_item().put(TTL, number(forgotten_at))
 }
 
 fn write(job: &JobRecord) -> Result<Item, StoreError> {

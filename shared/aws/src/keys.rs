@@ -16,6 +16,7 @@
 //! | `loc` | S | the data center that holds the grant; absent where the provider has one |
 //! | `m` | N | when the connection was made |
 //! | `used` | N | when its tokens were last used; the one attribute that users of tokens may write |
+//! | `wm` | S | whether it is always kept warm, where its tenant says so; the API writes it |
 //! | `f`, `w` | N, B | the number that rises with every lease; the mark of the last write |
 //! | `was_w` | B | the mark of the last settlement or connect, while a write without a lease came upon it |
 //! | `ok`, `bad`, `ms`, `row` | N | attempts that succeeded, that failed, their duration, failures in a row |
@@ -28,6 +29,8 @@
 //! | `wl`, `wf` | M or NULL, B | the lease before, when its worker never ended its attempt |
 //!
 //! Times are milliseconds since 1970, except `ttl`, which `DynamoDB` wants in seconds.
+
+mod sort_keys;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
@@ -49,6 +52,8 @@ use jiff::civil::Date;
 
 use crate::item::{Item, Reader};
 
+pub(crate) use sort_keys::{companies_prefix, left_prefix, seen_sort_key, tally_sort_key};
+
 pub(crate) const PK: &str = "pk";
 pub(crate) const SK: &str = "sk";
 pub(crate) const TTL: &str = "ttl";
@@ -66,6 +71,7 @@ pub(crate) const SCOPES: &str = "sc";
 pub(crate) const LOCATION: &str = "loc";
 pub(crate) const MADE_AT: &str = "m";
 pub(crate) const USED_AT: &str = "used";
+pub(crate) const WARMTH: &str = "wm";
 pub(crate) const FENCE: &str = "f";
 pub(crate) const WRITE_ID: &str = "w";
 pub(crate) const FORMER_WRITE: &str = "was_w";
@@ -125,6 +131,8 @@ pub(crate) const QUEUED_AT: &str = "queued_at";
 /// The one partition of [`LISTING_INDEX`]; it is written once for each connection, so it never grows hot.
 pub(crate) const LISTED: &str = "C";
 
+/// The partition of all tenants; a few kilobytes each, and read through a memory of each process.
+pub(crate) const TENANTS: &str = "TENANTS";
 pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const CONNECTION_PREFIX: &str = "CONNECTION#";
 pub(crate) const RECORD_PREFIX: &str = "RECORD#";
@@ -145,6 +153,11 @@ impl Key {
 
     pub(crate) fn company(key: &ConnectionKey, company: &CompanyId) -> Self {
         Self { pk: tenant_partition(&key.tenant), sk: format!("{}{company}", companies_prefix(key)) }
+    }
+
+    /// That a company was taken off a connection.
+    pub(crate) fn left(key: &ConnectionKey, company: &CompanyId) -> Self {
+        Self { pk: tenant_partition(&key.tenant), sk: format!("{}{company}", left_prefix(key)) }
     }
 
     /// The route of a company that one tenant has.
@@ -212,8 +225,13 @@ impl Key {
         Self { pk: format!("JOB#{id}"), sk: "JOB".to_owned() }
     }
 
+    /// Where a tenant's job is listed among its own.
+    pub(crate) fn job_of(tenant: &TenantId, id: &JobId) -> Self {
+        Self { pk: jobs_partition(tenant), sk: id.to_string() }
+    }
+
     pub(crate) fn tenant(tenant: &TenantId) -> Self {
-        Self { pk: tenant_partition(tenant), sk: "TENANT".to_owned() }
+        Self { pk: TENANTS.to_owned(), sk: tenant.to_string() }
     }
 
     pub(crate) fn api_key(id: &ApiKeyId) -> Self {
@@ -310,7 +328,12 @@ impl Key {
     }
 }
 
-/// The partition that holds everything of one tenant.
+/// The partition of a tenant's jobs, of each of which it holds the id.
+pub(crate) fn jobs_partition(tenant: &TenantId) -> String {
+    format!("JOBS#{tenant}")
+}
+
+/// The partition of a tenant's connections and their companies.
 pub(crate) fn tenant_partition(tenant: &TenantId) -> String {
     format!("TENANT#{tenant}")
 }
@@ -353,19 +376,9 @@ pub(crate) fn usage_partition(tenant: &TenantId) -> String {
     format!("USAGE#{tenant}")
 }
 
-/// The sort key of a minute's tally: ten digits, in which text sorts as the numbers do, and before the breaker.
-pub(crate) fn tally_sort_key(minute: i64) -> String {
-    format!("MINUTE#{:010}", minute.max(0))
-}
-
 /// The partition of what is known of a company itself.
-fn company_partition(place: &RecordPlace) -> String {
+pub(crate) fn company_partition(place: &RecordPlace) -> String {
     format!("COMPANY#{}#{}", place.tenant, place.company)
-}
-
-/// The sort key of what a walk saw on one page: ten digits, in which text sorts as the numbers do.
-pub(crate) fn seen_sort_key(walk: &JobId, page: u64) -> String {
-    format!("SEEN#{walk}#{page:010}")
 }
 
 /// The partition of [`JOBS_INDEX`] for one provider and state.
@@ -376,11 +389,6 @@ pub(crate) fn queue_of(provider: Provider, state: JobState) -> String {
 /// The partition of one kind of record of a company.
 pub(crate) fn records_partition(place: &RecordPlace, entity: Entity) -> String {
     format!("COMPANY#{}#{}#{entity}", place.tenant, place.company)
-}
-
-/// What the sort keys of a connection's companies begin with.
-pub(crate) fn companies_prefix(key: &ConnectionKey) -> String {
-    format!("COMPANY#{}#", key.connection)
 }
 
 /// Reads back whose connection an item or index entry is.

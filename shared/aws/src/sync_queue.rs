@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
 use domain::{
+    erasure::ErasureMark,
     store::StoreError,
     sync::{CatchUpMark, Lane, SyncJob, SyncQueue},
 };
@@ -11,7 +12,7 @@ use crate::failure::unavailable;
 
 /// SQS takes ten messages in one call.
 const MAX_BATCH: usize = 10;
-/// The group of catch-ups, which are no tenant's; no tenant can be called so.
+/// The group of the daily catch-up, which is no tenant's; no tenant can be called so.
 const CATCH_UP_GROUP: &str = "#catch-up";
 
 /// A message, and the group by which a standard queue shares out receives fairly among tenants (SQS developer guide, "fair
@@ -73,7 +74,13 @@ impl SyncQueue for SqsSyncQueue {
 
     async fn send_mark(&self, lane: Lane, mark: &CatchUpMark) -> Result<(), StoreError> {
         let body = mark.to_message().map_err(unavailable("send_job"))?;
-        self.send_all(lane, &[(body, CATCH_UP_GROUP.to_owned())]).await
+        let group = mark.tenant.as_ref().map_or_else(|| CATCH_UP_GROUP.to_owned(), ToString::to_string);
+        self.send_all(lane, &[(body, group)]).await
+    }
+
+    async fn send_erasure(&self, lane: Lane, mark: &ErasureMark) -> Result<(), StoreError> {
+        let body = mark.to_message().map_err(unavailable("send_job"))?;
+        self.send_all(lane, &[(body, mark.tenant.to_string())]).await
     }
 }
 

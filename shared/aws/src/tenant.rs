@@ -1,17 +1,18 @@
 //! Tenants in `DynamoDB`.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::{Client, types::ReturnValuesOnConditionCheckFailure};
 use domain::{
     id::TenantId,
     store::StoreError,
-    tenant::{Tenant, TenantLimits, TenantStore},
+    tenant::{Tenant, TenantLimits, TenantPage, TenantState, TenantStore},
 };
 
 use crate::{
+    cursor,
     failure::{Conditional, conditional, unavailable},
     item::{Item, Put as _, Reader, instant, names, number, text},
-    keys::{Key, PK},
+    keys::{Key, PK, TENANTS},
 };
 use serde_json::json;
 
@@ -62,6 +63,60 @@ impl TenantStore for DynamoTenants {
         let request = request.set_key(Some(Key::tenant(id).into_item()));
         let output = request.send().await.map_err(unavailable("find"))?;
         output.item().map(read).transpose()
+    }
+
+    async fn list(&self, limit: u32, from: Option<&str>) -> Result<TenantPage, StoreError> {
+        let from = from.map(cursor::decode::<TenantId>).transpose()?;
+        let condition = format!("#{PK} = :tenants");
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .set_expression_attribute_names(Some(names([&condition])))
+            .key_condition_expression(condition)
+            .expression_attribute_values(":tenants", text(TENANTS))
+            .limit(i32::try_from(limit.max(1)).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(from.map(|id| Key::tenant(&id).into_item()));
+        let output = query.send().await.map_err(unavailable("list"))?;
+        let tenants = output.items().iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let more = output.last_evaluated_key().is_some();
+        let next = tenants.last().filter(|_| more).map(|last| cursor::encode(last.id.as_str()));
+        Ok(TenantPage { tenants, next })
+    }
+
+    async fn replace(&self, tenant: &Tenant) -> Result<bool, StoreError> {
+        let item = write(tenant);
+        let condition = format!("#{VERSION} = :before");
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item.clone()))
+            .set_expression_attribute_names(Some(names([&condition])))
+            .condition_expression(condition)
+            .expression_attribute_values(":before", number(tenant.version.saturating_sub(1)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        Ok(match conditional("replace", request.send().await)? {
+            Conditional::Written(_) => true,
+            // After a lost answer the second try is refused by the first, and finds what it was to write.
+            Conditional::Refused(stored) => stored == item,
+        })
+    }
+
+    async fn remove(&self, id: &TenantId) -> Result<(), StoreError> {
+        let condition = format!("#{STATE} = :deleting");
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::tenant(id).into_item()))
+            .set_expression_attribute_names(Some(names([&condition])))
+            .condition_expression(condition)
+            .expression_attribute_values(":deleting", text(TenantState::Deleting.as_str()));
+        // Refused where it is gone already, or was made anew since: that one stays.
+        conditional("remove", request.send().await)?;
+        Ok(())
     }
 }
 

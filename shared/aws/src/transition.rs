@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::{
 };
 use domain::{
     connection::{ConfirmOutcome, Connection, ConnectionKey, ConnectionState, Due, MarkOutcome},
+    refresh::Warmth,
     store::StoreError,
 };
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use crate::{
     DynamoConnections, connection_item, due_index,
     failure::{Conditional, conditional},
     item::{instant, names, text},
-    keys::{DUE_AT, DUE_SHARD, FORMER_WRITE, Key, PK, REASON, STATE, USED_AT, WRITE_ID},
+    keys::{DUE_AT, DUE_SHARD, FORMER_WRITE, Key, PK, REASON, STATE, USED_AT, WARMTH, WRITE_ID},
 };
 
 impl DynamoConnections {
@@ -96,6 +97,34 @@ impl DynamoConnections {
                 }
             }
         })
+    }
+
+    /// Notes the wish of the tenant, which touches nothing else and so leaves no mark; after a lost answer the second try
+    /// writes the same.
+    pub(crate) async fn note_warmth(
+        &self,
+        key: &ConnectionKey,
+        warmth: Option<Warmth>,
+    ) -> Result<(), StoreError> {
+        let update = match warmth {
+            Some(_) => format!("SET #{WARMTH} = :warmth"),
+            None => format!("REMOVE #{WARMTH}"),
+        };
+        let condition = format!("attribute_exists(#{PK})");
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::connection(key).into_item()))
+            .set_expression_attribute_names(Some(names([&update, &condition])))
+            .update_expression(update)
+            .condition_expression(condition);
+        let request = match warmth {
+            Some(warmth) => request.expression_attribute_values(":warmth", text(warmth.as_str())),
+            None => request,
+        };
+        conditional("set_warmth", request.send().await)?;
+        Ok(())
     }
 
     /// Notes a use. Touches the one attribute that whoever uses tokens may write, and so leaves no mark; after a lost answer

@@ -11,6 +11,7 @@ use domain::{
 use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 
 use crate::{
+    erase,
     failure::unavailable,
     item::{Reader, names, number, text},
     keys::{Key, PK, SK, TTL, usage_partition},
@@ -92,6 +93,13 @@ impl UsageStore for DynamoUsage {
             used.push((day, provider, Usage { calls: reader.number(CALLS)?, bytes: reader.number(BYTES)? }));
         }
         Ok(used)
+    }
+
+    async fn erase(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        let table = (&self.client, self.table.as_str());
+        let query = erase::partition(table, usage_partition(tenant));
+        while !erase::page(table, query.clone(), "erase").await? {}
+        Ok(())
     }
 }
 

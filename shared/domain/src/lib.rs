@@ -9,6 +9,7 @@ pub mod caller;
 pub mod clock;
 pub mod connection;
 pub mod entropy;
+pub mod erasure;
 pub mod error;
 pub mod event;
 pub mod id;

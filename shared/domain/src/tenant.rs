@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use crate::{id::TenantId, provider::Provider, refresh::Warmth, store::StoreError};
+use crate::{error::ErrorCode, id::TenantId, provider::Provider, refresh::Warmth, store::StoreError};
 
 /// A customer of the product.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,6 +69,42 @@ impl TenantState {
             Self::Active => "active",
             Self::Suspended => "suspended",
             Self::Deleting => "deleting",
+        }
+    }
+
+    /// Why nothing is done for a tenant in this state; none while it works.
+    #[must_use]
+    pub fn halted(self) -> Option<Halted> {
+        match self {
+            Self::Active => None,
+            Self::Suspended => Some(Halted::Suspended),
+            Self::Deleting => Some(Halted::Deleting),
+        }
+    }
+}
+
+/// Why nothing is done for a tenant but keeping its tokens alive.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum Halted {
+    /// It is suspended.
+    #[error("the tenant is suspended")]
+    Suspended,
+    /// It is being deleted.
+    #[error("the tenant is being deleted")]
+    Deleting,
+    /// It is gone, or never was.
+    #[error("there is no such tenant")]
+    Gone,
+}
+
+impl Halted {
+    /// The failure as a caller is told.
+    #[must_use]
+    pub fn code(self) -> ErrorCode {
+        match self {
+            Self::Suspended => ErrorCode::TenantSuspended,
+            Self::Deleting => ErrorCode::TenantDeleting,
+            Self::Gone => ErrorCode::TenantNotFound,
         }
     }
 }
@@ -136,6 +172,30 @@ pub trait TenantStore: Send + Sync {
     /// Adds a tenant; false when the id is taken.
     async fn insert(&self, tenant: &Tenant) -> Result<bool, StoreError>;
 
-    /// Finds a tenant by its id.
+    /// Finds a tenant by its id, strongly consistent.
     async fn find(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError>;
+
+    /// Lists tenants by id, from where the page before ended.
+    async fn list(&self, limit: u32, from: Option<&str>) -> Result<TenantPage, StoreError>;
+
+    /// Stores a tenant in place of the version before it (`version - 1`); false when that is not what is stored.
+    async fn replace(&self, tenant: &Tenant) -> Result<bool, StoreError>;
+
+    /// Forgets a tenant that is being deleted, and no other; its id is free again. Again is harmless.
+    async fn remove(&self, id: &TenantId) -> Result<(), StoreError>;
+}
+
+/// Why nothing is done for a tenant at present; none while it works. One that is not known has nothing that could be done
+/// for it.
+pub async fn halted(tenants: &dyn TenantStore, id: &TenantId) -> Result<Option<Halted>, StoreError> {
+    Ok(tenants.find(id).await?.and_then(|tenant| tenant.state.halted()))
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, Default)]
+pub struct TenantPage {
+    /// The tenants, by id.
+    pub tenants: Vec<Tenant>,
+    /// Where the next page begins.
+    pub next: Option<String>,
 }

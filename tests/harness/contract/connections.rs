@@ -11,7 +11,7 @@ use domain::{
 };
 use futures::future::join_all;
 
-use super::{RACERS, routes, transitions};
+use super::{RACERS, endings, routes, transitions};
 use crate::sample::{self, at, ids};
 
 /// What a store of connections keeps.
@@ -21,6 +21,7 @@ pub async fn connection_store_contract(store: &dyn ConnectionStore) {
     a_connection_without_anything_optional_comes_back_too(store).await;
     routes::contract(store).await;
     transitions::contract(store).await;
+    endings::of_connections(store).await;
     one_of_many_that_connect_a_company_at_once_wins(store).await;
     a_reconnect_needs_the_connection_as_it_was_read(store).await;
     the_same_connect_again_is_the_same_success(store).await;

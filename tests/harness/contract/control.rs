@@ -1,6 +1,9 @@
 //! What the small stores of the control table keep.
 
-use domain::tenant::{Tenant, TenantLimits, TenantSettings, TenantStore};
+use domain::{
+    store::StoreError,
+    tenant::{Tenant, TenantLimits, TenantSettings, TenantState, TenantStore},
+};
 use futures::future::join_all;
 
 use super::RACERS;
@@ -26,4 +29,68 @@ pub async fn tenant_store_contract(store: &dyn TenantStore) {
     let winner = inserted.iter().position(|inserted| *inserted).unwrap();
     assert_eq!(store.find(&id).await.unwrap().as_ref(), Some(&tenants[winner]));
     assert!(!store.insert(&tenants[winner]).await.unwrap());
+    of_those_who_change_a_tenant_at_once_one_does(store, tenants[winner].clone()).await;
+    tenants_are_listed_by_id_page_by_page(store).await;
+    only_a_tenant_that_is_being_deleted_is_removed(store).await;
+}
+
+async fn of_those_who_change_a_tenant_at_once_one_does(store: &dyn TenantStore, tenant: Tenant) {
+    let change = |name: usize| Tenant { version: 2, name: format!("Change {name}"), ..tenant.clone() };
+    let changes: Vec<_> = (0..RACERS).map(change).collect();
+
+    let replaced = join_all(changes.iter().map(|change| store.replace(change))).await;
+
+    let winners: Vec<_> =
+        changes.iter().zip(replaced).filter(|(_, replaced)| *replaced.as_ref().unwrap()).collect();
+    assert_eq!(winners.len(), 1);
+    let winner = winners[0].0;
+    assert_eq!(store.find(&tenant.id).await.unwrap().as_ref(), Some(winner));
+    assert!(store.replace(winner).await.unwrap(), "its own, whose answer was lost");
+    for version in [1, 4] {
+        assert!(!store.replace(&Tenant { version, ..tenant.clone() }).await.unwrap(), "{version}");
+    }
+    let plain = Tenant { version: 3, ..Tenant::new(tenant.id.clone(), "Plain", at(0)) };
+    assert!(store.replace(&plain).await.unwrap());
+    assert_eq!(store.find(&tenant.id).await.unwrap(), Some(plain), "what is unset is gone");
+    let unknown = Tenant { version: 2, ..Tenant::new(sample::tenant(), "Nobody", at(0)) };
+    assert!(!store.replace(&unknown).await.unwrap());
+    assert_eq!(store.find(&unknown.id).await.unwrap(), None);
+}
+
+async fn tenants_are_listed_by_id_page_by_page(store: &dyn TenantStore) {
+    let mut made: Vec<_> = (0..5).map(|_| Tenant::new(sample::tenant(), "Listed", at(0))).collect();
+    for tenant in &made {
+        assert!(store.insert(tenant).await.unwrap());
+    }
+    made.sort_by(|one, other| one.id.cmp(&other.id));
+    let (mut found, mut from) = (vec![], None::<String>);
+    loop {
+        let page = store.list(3, from.as_deref()).await.unwrap();
+        assert!(page.tenants.len() <= 3);
+        found.extend(page.tenants);
+        match page.next {
+            Some(next) => from = Some(next),
+            None => break,
+        }
+    }
+    assert!(found.is_sorted_by(|one, other| one.id < other.id), "each once");
+    found.retain(|tenant| made.iter().any(|made| made.id == tenant.id));
+    assert_eq!(found, made);
+    let foreign = store.list(3, Some("no cursor")).await;
+    assert!(matches!(foreign, Err(StoreError::InvalidCursor(_))), "{foreign:?}");
+}
+
+async fn only_a_tenant_that_is_being_deleted_is_removed(store: &dyn TenantStore) {
+    let tenant = Tenant::new(sample::tenant(), "Ending", at(0));
+    assert!(store.insert(&tenant).await.unwrap());
+    for (version, state) in [(2, TenantState::Suspended), (3, TenantState::Deleting)] {
+        store.remove(&tenant.id).await.unwrap();
+        assert!(store.find(&tenant.id).await.unwrap().is_some());
+        assert!(store.replace(&Tenant { version, state, ..tenant.clone() }).await.unwrap());
+    }
+    for _ in 0..2 {
+        store.remove(&tenant.id).await.unwrap();
+        assert_eq!(store.find(&tenant.id).await.unwrap(), None);
+    }
+    assert!(store.insert(&tenant).await.unwrap(), "its id is free again");
 }

@@ -10,7 +10,7 @@ use domain::{
 };
 use futures::future::join_all;
 
-use super::RACERS;
+use super::{RACERS, endings};
 use crate::sample::{self, at, ids};
 
 /// What a log of jobs keeps, when nobody else makes jobs of Zoho in it.
@@ -20,6 +20,7 @@ pub async fn job_log_contract(log: &dyn JobLog) {
     a_completed_job_is_final_and_a_failed_one_is_not(log).await;
     of_many_who_end_a_job_at_once_one_completes_it(log).await;
     jobs_are_counted_by_provider_and_state(log).await;
+    endings::of_jobs(log).await;
 }
 
 fn job(company: &str) -> JobRecord {

@@ -9,7 +9,7 @@ use domain::{
 use futures::future::join_all;
 use jiff::civil::date;
 
-use super::RACERS;
+use super::{RACERS, endings};
 use crate::sample::{self, at, provider_company};
 
 /// What a store of budgets keeps; nobody else may use its budgets of apps.
@@ -116,4 +116,5 @@ pub async fn usage_store_contract(store: &dyn UsageStore) {
     assert_eq!(store.list(&tenant, (days[0], date(2026, 11, 30))).await.unwrap(), both);
     assert_eq!(store.list(&tenant, (date(2026, 11, 11), date(2026, 11, 30))).await.unwrap(), []);
     assert_eq!(store.list(&other, (days[0], days[2])).await.unwrap(), [of(days[1], Provider::Xero, 32)]);
+    endings::of_usage(store).await;
 }

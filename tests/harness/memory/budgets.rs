@@ -73,6 +73,11 @@ pub struct InMemoryUsage(Mutex<BTreeMap<(TenantId, Date, Provider), Usage>>);
 
 #[async_trait]
 impl UsageStore for InMemoryUsage {
+    async fn erase(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        self.0.lock().unwrap().retain(|(of, _, _), _| of != tenant);
+        Ok(())
+    }
+
     async fn add(
         &self,
         tenant: &TenantId,

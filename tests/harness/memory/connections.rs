@@ -1,7 +1,7 @@
 //! Connections in memory.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{Mutex, MutexGuard},
 };
 
@@ -13,6 +13,7 @@ use domain::{
     },
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
+    refresh::Warmth,
     store::StoreError,
 };
 use jiff::Timestamp;
@@ -31,6 +32,8 @@ pub(super) struct State {
     pub(super) connections: BTreeMap<ConnectionKey, Stored>,
     /// Companies, each with the fence with which it came.
     companies: BTreeMap<(ConnectionKey, CompanyId), (Company, u64)>,
+    /// Companies that were taken off.
+    left: BTreeSet<(ConnectionKey, CompanyId)>,
     routes: Routes,
     /// The write ids of what was stored, by which the same call again is known.
     connected: HashSet<String>,
@@ -172,6 +175,13 @@ impl ConnectionStore for InMemoryConnections {
         Ok(())
     }
 
+    async fn set_warmth(&self, key: &ConnectionKey, warmth: Option<Warmth>) -> Result<(), StoreError> {
+        if let Some(stored) = self.state().connections.get_mut(key) {
+            stored.connection.warmth = warmth;
+        }
+        Ok(())
+    }
+
     async fn release_route(
         &self,
         key: &ConnectionKey,
@@ -189,7 +199,9 @@ impl ConnectionStore for InMemoryConnections {
         fence: u64,
     ) -> Result<(), StoreError> {
         let is_it = |place: &(ConnectionKey, CompanyId)| place.0 == *key && place.1 == *company;
-        self.state().companies.retain(|place, (_, with)| !is_it(place) || *with > fence);
+        let mut state = self.state();
+        state.left.insert((key.clone(), company.clone()));
+        state.companies.retain(|place, (_, with)| !is_it(place) || *with > fence);
         Ok(())
     }
 
@@ -221,6 +233,23 @@ impl ConnectionStore for InMemoryConnections {
         let state = self.state();
         let of_key = state.companies.iter().filter(|((of, _), _)| of == key);
         Ok(of_key.map(|(_, (company, _))| company.clone()).collect())
+    }
+
+    async fn list_left(&self, key: &ConnectionKey) -> Result<Vec<CompanyId>, StoreError> {
+        let state = self.state();
+        Ok(state.left.iter().filter(|(of, _)| of == key).map(|(_, company)| company.clone()).collect())
+    }
+
+    async fn forget(&self, key: &ConnectionKey) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let found = state.connections.get(key).map(|stored| stored.connection.state);
+        if found.is_some_and(|found| found != ConnectionState::Disconnected) {
+            return Ok(false);
+        }
+        state.companies.retain(|(of, _), _| of != key);
+        state.left.retain(|(of, _)| of != key);
+        state.connections.remove(key);
+        Ok(true)
     }
 }
 

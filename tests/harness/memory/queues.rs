@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::{
+    erasure::ErasureMark,
     refresh::{Delayed, MAX_BATCH, RecoveryQueue, RefreshQueue, SpilledTokens},
     store::StoreError,
     sync::{CatchUpMark, Lane, LaneMessage, SyncJob, SyncQueue},
@@ -85,5 +86,9 @@ impl SyncQueue for InMemorySyncQueue {
 
     async fn send_mark(&self, lane: Lane, mark: &CatchUpMark) -> Result<(), StoreError> {
         self.put([(lane, LaneMessage::CatchUp(mark.clone()))])
+    }
+
+    async fn send_erasure(&self, lane: Lane, mark: &ErasureMark) -> Result<(), StoreError> {
+        self.put([(lane, LaneMessage::Erase(mark.clone()))])
     }
 }

@@ -7,11 +7,11 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    id::{JobId, RecordId},
+    id::{JobId, RecordId, TenantId},
     store::StoreError,
     sync::{
-        Entity, IdPage, PAGE_CONTENT, Record, RecordPage, RecordPlace, RecordStore, SeenIds, SyncCursor,
-        WalkStore,
+        BooksErasure, Entity, IdPage, PAGE_CONTENT, Record, RecordPage, RecordPlace, RecordStore, SeenIds,
+        SyncCursor, WalkStore,
     },
 };
 use jiff::Timestamp;
@@ -22,6 +22,9 @@ use super::{bad_cursor, page};
 const MAX_RAW: usize = 398 * 1024;
 /// Ids on a page; few, so that a small test turns it.
 const IDS: u32 = 7;
+
+/// Records that are deleted at once; few, so that a small test takes several goes.
+const ERASED: usize = 2;
 
 /// The digests of what walks saw, page by page.
 type Seen = HashMap<(RecordPlace, Entity, JobId), BTreeMap<u64, Vec<u64>>>;
@@ -86,6 +89,14 @@ fn fitting(record: &Record) -> Record {
 }
 
 impl InMemoryRecords {
+    /// Whether anything is kept of a tenant's books.
+    #[must_use]
+    pub fn has_any_of(&self, tenant: &TenantId) -> bool {
+        let records = self.records.lock().unwrap().keys().any(|(place, _, _)| place.tenant == *tenant);
+        let cursors = self.cursors.lock().unwrap().keys().any(|(place, _)| place.tenant == *tenant);
+        records || cursors || self.seen.lock().unwrap().keys().any(|(place, _, _)| place.tenant == *tenant)
+    }
+
     /// The ids of what is listed and not deleted.
     fn live(&self, place: &RecordPlace, entity: Entity) -> Vec<RecordId> {
         let stored = self.records.lock().unwrap();
@@ -193,6 +204,21 @@ impl RecordStore for InMemoryRecords {
         records.truncate(room);
         let next = records.last().filter(|_| more).map(|last| format!("{} {}", last.updated_at, last.id));
         Ok(RecordPage { records, next })
+    }
+}
+
+#[async_trait]
+impl BooksErasure for InMemoryRecords {
+    async fn erase(&self, place: &RecordPlace) -> Result<bool, StoreError> {
+        let mut records = self.records.lock().unwrap();
+        let of_place = records.keys().filter(|(of, _, _)| of == place);
+        let some: Vec<_> = of_place.take(ERASED).cloned().collect();
+        for key in &some {
+            records.remove(key);
+        }
+        self.cursors.lock().unwrap().retain(|(of, _), _| of != place);
+        self.seen.lock().unwrap().retain(|(of, _, _), _| of != place);
+        Ok(some.len() < ERASED)
     }
 }
 

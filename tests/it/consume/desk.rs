@@ -43,6 +43,7 @@ impl Desk {
         let (ledger, ports) = (Arc::<InMemoryLedger>::default(), Arc::<Ports>::default());
         let books = |provider| (provider, ledger.clone() as Arc<dyn Ledger>);
         let consumer = EventConsumer {
+            tenants: world.tenants.clone(),
             access: Arc::new(world.access()),
             connections: world.connections.clone(),
             ledgers: [Provider::QuickBooks, Provider::Zoho].map(books).into(),

@@ -15,8 +15,8 @@ use domain::{
     id::ProviderCompanyId,
     provider::Provider,
     refresh::{
-        Delayed, DisconnectMessage, DisconnectResult, MESSAGE_VERSION, RecoveryQueue, RefreshInvoker,
-        RefreshMessage, RefreshQueue, RefreshResult, SPILL_VERSION, SpilledTokens, Trigger,
+        Delayed, DisconnectMessage, DisconnectResult, RecoveryQueue, RefreshInvoker, RefreshMessage,
+        RefreshQueue, RefreshResult, SPILL_VERSION, SpilledTokens, Trigger,
     },
     store::StoreError,
     sync::{Lane, LaneMessage, SyncJob, SyncQueue},
@@ -324,13 +324,7 @@ async fn the_refresh_function_answers_who_invokes_it() {
 }
 
 fn end_of_nothing() -> DisconnectMessage {
-    DisconnectMessage {
-        v: MESSAGE_VERSION,
-        disconnect: sample::key(),
-        company_id: None,
-        actor: None,
-        correlation_id: None,
-    }
+    DisconnectMessage::of(sample::key())
 }
 
 #[tokio::test]

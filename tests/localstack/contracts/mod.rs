@@ -144,6 +144,7 @@ async fn records_in_dynamodb_keep_the_contract() {
     let records = DynamoRecords::new(client, table);
     contract::record_store_contract(&records).await;
     contract::walk_store_contract(&records).await;
+    contract::books_erasure_contract(&records).await;
 }
 
 #[tokio::test]

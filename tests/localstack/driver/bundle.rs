@@ -69,6 +69,11 @@ impl Bundle {
         self.post_as(self.admin_key(), path, body).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::PATCH, path).header("x-api-key", self.admin_key());
+        self.send(request.json(body)).await
+    }
+
     pub(crate) async fn delete_as(&self, key: &str, path: &str) -> Answer {
         self.send(self.request(Method::DELETE, path).header("x-api-key", key)).await
     }

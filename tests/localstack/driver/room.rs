@@ -137,6 +137,7 @@ impl<'a> Room<'a> {
             lease: None,
             due: Some(Due::At(SystemClock.now())),
             used_at: SystemClock.now(),
+            warmth: None,
             attempts: AttemptCounters::default(),
             last: None,
             chain: ChainHead::default(),

@@ -147,6 +147,7 @@ fn new_connection(
         lease: None,
         due: Some(due),
         used_at: now,
+        warmth: None,
         attempts: AttemptCounters::default(),
         last: former.as_ref().and_then(|former| former.last.clone()),
         chain: former.as_ref().map_or_else(ChainHead::default, |former| former.chain),

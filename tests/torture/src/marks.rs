@@ -13,7 +13,7 @@ use domain::{
     provider::Provider,
     refresh::{
         AttemptLog, Breaker, BreakerStore, ClaimOutcome, ProviderHealth, RefreshAttempt, SweepLog,
-        SweepProgress, Tally, Trigger,
+        SweepProgress, Tally, Trigger, Warmth,
     },
     sealing::{DataKey, DataKeys, KeyError, SealingContext, WrappedKey},
     store::StoreError,
@@ -96,6 +96,18 @@ impl ConnectionStore for Caller {
 
     async fn list_companies(&self, key: &ConnectionKey) -> Result<Vec<Company>, StoreError> {
         self.world.connections.list_companies(key).await
+    }
+
+    async fn set_warmth(&self, key: &ConnectionKey, warmth: Option<Warmth>) -> Result<(), StoreError> {
+        self.world.connections.set_warmth(key, warmth).await
+    }
+
+    async fn list_left(&self, key: &ConnectionKey) -> Result<Vec<CompanyId>, StoreError> {
+        self.world.connections.list_left(key).await
+    }
+
+    async fn forget(&self, key: &ConnectionKey) -> Result<bool, StoreError> {
+        self.world.connections.forget(key).await
     }
 }
 

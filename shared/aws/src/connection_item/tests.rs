@@ -3,7 +3,7 @@
 use domain::{
     connection::{ConnectionKey, ConnectionState, Due, Slot},
     provider::Provider,
-    refresh::FailureClass,
+    refresh::{FailureClass, Warmth},
 };
 
 use super::*;
@@ -75,6 +75,7 @@ fn leased(provider: Provider, tokens: SealedTokens) -> Connection {
         }),
         due: Some(due),
         used_at: at(0),
+        warmth: None,
         attempts: AttemptCounters {
             succeeded: 12_345,
             failed: 10,
@@ -180,6 +181,7 @@ fn what_is_optional_and_missing_reads_as_nothing() {
         lease: None,
         due: None,
         used_at: at(0),
+        warmth: Some(Warmth::Always),
         last: None,
         chain: ChainHead::default(),
         calls: vec![],

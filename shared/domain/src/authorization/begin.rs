@@ -14,6 +14,7 @@ use crate::{
     refresh::policy::later,
     secret::OneTimeValue,
     store::StoreError,
+    tenant::{Halted, Tenant, TenantStore},
 };
 
 /// How long a connect link works: a person opens it from a page of the product, not from an old mail.
@@ -71,6 +72,9 @@ pub enum BeginError {
     /// The link is unknown, has ended or was used.
     #[error("the connect link has expired or was used")]
     LinkSpent,
+    /// Nothing is connected for the tenant at present.
+    #[error("nothing is connected for the tenant")]
+    Halted(#[source] Halted),
     /// The store did not answer.
     #[error("the connect link could not be read")]
     Store(#[from] StoreError),
@@ -101,9 +105,17 @@ pub async fn open_session(
     Ok((code, expires_at))
 }
 
+/// What is asked for when the link does not say: what the tenant's settings say, as far as that is configured still, or all
+/// that is.
+fn default_scopes(tenant: &Tenant, endpoint: &AuthorizationEndpoint<'_>) -> Vec<String> {
+    let wished = tenant.settings.scopes.get(&endpoint.provider).into_iter().flatten();
+    let wished: Vec<_> = wished.filter(|scope| endpoint.scopes.contains(scope)).cloned().collect();
+    if wished.is_empty() { endpoint.scopes.to_vec() } else { wished }
+}
+
 /// Uses up a connect link and prepares the redirect to the provider.
 pub async fn begin(
-    store: &dyn AuthorizationStore,
+    (store, tenants): (&dyn AuthorizationStore, &dyn TenantStore),
     entropy: &dyn Entropy,
     now: Timestamp,
     code: &OneTimeValue,
@@ -113,7 +125,12 @@ pub async fn begin(
     let ConsumeOutcome::Consumed(session) = store.consume_session(&hash(code), provider, now).await? else {
         return Err(BeginError::LinkSpent);
     };
-    let scopes = if session.scopes.is_empty() { endpoint.scopes } else { &session.scopes }.to_vec();
+    let tenant = tenants.find(&session.tenant).await?.ok_or(BeginError::Halted(Halted::Gone))?;
+    if let Some(halted) = tenant.state.halted() {
+        return Err(BeginError::Halted(halted));
+    }
+    let scopes =
+        if session.scopes.is_empty() { default_scopes(&tenant, endpoint) } else { session.scopes.clone() };
     let state = OneTimeValue::new(entropy::one_time_value(entropy));
     let browser = OneTimeValue::new(entropy::one_time_value(entropy));
     let mut location = (endpoint.request)(&scopes);

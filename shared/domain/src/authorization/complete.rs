@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     connection::{ConnectionKey, ConnectionState, ConnectionStore},
     entropy::Entropy,
+    error::ErrorCode,
     event::{Event, EventBus, EventKind, announce},
     id::{CorrelationId, Ids, Location, ProviderCompanyId, TenantId},
     provider::Provider,
@@ -21,6 +22,7 @@ use crate::{
     secret::{AuthorizationCode, OneTimeValue},
     store::StoreError,
     sync::JobOrders,
+    tenant::{Halted, Tenant, TenantState, TenantStore},
     token::{CodeGrant, TokenEndpoint, TokenEndpointError, TokenSet},
 };
 
@@ -118,6 +120,17 @@ pub enum ConnectFailure {
     /// The provider is not configured here.
     #[error("the provider is not configured")]
     NotConfigured,
+    /// Nothing is connected for the tenant at present.
+    #[error("nothing is connected for the tenant")]
+    Halted(#[source] Halted),
+    /// The tenant has as many connections as it may have.
+    #[error("the tenant has {used} of {limit} connections")]
+    OverQuota {
+        /// How many it may have.
+        limit: u64,
+        /// How many it has.
+        used: u64,
+    },
     /// The token set could not be sealed.
     #[error("the token set could not be sealed")]
     Seal(#[from] SealTokensError),
@@ -138,6 +151,8 @@ pub struct AuthorizationServer {
 pub struct Connector {
     /// One-time values.
     pub requests: Arc<dyn AuthorizationStore>,
+    /// Tenants.
+    pub tenants: Arc<dyn TenantStore>,
     /// Connections.
     pub connections: Arc<dyn ConnectionStore>,
     /// Each provider that is configured.
@@ -158,6 +173,8 @@ pub struct Connector {
     pub policy: RefreshPolicy,
     /// Whether several tenants may be connected to one company (`ALLOW_SHARED_COMPANIES`).
     pub shared_companies: bool,
+    /// Where any tenant's browsers may end up (`RETURN_URLS`), exactly.
+    pub return_urls: Vec<String>,
 }
 
 /// A new token set with what it was asked and granted for.
@@ -171,9 +188,22 @@ pub(super) struct Grant {
 impl Connector {
     /// Completes an authorization: uses up the state, spends the code once, confirms the companies, stores everything.
     pub async fn complete(&self, callback: Callback, redirect_uri: &str) -> Result<Completed, CompleteError> {
-        let request = self.consume(&callback).await?;
+        let mut request = self.consume(&callback).await?;
+        let tenant = self.tenants.find(&request.session.tenant).await?;
+        // The address was allowed when the link was made, and may be none of the tenant's any more.
+        request.session.return_url.take_if(|url| !self.may_return(tenant.as_ref(), url));
         let correlation = callback.correlation.clone();
-        let placed = match self.connect(&request, callback, redirect_uri).await {
+        let ending = match tenant.map(|tenant| tenant.state) {
+            None => Some(Halted::Gone),
+            Some(TenantState::Deleting) => Some(Halted::Deleting),
+            // Whether a suspended one may connect is known once the companies are.
+            Some(TenantState::Active | TenantState::Suspended) => None,
+        };
+        let connected = match ending {
+            None => self.connect(&request, callback, redirect_uri).await,
+            Some(halted) => Err(ConnectFailure::Halted(halted)),
+        };
+        let placed = match connected {
             Ok(placed) => placed,
             Err(failure) => {
                 self.audit_failure(&request, &failure, &correlation).await;
@@ -188,6 +218,11 @@ impl Connector {
             companies: placed.companies.into_iter().map(|company| company.name).collect(),
             return_url: request.session.return_url,
         })
+    }
+
+    fn may_return(&self, tenant: Option<&Tenant>, url: &String) -> bool {
+        self.return_urls.contains(url)
+            || tenant.is_some_and(|tenant| tenant.settings.return_urls.contains(url))
     }
 
     async fn consume(&self, callback: &Callback) -> Result<AuthorizationRequest, CompleteError> {
@@ -260,6 +295,8 @@ impl Connector {
             ConnectFailure::OwnedElsewhere => "owned_elsewhere".to_owned(),
             ConnectFailure::DifferentCompany => "different_company".to_owned(),
             ConnectFailure::NotConfigured => "provider_not_configured".to_owned(),
+            ConnectFailure::Halted(halted) => halted.code().name().to_owned(),
+            ConnectFailure::OverQuota { .. } => ErrorCode::QuotaExceeded.name().to_owned(),
             ConnectFailure::Seal(_) | ConnectFailure::Store(_) => "not_stored".to_owned(),
         });
         audit::record(&*self.audit, &entry).await;

@@ -12,13 +12,14 @@ use crate::{
     audit::{self, AuditAction},
     connection::{
         AttemptCounters, ChainHead, Company, ConnectOutcome, Connection, ConnectionKey, ConnectionState,
-        NewConnection, Notices, PlacedCompany, Replaces, Route, SealedTokens,
+        NewConnection, Notices, PlacedCompany, Replaces, Route, SealedTokens, count_live,
     },
     id::{ConnectionId, CorrelationId, Ids, TenantId},
-    refresh::Budget,
+    refresh::{Budget, RefreshPolicy, Warmth},
     scope,
     sealing::{SealedPair, fingerprint},
     store::{StoreError, chain},
+    tenant::{Halted, Tenant},
 };
 
 /// How often a connection that changes under our hands is read and renewed again.
@@ -173,6 +174,29 @@ impl Connector {
         Ok(self.connections.find(key).await?.is_some_and(|found| found.state.is_refreshable()))
     }
 
+    /// The tenant, where a connection may be stored for it now: a new one, or one that has ended, only while the tenant works
+    /// and has room for it.
+    async fn admitted(
+        &self,
+        tenant: &TenantId,
+        former: Option<&Connection>,
+    ) -> Result<Tenant, ConnectFailure> {
+        let found = self.tenants.find(tenant).await?.ok_or(ConnectFailure::Halted(Halted::Gone))?;
+        let is_renewed = former.is_some_and(|former| !former.state.is_ended());
+        match found.state.halted() {
+            Some(Halted::Suspended) if is_renewed => {}
+            Some(halted) => return Err(ConnectFailure::Halted(halted)),
+            None => {}
+        }
+        if let Some(limit) = found.limits.integrations.filter(|_| !is_renewed) {
+            let used = count_live(&*self.connections, tenant).await?;
+            if used >= limit {
+                return Err(ConnectFailure::OverQuota { limit, used });
+            }
+        }
+        Ok(found)
+    }
+
     async fn new_connection(
         &self,
         request: &AuthorizationRequest,
@@ -181,6 +205,7 @@ impl Connector {
     ) -> Result<NewConnection, ConnectFailure> {
         let Plan { key, companies, adds, shared, .. } = plan;
         let former = self.connections.find(&key).await?;
+        let warmth = self.admitted(&key.tenant, former.as_ref()).await?.settings.refresh_policy;
         // Also where the former token set is gone, greater than any before: each of them took a lease or a connect.
         let generation = former.as_ref().map_or(1, |former| match &former.tokens {
             Some(old) => old.generation + 1,
@@ -195,7 +220,7 @@ impl Connector {
         Ok(NewConnection {
             connection: self.connection(
                 &key,
-                (former.as_ref(), state),
+                (former.as_ref(), state, warmth),
                 (request, grant),
                 (generation, sealed),
             ),
@@ -208,7 +233,7 @@ impl Connector {
     fn connection(
         &self,
         key: &ConnectionKey,
-        (former, state): (Option<&Connection>, ConnectionState),
+        (former, state, warmth): (Option<&Connection>, ConnectionState, Option<Warmth>),
         (request, grant): (&AuthorizationRequest, &Grant),
         (generation, pair): (u64, SealedPair),
     ) -> Connection {
@@ -227,7 +252,8 @@ impl Connector {
             keys_made_at: now,
             previous: None,
         };
-        let due = self.policy.next(&key.connection, &sealed, now, &*self.entropy);
+        let policy = RefreshPolicy { warmth: warmth.unwrap_or(self.policy.warmth), ..self.policy };
+        let due = policy.next(&key.connection, &sealed, now, &*self.entropy);
         let lacks_scope = !scope::missing(&request.scopes, &grant.scopes).is_empty();
         Connection {
             key: key.clone(),
@@ -243,6 +269,7 @@ impl Connector {
             lease: None,
             due: Some(due),
             used_at: now,
+            warmth,
             attempts: former.map_or_else(AttemptCounters::default, |former| AttemptCounters {
                 failed_in_a_row: 0,
                 ..former.attempts

@@ -12,13 +12,13 @@ use utoipa::ToSchema;
 use crate::{
     id::{AttemptId, CompanyId, ConnectionId, Location, ProviderCompanyId, TenantId},
     provider::Provider,
-    refresh::AttemptFailure,
+    refresh::{AttemptFailure, Warmth},
 };
 
 pub use due::{Due, DuePartition, Slot, WHEELS};
 pub use store::{
     ConfirmOutcome, ConnectOutcome, ConnectionPage, ConnectionStore, MAX_COMPANIES, MarkOutcome,
-    NewConnection, PlacedCompany, Replaces, Route,
+    NewConnection, PlacedCompany, Replaces, Route, count_live, keep_warm,
 };
 
 /// Whose connection, and which.
@@ -114,6 +114,8 @@ pub struct Connection {
     pub due: Option<Due>,
     /// When its tokens were last used, as far as it was noted: a few hours late at most.
     pub used_at: Timestamp,
+    /// Whether it is always kept warm, where its tenant says so; else as the deployment has it.
+    pub warmth: Option<Warmth>,
     /// Counters of all attempts so far.
     pub attempts: AttemptCounters,
     /// The newest attempt.

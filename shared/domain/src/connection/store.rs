@@ -1,12 +1,14 @@
 //! Where connections are kept.
 
 use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::{Company, Connection, ConnectionKey, ConnectionState};
 use crate::{
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
+    refresh::Warmth,
     store::StoreError,
 };
 
@@ -140,6 +142,10 @@ pub trait ConnectionStore: Send + Sync {
     /// Notes that the tokens of a connection are used; one that is gone meanwhile is passed over.
     async fn mark_used(&self, key: &ConnectionKey, at: Timestamp) -> Result<(), StoreError>;
 
+    /// Notes whether a connection is always kept warm, or that it is as the deployment has it; one that is gone meanwhile is
+    /// passed over.
+    async fn set_warmth(&self, key: &ConnectionKey, warmth: Option<Warmth>) -> Result<(), StoreError>;
+
     /// Gives a company up for others, if its route is this connection's and was written with no greater fence than
     /// `fence`: a route that was renewed since stays. Again is harmless.
     async fn release_route(
@@ -149,8 +155,8 @@ pub trait ConnectionStore: Send + Sync {
         fence: u64,
     ) -> Result<(), StoreError>;
 
-    /// Takes a company off a connection, unless it came there with a greater fence than `fence`; its route stays as it is.
-    /// Again is harmless.
+    /// Takes a company off a connection, unless it came there with a greater fence than `fence`; its route stays as it is,
+    /// and it is noted as left, since what was synced of it is still kept. Again is harmless.
     async fn delete_company(
         &self,
         key: &ConnectionKey,
@@ -168,4 +174,50 @@ pub trait ConnectionStore: Send + Sync {
 
     /// Lists the companies of a connection, those of a disconnected one included.
     async fn list_companies(&self, key: &ConnectionKey) -> Result<Vec<Company>, StoreError>;
+
+    /// Lists the companies that were taken off a connection; some may have come back to it.
+    async fn list_left(&self, key: &ConnectionKey) -> Result<Vec<CompanyId>, StoreError>;
+
+    /// Forgets a connection that has ended, with its companies, those that left it included; routes stay, released. False
+    /// where it has not ended. Again is harmless.
+    async fn forget(&self, key: &ConnectionKey) -> Result<bool, StoreError>;
+}
+
+/// Connections that are read at once where all of a tenant's are meant.
+const PAGE: u32 = 100;
+/// Writes under way at once: enough to hide the round trip.
+const AT_ONCE: usize = 16;
+
+/// Has all connections of a tenant kept as warm as it wishes, each from its next refresh on. Again is harmless, and goes on
+/// where it failed.
+pub async fn keep_warm(
+    connections: &dyn ConnectionStore,
+    tenant: &TenantId,
+    wish: Option<Warmth>,
+) -> Result<(), StoreError> {
+    let mut from = None;
+    loop {
+        let page = connections.list(Some(tenant), PAGE, from.as_deref()).await?;
+        let others = page.connections.into_iter().filter(|connection| connection.warmth != wish);
+        let writes = others.map(async |Connection { key, .. }| connections.set_warmth(&key, wish).await);
+        let writes: Vec<_> = writes.collect();
+        stream::iter(writes).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        match page.next {
+            Some(next) => from = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// How many connections of a tenant have not ended: what its limit of integrations is about.
+pub async fn count_live(connections: &dyn ConnectionStore, tenant: &TenantId) -> Result<u64, StoreError> {
+    let (mut live, mut from) = (0, None);
+    loop {
+        let page = connections.list(Some(tenant), PAGE, from.as_deref()).await?;
+        live += page.connections.iter().filter(|connection| !connection.state.is_ended()).count() as u64;
+        match page.next {
+            Some(next) => from = Some(next),
+            None => return Ok(live),
+        }
+    }
 }

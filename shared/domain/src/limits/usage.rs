@@ -30,4 +30,7 @@ pub trait UsageStore: Send + Sync {
         tenant: &TenantId,
         days: (Date, Date),
     ) -> Result<Vec<(Date, Provider, Usage)>, StoreError>;
+
+    /// Forgets all usage of a tenant. Again is harmless.
+    async fn erase(&self, tenant: &TenantId) -> Result<(), StoreError>;
 }

@@ -46,8 +46,22 @@ enum Round {
 }
 
 impl Refresher {
-    /// Ends a connection, or takes one company off it, as far as that goes before `deadline`.
+    /// Ends a connection, or takes one company off it, as far as that goes before `deadline`; one that has ended is forgotten
+    /// where the message wants that.
     pub async fn disconnect(
+        &self,
+        message: &DisconnectMessage,
+        deadline: Timestamp,
+    ) -> Result<DisconnectAnswer, StoreError> {
+        let answered = self.disconnect_as_asked(message, deadline).await?;
+        let has_ended = answered.result == DisconnectResult::Disconnected;
+        if message.forget && has_ended && self.connections.forget(&message.disconnect).await? {
+            return Ok(answer(DisconnectResult::Forgotten));
+        }
+        Ok(answered)
+    }
+
+    async fn disconnect_as_asked(
         &self,
         message: &DisconnectMessage,
         deadline: Timestamp,

@@ -224,7 +224,7 @@ impl Refresher {
         let wanted = match held.trigger {
             // Another worker may have recovered it since it was looked at.
             Trigger::Recovery => before.lease.is_some(),
-            Trigger::Scheduled => self.policy.is_due(before.due, tokens, before.used_at, now),
+            Trigger::Scheduled => self.policy.of(before).is_due(before.due, tokens, before.used_at, now),
             Trigger::OnDemand => self.policy.needs_refresh(tokens, now),
             Trigger::Manual => !tokens.refreshed || now >= later(tokens.issued_at, JOIN),
         };
@@ -236,15 +236,16 @@ impl Refresher {
     /// when.
     fn due_unchanged(&self, held: &Held, tokens: &SealedTokens) -> Due {
         let before = &held.before;
-        let is_warm = self.policy.is_warm(held.used_at(), held.started_at);
+        let policy = self.policy.of(before);
+        let is_warm = policy.is_warm(held.used_at(), held.started_at);
         match before.due {
             Some(Due::Slot(_)) if !is_warm => {
-                let at = self.policy.keep_alive_at(tokens, &*self.entropy);
+                let at = policy.keep_alive_at(tokens, &*self.entropy);
                 // One that fell idle long after its last refresh is not kept waiting for the past.
                 Due::At(at.max(later(held.started_at, JOIN)))
             }
             Some(due) => due,
-            None => self.policy.next(&before.key.connection, tokens, held.used_at(), &*self.entropy),
+            None => policy.next(&before.key.connection, tokens, held.used_at(), &*self.entropy),
         }
     }
 

@@ -173,6 +173,9 @@ pub struct DisconnectMessage {
     /// Only this company of it; without one the whole connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub company_id: Option<CompanyId>,
+    /// Whether it is to be forgotten once it has ended, which only the end of its tenant does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forget: bool,
     /// The API key that asked for it, for the audit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<ApiKeyId>,
@@ -182,6 +185,19 @@ pub struct DisconnectMessage {
 }
 
 impl DisconnectMessage {
+    /// Asks for a whole connection to be ended.
+    #[must_use]
+    pub fn of(key: ConnectionKey) -> Self {
+        Self {
+            v: MESSAGE_VERSION,
+            disconnect: key,
+            company_id: None,
+            forget: false,
+            actor: None,
+            correlation_id: None,
+        }
+    }
+
     /// Checks what the shape alone does not.
     pub fn checked(self) -> Result<Self, MessageError> {
         if self.v == MESSAGE_VERSION { Ok(self) } else { Err(MessageError::Version(self.v)) }
@@ -196,6 +212,8 @@ pub enum DisconnectResult {
     Disconnected,
     /// It is marked, its tokens are no longer used, and ending it at the provider is tried until it is done.
     Disconnecting,
+    /// It has ended, and nothing of it is kept.
+    Forgotten,
     /// One company was taken off; the others stay.
     CompanyRemoved,
     /// One company of several could not be taken off at the provider: nothing has changed.

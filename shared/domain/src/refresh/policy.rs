@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    connection::{Due, SealedTokens, Slot, WHEELS},
+    connection::{Connection, Due, SealedTokens, Slot, WHEELS},
     entropy::{self, Entropy},
     id::ConnectionId,
 };
@@ -21,6 +21,17 @@ pub enum Warmth {
     Adaptive,
     /// `always`: all.
     Always,
+}
+
+impl Warmth {
+    /// The name in settings, answers and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Adaptive => "adaptive",
+            Self::Always => "always",
+        }
+    }
 }
 
 /// The times that govern refreshing; checked against each other when the configuration is read.
@@ -87,6 +98,12 @@ impl Default for RefreshPolicy {
 }
 
 impl RefreshPolicy {
+    /// The policy for one connection: where its tenant has a wish, that goes before the deployment's.
+    #[must_use]
+    pub fn of(&self, connection: &Connection) -> Self {
+        Self { warmth: connection.warmth.unwrap_or(self.warmth), ..*self }
+    }
+
     /// The lead for a token of this life: never more than a third of it, or Xero's 30-minute tokens would always be due.
     #[must_use]
     pub fn lead_for(&self, issued_at: Timestamp, expires_at: Timestamp) -> Duration {

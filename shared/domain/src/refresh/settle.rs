@@ -222,9 +222,7 @@ impl Refresher {
                 (Ending::Unknown, Some(Due::At(at)), Some(failure))
             }
             Outcome::Replaced(failure, stored) => {
-                let key = &held.before.key.connection;
-                let next =
-                    |tokens: &SealedTokens| self.policy.next(key, tokens, held.used_at(), &*self.entropy);
+                let next = |tokens: &SealedTokens| self.next_turn(held, tokens);
                 (Ending::Unchanged, stored.as_deref().map(next), Some(failure))
             }
             // What an attempt before us came to is as unknown as it was: its intent stays, too.
@@ -246,10 +244,13 @@ impl Refresher {
     fn next_due(&self, held: &Held, tokens: &SealedTokens) -> Due {
         match held.lease.purpose {
             LeasePurpose::Disconnect => Due::At(self.clock.now()),
-            LeasePurpose::Refresh => {
-                self.policy.next(&held.before.key.connection, tokens, held.used_at(), &*self.entropy)
-            }
+            LeasePurpose::Refresh => self.next_turn(held, tokens),
         }
+    }
+
+    fn next_turn(&self, held: &Held, tokens: &SealedTokens) -> Due {
+        let policy = self.policy.of(&held.before);
+        policy.next(&held.before.key.connection, tokens, held.used_at(), &*self.entropy)
     }
 
     pub(super) fn retry_at(&self, held: &Held, asked: Option<Duration>) -> Timestamp {

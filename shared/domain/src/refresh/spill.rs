@@ -82,7 +82,8 @@ impl Refresher {
             return Ok(CompleteOutcome::Standing);
         }
         let (key, tokens) = (&spilled.key, &spilled.tokens);
-        let due = self.policy.next(&key.connection, tokens, connection.used_at, &*self.entropy);
+        let policy = self.policy.of(&connection);
+        let due = policy.next(&key.connection, tokens, connection.used_at, &*self.entropy);
         let outcome = self.store.complete(spilled, due, &self.ids().write()).await?;
         if outcome == CompleteOutcome::Stored {
             let event = Event::new(EventKind::TokenRefreshed, key, connection.provider, self.clock.now());

@@ -4,7 +4,11 @@
 //! It walks all connections and puts a job for each company on the low lane; a walk that needs more time than it has leaves
 //! a mark on the lane, behind its own jobs, and goes on from there.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
@@ -14,11 +18,11 @@ use super::{JOB_VERSION, JobOrders, JobOrigin, Lane, SyncJob, SyncMode};
 use crate::{
     clock::Clock,
     connection::{Company, Connection, ConnectionStore},
-    id::JobId,
+    id::{JobId, TenantId},
     refresh::policy::later,
     store::StoreError,
+    tenant::{SyncSchedule, Tenant, TenantState, TenantStore},
 };
-use std::time::Duration;
 
 /// Connections of a page; each costs a query for its companies.
 const PAGE: u32 = 100;
@@ -29,6 +33,8 @@ const PAGE_TIME: Duration = Duration::from_secs(30);
 
 /// Asks all companies for what changed.
 pub struct CatchUp {
+    /// Tenants, some of which are not asked every day.
+    pub tenants: Arc<dyn TenantStore>,
     /// Connections and their companies.
     pub connections: Arc<dyn ConnectionStore>,
     /// Where jobs are made.
@@ -43,6 +49,9 @@ pub struct CatchUp {
 pub struct CatchUpMark {
     /// When the walk began: part of the ids of its jobs, so that a walk that is told twice makes each job once.
     pub started_at: Timestamp,
+    /// The one tenant whose companies are asked, since it was suspended until now; without one it is the day's walk over all.
+    #[serde(default, rename = "tenantId", skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
     /// Where the next page of connections begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -60,30 +69,52 @@ pub struct CaughtUp {
 impl CatchUp {
     /// Walks on from `mark` until all connections are done or `deadline` is near.
     pub async fn run(&self, mark: CatchUpMark, deadline: Timestamp) -> Result<CaughtUp, StoreError> {
-        let CatchUpMark { started_at, mut from } = mark;
-        let mut jobs = 0;
+        let mut mark = mark;
+        let (mut jobs, mut asked) = (0, HashMap::new());
         loop {
             if later(self.clock.now(), PAGE_TIME) > deadline {
-                self.jobs.queue.send_mark(Lane::Low, &CatchUpMark { started_at, from }).await?;
+                self.jobs.queue.send_mark(Lane::Low, &mark).await?;
                 return Ok(CaughtUp { jobs, done: false });
             }
-            let page = self.connections.list(None, PAGE, from.as_deref()).await?;
-            let found = self.jobs_of(page.connections, started_at).await?;
+            let page = self.connections.list(mark.tenant.as_ref(), PAGE, mark.from.as_deref()).await?;
+            let mut connections = page.connections;
+            connections.retain(|connection| connection.state.is_usable());
+            self.learn(&mut asked, &connections, mark.tenant.is_none()).await?;
+            connections.retain(|connection| asked[&connection.key.tenant]);
+            let found = self.jobs_of(connections, mark.started_at).await?;
             self.jobs.enqueue(Lane::Low, &found).await?;
             jobs += found.len();
             match page.next {
-                Some(next) => from = Some(next),
+                Some(next) => mark.from = Some(next),
                 None => return Ok(CaughtUp { jobs, done: true }),
             }
         }
     }
 
+    /// Adds those tenants of connections of whom it is not known yet whether they are asked: each is read once in a walk.
+    async fn learn(
+        &self,
+        asked: &mut HashMap<TenantId, bool>,
+        connections: &[Connection],
+        daily: bool,
+    ) -> Result<(), StoreError> {
+        let mut tenants: BTreeSet<_> = connections.iter().map(|connection| &connection.key.tenant).collect();
+        tenants.retain(|tenant| !asked.contains_key(*tenant));
+        let reads = tenants.into_iter().map(async |id| {
+            let tenant = self.tenants.find(id).await?;
+            Ok::<_, StoreError>((id.clone(), tenant.is_none_or(|tenant| is_asked(&tenant, daily))))
+        });
+        let reads: Vec<_> = reads.collect();
+        let read: Vec<_> = stream::iter(reads).buffer_unordered(AT_ONCE).try_collect().await?;
+        asked.extend(read);
+        Ok(())
+    }
+
     async fn jobs_of(
         &self,
-        connections: Vec<Connection>,
+        usable: Vec<Connection>,
         started_at: Timestamp,
     ) -> Result<Vec<SyncJob>, StoreError> {
-        let usable = connections.into_iter().filter(|connection| connection.state.is_usable());
         let companies = stream::iter(usable)
             .map(async |Connection { key, .. }| {
                 let companies = self.connections.list_companies(&key).await?;
@@ -93,6 +124,12 @@ impl CatchUp {
         let jobs: Vec<_> = companies.try_collect().await?;
         Ok(jobs.into_iter().flatten().collect())
     }
+}
+
+/// Whether a tenant's companies are asked, by the day's walk or by one that is the tenant's own.
+fn is_asked(tenant: &Tenant, daily: bool) -> bool {
+    let is_off = daily && tenant.settings.sync_schedule == Some(SyncSchedule::Off);
+    tenant.state == TenantState::Active && !is_off
 }
 
 /// The one job of a walk for a company.

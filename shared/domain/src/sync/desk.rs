@@ -108,6 +108,10 @@ impl SyncRunner {
                 record.fail(JobError::new(ErrorCode::ConnectionNotFound, message), now);
                 Next::Done
             }
+            Ok(RunOutcome::Halted(halted)) => {
+                record.fail(JobError::new(halted.code(), halted.to_string()), now);
+                Next::Done
+            }
             Ok(RunOutcome::Waits { until, .. }) => delay(record, *until, now),
             Err(RunError::Ledger(LedgerError::Held(held))) => delay(record, held.until, now),
             Err(RunError::Ledger(LedgerError::Throttled { retry_after })) => {

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::{CatchUpMark, Entity};
 use crate::{
     connection::ConnectionKey,
+    erasure::ErasureMark,
     id::{CompanyId, CorrelationId, JobId},
     store::StoreError,
 };
@@ -89,6 +90,8 @@ pub enum LaneMessage {
     Job(SyncJob),
     /// A catch-up that is to go on.
     CatchUp(CatchUpMark),
+    /// The end of a tenant, which is to go on.
+    Erase(ErasureMark),
 }
 
 /// Why a message is not understood; it goes to the dead-letter queue with these words.
@@ -119,10 +122,18 @@ struct MarkMessage {
     catch_up: CatchUpMark,
 }
 
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ErasureMessage {
+    v: u32,
+    erase: ErasureMark,
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum AnyMessage {
     CatchUp(MarkMessage),
+    Erase(ErasureMessage),
     Job(SyncJob),
 }
 
@@ -131,6 +142,7 @@ impl LaneMessage {
     pub fn parse(body: &str) -> Result<Self, SyncJobError> {
         let (version, message) = match serde_json::from_str(body).map_err(SyncJobError::Shape)? {
             AnyMessage::CatchUp(MarkMessage { v, catch_up }) => (v, Self::CatchUp(catch_up)),
+            AnyMessage::Erase(ErasureMessage { v, erase }) => (v, Self::Erase(erase)),
             AnyMessage::Job(job) => (job.v, Self::Job(job)),
         };
         match version {
@@ -147,6 +159,13 @@ impl CatchUpMark {
     }
 }
 
+impl ErasureMark {
+    /// The mark as a message.
+    pub fn to_message(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&ErasureMessage { v: JOB_VERSION, erase: self.clone() })
+    }
+}
+
 /// Where jobs wait.
 #[async_trait]
 pub trait SyncQueue: Send + Sync {
@@ -155,6 +174,9 @@ pub trait SyncQueue: Send + Sync {
 
     /// Puts a catch-up on a lane that is to go on.
     async fn send_mark(&self, lane: Lane, mark: &CatchUpMark) -> Result<(), StoreError>;
+
+    /// Puts the end of a tenant on a lane that is to begin, or to go on.
+    async fn send_erasure(&self, lane: Lane, mark: &ErasureMark) -> Result<(), StoreError>;
 }
 
 #[cfg(test)]
@@ -183,11 +205,33 @@ mod tests {
 
     #[test]
     fn a_mark_reads_as_it_was_written() {
-        let mark = CatchUpMark { started_at: Timestamp::UNIX_EPOCH, from: Some("c".to_owned()) };
+        let mark =
+            CatchUpMark { started_at: Timestamp::UNIX_EPOCH, tenant: None, from: Some("c".to_owned()) };
 
         let message = mark.to_message().unwrap();
 
         assert_eq!(message, r#"{"v":1,"catchUp":{"startedAt":"1970-01-01T00:00:00Z","from":"c"}}"#);
-        assert_eq!(LaneMessage::parse(&message).unwrap(), LaneMessage::CatchUp(mark));
+        assert_eq!(LaneMessage::parse(&message).unwrap(), LaneMessage::CatchUp(mark.clone()));
+        let of_tenant = CatchUpMark { tenant: Some("acme".parse().unwrap()), ..mark };
+        let message = of_tenant.to_message().unwrap();
+        assert_eq!(
+            message,
+            r#"{"v":1,"catchUp":{"startedAt":"1970-01-01T00:00:00Z","tenantId":"acme","from":"c"}}"#
+        );
+        assert_eq!(LaneMessage::parse(&message).unwrap(), LaneMessage::CatchUp(of_tenant));
+    }
+
+    #[test]
+    fn the_end_of_a_tenant_reads_as_it_was_written() {
+        let mark = ErasureMark { tenant: "acme".parse().unwrap(), ended_at: None };
+        let later = ErasureMark { ended_at: Some(Timestamp::UNIX_EPOCH), ..mark.clone() };
+
+        for (mark, message) in [
+            (mark, r#"{"v":1,"erase":{"tenantId":"acme"}}"#),
+            (later, r#"{"v":1,"erase":{"tenantId":"acme","endedAt":"1970-01-01T00:00:00Z"}}"#),
+        ] {
+            assert_eq!(mark.to_message().unwrap(), message);
+            assert_eq!(LaneMessage::parse(message).unwrap(), LaneMessage::Erase(mark));
+        }
     }
 }

@@ -9,7 +9,12 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::{Entity, Lane, SyncJob};
-use crate::{error::ErrorCode, id::JobId, provider::Provider, store::StoreError};
+use crate::{
+    error::ErrorCode,
+    id::{JobId, TenantId},
+    provider::Provider,
+    store::StoreError,
+};
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
@@ -191,6 +196,9 @@ pub trait JobLog: Send + Sync {
 
     /// How many jobs of a provider stand where; of those that ended, since a time.
     async fn counts(&self, provider: Provider, since: Timestamp) -> Result<JobCounts, StoreError>;
+
+    /// Forgets some of a tenant's jobs; true when none is left.
+    async fn erase(&self, tenant: &TenantId) -> Result<bool, StoreError>;
 }
 
 /// What a job does, by its name in requests: `sync_all`, or `sync_` and an entity.

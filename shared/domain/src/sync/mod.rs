@@ -31,5 +31,5 @@ pub use orders::JobOrders;
 pub use record::{Entity, Record, RecordPlace, UnknownEntity, digest};
 pub use run::{RunError, RunOutcome, SyncRunner};
 pub use silence::SilenceWatch;
-pub use store::{PAGE_CONTENT, RecordPage, RecordStore};
+pub use store::{BooksErasure, PAGE_CONTENT, RecordPage, RecordStore};
 pub use walk::{IdPage, SeenIds, SyncCursor, Walk, WalkStore};

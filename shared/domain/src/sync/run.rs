@@ -23,6 +23,7 @@ use crate::{
     provider::Provider,
     refresh::policy::later,
     store::{StoreError, chain},
+    tenant::{Halted, TenantStore, halted},
 };
 
 /// How long a company is held, kept longer before each page: longer than a page may take, and little longer, since the
@@ -37,6 +38,8 @@ const LOOK: Duration = Duration::from_secs(20);
 
 /// Runs sync jobs.
 pub struct SyncRunner {
+    /// Tenants, for some of whom nothing is done.
+    pub tenants: Arc<dyn TenantStore>,
     /// Access tokens.
     pub access: Arc<AccessTokens>,
     /// Connections and their companies.
@@ -87,6 +90,8 @@ pub enum RunOutcome {
     },
     /// The connection or company is gone: nothing to do.
     Gone,
+    /// Nothing is done for its tenant at present.
+    Halted(Halted),
     /// Newer jobs walk all of the same objects: nothing is left to do.
     Superseded,
 }
@@ -99,7 +104,7 @@ impl RunOutcome {
             Self::Completed { written } | Self::Continued { written } | Self::Waits { written, .. } => {
                 written
             }
-            Self::Gone | Self::Superseded => 0,
+            Self::Gone | Self::Halted(_) | Self::Superseded => 0,
         }
     }
 }
@@ -174,6 +179,9 @@ struct Subject<'a> {
 impl SyncRunner {
     /// Runs a job until it is done or `deadline` is near, and keeps its record up to date meanwhile.
     pub async fn run(&self, record: &mut JobRecord, deadline: Timestamp) -> Result<RunOutcome, RunError> {
+        if let Some(halted) = halted(&*self.tenants, &record.job.key.tenant).await? {
+            return Ok(RunOutcome::Halted(halted));
+        }
         let Some(subject) = self.subject(record).await? else { return Ok(RunOutcome::Gone) };
         let (place, lane) = (place_of(record), record.lane);
         let holder = Holder { name: Ids::new(&*self.clock, &*self.entropy).write(), lane };

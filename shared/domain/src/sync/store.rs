@@ -10,6 +10,13 @@ use crate::{id::RecordId, store::StoreError};
 /// six megabytes, and `DynamoDB` ends a page of a list by id at as much.
 pub const PAGE_CONTENT: usize = 1_000_000;
 
+/// Where everything that is kept of a company can be deleted.
+#[async_trait]
+pub trait BooksErasure: Send + Sync {
+    /// Deletes some of what is kept of a company: records, cursors, what walks saw; true when nothing is left.
+    async fn erase(&self, place: &RecordPlace) -> Result<bool, StoreError>;
+}
+
 /// One page of records.
 #[derive(Clone, Debug, Default)]
 pub struct RecordPage {

@@ -95,7 +95,7 @@ pub struct Tally {
     pub unknown_company: u64,
     /// Are about a company whose connection has ended, or may not be used.
     pub disconnected: u64,
-    /// Are of a kind that is not kept.
+    /// Are of a kind that is not kept, or about a company for whose tenant nothing is done at present.
     pub unknown_type: u64,
     /// Could not be applied and do not come again.
     pub failed: u64,

@@ -14,7 +14,7 @@ use domain::{
     sync::{DEFAULT_MAX_AGE, EventConsumer, Heard, Ledger},
 };
 
-use harness::memory::limits;
+use harness::memory::{InMemoryTenants, limits};
 
 use super::{books::Shelf, company::PROVIDERS, ports::Caller, queue::Received, shop::Shop};
 use crate::executor::{ENVIRONMENT, ProcessId};
@@ -78,6 +78,7 @@ async fn consume(shop: &Arc<Shop>, process: ProcessId, batch: Vec<Received>) {
         (PROVIDERS[provider], shelf)
     };
     let consumer = EventConsumer {
+        tenants: Arc::new(InMemoryTenants::default()),
         access: shop.access.clone(),
         connections: shop.connections.clone(),
         ledgers: HashMap::from([0, 1, 2].map(shelf)),

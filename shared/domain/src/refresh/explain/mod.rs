@@ -183,7 +183,7 @@ pub fn explain(
     policy: &RefreshPolicy,
     now: Timestamp,
 ) -> Explanation {
-    let breaker = health.breaker.state;
+    let (breaker, policy) = (health.breaker.state, &policy.of(connection));
     let facts = Facts { connection, breaker, is_outage: health.tally.is_outage(settings), policy, now };
     let situation = facts.situation();
     let tokens = facts.tokens();

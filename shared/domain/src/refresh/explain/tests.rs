@@ -47,6 +47,7 @@ fn connection() -> Connection {
         lease: None,
         due: Some(Due::Slot(slot)),
         used_at: at(-5),
+        warmth: None,
         attempts: AttemptCounters::default(),
         last: Some(LastAttempt { id: attempt(1), ended_at: at(-10), failure: None }),
         chain: ChainHead::default(),

@@ -18,6 +18,7 @@ use crate::{
     refresh::policy::later,
     store::{StoreError, chain},
     sync::{Ledger, RunError, books::Books},
+    tenant::halted,
     webhook::{Begin, IN_PROGRESS_LIFE, Operation},
 };
 
@@ -98,7 +99,7 @@ impl EventConsumer {
         }
     }
 
-    /// The live routes of a company.
+    /// The live routes of a company, of tenants that work.
     async fn routes(&self, provider: Provider, company: &ProviderCompanyId) -> Result<Vec<Route>, Outcome> {
         let found = self.connections.find_routes(provider, company).await;
         let mut routes = found.map_err(|error| Outcome::Waiting(Wait::because(&RunError::Store(error))))?;
@@ -106,7 +107,17 @@ impl EventConsumer {
             return Err(Outcome::UnknownCompany);
         }
         routes.retain(|route| !route.released);
-        if routes.is_empty() { Err(Outcome::Disconnected) } else { Ok(routes) }
+        if routes.is_empty() {
+            return Err(Outcome::Disconnected);
+        }
+        let mut working = Vec::with_capacity(routes.len());
+        for route in routes {
+            let halted = halted(&*self.tenants, &route.key.tenant).await;
+            if halted.map_err(|error| Outcome::Waiting(Wait::because(&RunError::Store(error))))?.is_none() {
+                working.push(route);
+            }
+        }
+        if working.is_empty() { Err(Outcome::Suspended) } else { Ok(working) }
     }
 
     /// The way of one connection to the company's books.

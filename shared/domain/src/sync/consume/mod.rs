@@ -35,6 +35,7 @@ use crate::{
     limits::Limits,
     provider::Provider,
     store::chain,
+    tenant::TenantStore,
     webhook::{
         DeliveryLog, DeliveryPart, EventMessage, IdempotencyStore, Subscription, Subscriptions, WebhookEvent,
     },
@@ -49,6 +50,8 @@ const MESSAGES_AT_ONCE: usize = 10;
 
 /// Consumes webhook events.
 pub struct EventConsumer {
+    /// Tenants, for some of whom nothing is done.
+    pub tenants: Arc<dyn TenantStore>,
     /// Access tokens.
     pub access: Arc<AccessTokens>,
     /// Routes from companies to connections.

@@ -25,6 +25,8 @@ const LIMIT_STEP: Duration = Duration::from_mins(5);
 /// What was only not begun for want of time comes again after this: another worker has all of its own.
 const SOON: Duration = Duration::from_secs(5);
 
+/// Events were ignored, since nothing is done for their tenants at present.
+const SUSPENDED: &str = "tenant_suspended";
 /// The delivery had nothing that could be read.
 const UNREADABLE: &str = "unreadable";
 
@@ -59,8 +61,13 @@ pub(super) enum Outcome {
     Stale,
     UnknownCompany,
     Disconnected,
+    /// Nothing is done for its tenants: what it told of is asked for when they work again.
+    Suspended,
     UnknownType,
-    Failed { reason: &'static str, entity: String },
+    Failed {
+        reason: &'static str,
+        entity: String,
+    },
     Waiting(Wait),
 }
 
@@ -128,7 +135,7 @@ impl Verdict {
     pub(super) fn of(incoming: &Incoming, outcomes: Vec<Option<Outcome>>, now: Timestamp) -> Self {
         let Incoming { message, receives } = incoming;
         let mut tally = Tally { unknown_type: message.unknown, ..Tally::default() };
-        let (mut failed, mut waits) = (None, Vec::new());
+        let (mut failed, mut waits, mut suspended) = (None, Vec::new(), false);
         let beside = outcomes.contains(&Some(Outcome::Applied));
         for (event, outcome) in message.events.iter().zip(outcomes) {
             let outcome = outcome.unwrap_or(Outcome::Waiting(Wait::IN_PROGRESS));
@@ -139,6 +146,10 @@ impl Verdict {
                 Outcome::UnknownCompany => tally.unknown_company += 1,
                 Outcome::Disconnected => tally.disconnected += 1,
                 Outcome::UnknownType => tally.unknown_type += 1,
+                Outcome::Suspended => {
+                    tally.unknown_type += 1;
+                    suspended = true;
+                }
                 Outcome::Failed { reason, entity } => {
                     tally.failed += 1;
                     failed.get_or_insert((reason, entity));
@@ -152,6 +163,7 @@ impl Verdict {
         let reason = failed.as_ref().map(|(reason, _)| *reason).or(waits.first().map(|wait| wait.reason));
         let reason = reason
             .or(message.unreadable.as_ref().map(|_| UNREADABLE))
+            .or(suspended.then_some(SUSPENDED))
             .or_else(|| most_telling(tally))
             .map(str::to_owned);
         // Those that wait are not buried with the one that failed: it fails once more beside them.
