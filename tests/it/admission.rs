@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    api_key::{ApiKey, ApiKeyStore as _, NewApiKey, Role},
+    api_key::{ApiKey, ApiKeyStore as _, KeyChange, NewApiKey, Role},
     audit::AuditAction,
     call_counts::{CallCounts as _, Month},
     event::{EventKind, QuotaUse},
@@ -50,7 +50,7 @@ async fn bad_keys(door: &Door) -> Vec<(&'static str, String)> {
     let wrong = with_another_secret(door, &door.key(Role::Admin, None).await).await;
     let revoked = door.key(Role::Admin, None).await;
     let record = door.keys.find(&id_of(&revoked)).await.unwrap().unwrap();
-    door.keys.update(&ApiKey { revoked_at: Some(NOW), ..record }).await.unwrap();
+    door.keys.update(&record, &KeyChange::Revoked(NOW)).await.unwrap();
     let expired = door.issue(NewApiKey { expires_at: Some(at(-1)), ..new_key() }).await;
     let of_leaving = door.key(Role::Admin, Some(&leaving)).await;
     vec![
@@ -168,7 +168,7 @@ async fn whoever_shares_an_address_with_one_that_is_refused_is_let_in_all_the_sa
         door.get(key, STATUS).await.expect(200);
     }
     let record = door.keys.find(&id_of(&revoked)).await.unwrap().unwrap();
-    door.keys.update(&ApiKey { revoked_at: Some(NOW), ..record }).await.unwrap();
+    door.keys.update(&record, &KeyChange::Revoked(NOW)).await.unwrap();
     door.advance(30);
 
     for _ in 0..3 {

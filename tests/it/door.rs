@@ -225,7 +225,13 @@ pub(crate) async fn send(router: &Router, mut request: Request, key: Option<&str
 
 async fn instance(world: &World, stores: &Stores, calls_per_minute: u64) -> (Router, ApiKeyText) {
     let Stores { keys, counts, tenants, users } = stores.clone();
-    let tenancy = TenancyStores { keys: keys.clone(), tenants, users, ..ApiWorld::stores(world) };
+    let tenancy = TenancyStores {
+        keys: keys.clone(),
+        counts: counts.clone(),
+        tenants,
+        users,
+        ..ApiWorld::stores(world)
+    };
     let (mut deps, admin) = ApiWorld::deps_over(world, (Role::Admin, None), tenancy).await;
     deps.admission = Admission::new(keys, counts, calls_per_minute);
     (api::router(Arc::new(deps)), admin)

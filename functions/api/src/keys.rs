@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use domain::{
-    api_key::{ApiKey, NewApiKey, Role, Scope},
+    api_key::{ApiKey, KeyChange, NewApiKey, Role, Scope},
     audit::{self, AuditAction},
     error::ErrorCode,
     id::{ApiKeyId, TenantId, UserId},
@@ -213,7 +213,7 @@ pub(crate) async fn rotate(
         return Err(ApiError::invalid("overlapSeconds", message).into());
     }
     let things = call.administers(&deps, None).await?;
-    let mut old = find(&things, &id).await?;
+    let old = find(&things, &id).await?;
     let now = deps.clock.now();
     if old.has_ended(now) {
         return Err(ApiError::new(ErrorCode::KeyEnded, "the key has ended and cannot be replaced").into());
@@ -222,9 +222,7 @@ pub(crate) async fn rotate(
     fits(&things, (old.tenant.as_ref(), old.user.as_ref()), &old.scopes).await?;
     let (key, text) = issue(&deps, &things, old.successor(now)).await?;
     // The old one ends only once there is another.
-    let retires_at = later(now, overlap);
-    old.retires_at = Some(old.retires_at.map_or(retires_at, |before| before.min(retires_at)));
-    things.update_key(&old).await?;
+    things.update_key(&old, &KeyChange::Retires(later(now, overlap))).await?;
     deps.admission.forget(&old.id);
     audited(&deps, &call, &old, AuditAction::KeyRotated).await;
     audited(&deps, &call, &key, AuditAction::KeyCreated).await;
@@ -256,8 +254,9 @@ pub(crate) async fn end(
     call: &Call,
 ) -> Result<ApiKey, Refusal> {
     if key.revoked_at.is_none() {
-        key.revoked_at = Some(deps.clock.now());
-        things.update_key(&key).await?;
+        let revoked = KeyChange::Revoked(deps.clock.now());
+        things.update_key(&key, &revoked).await?;
+        revoked.apply(&mut key);
         deps.admission.forget(&key.id);
         audited(deps, call, &key, AuditAction::KeyRevoked).await;
     }
@@ -320,7 +319,7 @@ async fn issue(deps: &Deps, things: &Within<'_>, new: NewApiKey) -> Result<(ApiK
     }
     // Whoever takes a user or a tenant away looks for their keys after that; a key that came too late for it ends here.
     if let Err(refusal) = fits(things, (key.tenant.as_ref(), key.user.as_ref()), &key.scopes).await {
-        things.update_key(&ApiKey { revoked_at: Some(deps.clock.now()), ..key }).await?;
+        things.update_key(&key, &KeyChange::Revoked(deps.clock.now())).await?;
         return Err(refusal);
     }
     Ok((key, text))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use domain::{
     access::{Access, AccessError, AccessTokens},
-    api_key::{ApiKey, ApiKeyPage, ApiKeyStore},
+    api_key::{ApiKey, ApiKeyPage, ApiKeyStore, KeyChange},
     audit::{AuditLog, AuditPage},
     call_counts::CallCounts,
     caller::TenantScope,
@@ -156,12 +156,12 @@ impl Within<'_> {
         Ok(self.covers_key(key) && self.stores.keys.insert(key).await?)
     }
 
-    /// Stores what changed of a key.
-    pub(crate) async fn update_key(&self, key: &ApiKey) -> Result<(), StoreError> {
+    /// Changes a key in one point.
+    pub(crate) async fn update_key(&self, key: &ApiKey, change: &KeyChange) -> Result<(), StoreError> {
         if !self.covers_key(key) {
             return Ok(());
         }
-        self.stores.keys.update(key).await
+        self.stores.keys.update(key, change).await
     }
 
     /// A user.

@@ -7,7 +7,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use domain::{
-    api_key::{ApiKey, Role},
+    api_key::{ApiKey, KeyChange, Role},
     audit::{self, AuditAction},
     error::ErrorCode,
     event::QuotaUse,
@@ -209,16 +209,12 @@ pub(crate) async fn remove(
 /// what it had, as far as the new role allows.
 async fn rescope(deps: &Deps, things: &Within<'_>, user: &User, former: Option<Role>) -> Result<(), Refusal> {
     let allowed = user.role.scopes();
-    for mut key in keys_of(things, (&user.tenant, &user.id)).await? {
-        let had = std::mem::take(&mut key.scopes);
-        let had_all = former.is_some_and(|former| Role::of(&had) == Some(former));
-        key.scopes = if had_all {
-            allowed.clone()
-        } else {
-            had.iter().copied().filter(|scope| allowed.contains(scope)).collect()
-        };
-        if key.scopes != had {
-            things.update_key(&key).await?;
+    for key in keys_of(things, (&user.tenant, &user.id)).await? {
+        let had_all = former.is_some_and(|former| Role::of(&key.scopes) == Some(former));
+        let kept = || key.scopes.iter().copied().filter(|scope| allowed.contains(scope)).collect();
+        let scopes = if had_all { allowed.clone() } else { kept() };
+        if scopes != key.scopes {
+            things.update_key(&key, &KeyChange::Scopes(scopes)).await?;
             deps.admission.forget(&key.id);
         }
     }

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
     },
 };
 use domain::{
-    api_key::{ApiKey, ApiKeyPage, ApiKeyStore, Scope},
+    api_key::{ApiKey, ApiKeyPage, ApiKeyStore, KeyChange, Scope},
     id::{ApiKeyId, TenantId},
     refresh::policy::later,
     store::StoreError,
@@ -76,13 +76,24 @@ impl DynamoApiKeys {
         Ok(writes)
     }
 
-    fn change(&self, key: &ApiKey) -> Result<Vec<TransactWriteItem>, BuildError> {
-        let mut update = Update { sets: vec![(SCOPES, scopes(key))], ..Update::default() };
-        update.set_or_remove(RETIRES_AT, key.retires_at.map(instant));
-        update.set_or_remove(REVOKED_AT, key.revoked_at.map(instant));
-        update.set_or_remove(TTL, forgotten_at(key));
+    fn change(&self, key: &ApiKey, change: &KeyChange) -> Result<Vec<TransactWriteItem>, BuildError> {
+        let mut condition = format!("attribute_exists(#{PK}) AND attribute_not_exists(#{REVOKED_AT})");
+        let mut update = Update::default();
+        match change {
+            KeyChange::Scopes(scopes) => update.sets.push((SCOPES, scope_list(scopes))),
+            KeyChange::Revoked(at) => update.sets.push((REVOKED_AT, instant(*at))),
+            KeyChange::Retires(at) => {
+                update.sets.push((RETIRES_AT, instant(*at)));
+                let is_sooner = format!("#{RETIRES_AT} > :{RETIRES_AT}");
+                condition = format!("{condition} AND (attribute_not_exists(#{RETIRES_AT}) OR {is_sooner})");
+            }
+        }
+        let mut changed = key.clone();
+        change.apply(&mut changed);
+        let moves_end = !matches!(change, KeyChange::Scopes(_));
+        let ttl = forgotten_at(&changed).filter(|_| moves_end);
+        update.sets.extend(ttl.clone().map(|ttl| (TTL, ttl)));
         let (update, values) = update.into_expression();
-        let condition = format!("attribute_exists(#{PK}) AND attribute_not_exists(#{REVOKED_AT})");
         let change = UpdateItem::builder()
             .table_name(&self.table)
             .set_key(Some(Key::api_key(&key.id).into_item()))
@@ -91,7 +102,7 @@ impl DynamoApiKeys {
             .update_expression(update)
             .condition_expression(condition);
         let mut writes = vec![TransactWriteItem::builder().update(change.build()?).build()];
-        if let (Some(tenant), Some(ttl)) = (&key.tenant, forgotten_at(key)) {
+        if let (Some(tenant), Some(ttl)) = (&key.tenant, ttl) {
             let pointer = Key::api_key_of(tenant, &key.id).into_item().put(TTL, ttl);
             let put = PutItem::builder().table_name(&self.table).set_item(Some(pointer));
             writes.push(TransactWriteItem::builder().put(put.build()?).build());
@@ -173,8 +184,8 @@ impl ApiKeyStore for DynamoApiKeys {
 
     /// After a lost answer nothing is lost: a transaction is known again, and of a key that was revoked the first write
     /// stands.
-    async fn update(&self, key: &ApiKey) -> Result<(), StoreError> {
-        let writes = self.change(key).map_err(unavailable("update"))?;
+    async fn update(&self, key: &ApiKey, change: &KeyChange) -> Result<(), StoreError> {
+        let writes = self.change(key, change).map_err(unavailable("update"))?;
         transact(&self.client, "update", writes).await?;
         Ok(())
     }
@@ -209,8 +220,8 @@ fn forgotten_at(key: &ApiKey) -> Option<AttributeValue> {
     key.ends_at().map(|ends_at| number(later(ends_at, KEPT).as_second()))
 }
 
-fn scopes(key: &ApiKey) -> AttributeValue {
-    AttributeValue::L(key.scopes.iter().map(|scope| text(scope.as_str())).collect())
+fn scope_list(scopes: &[Scope]) -> AttributeValue {
+    AttributeValue::L(scopes.iter().map(|scope| text(scope.as_str())).collect())
 }
 
 fn write(key: &ApiKey) -> Item {
@@ -219,7 +230,7 @@ fn write(key: &ApiKey) -> Item {
         .put(ID, text(key.id.as_str()))
         .put(NAME, text(&key.name))
         .put(HASH, bytes(&key.hash))
-        .put(SCOPES, scopes(key))
+        .put(SCOPES, scope_list(&key.scopes))
         .put_if(TENANT, key.tenant.as_ref().map(|tenant| text(tenant.as_str())))
         .put_if(USER, key.user.as_ref().map(|user| text(user.as_str())))
         .put(CREATED_AT, instant(key.created_at))

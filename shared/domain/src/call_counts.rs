@@ -37,7 +37,7 @@ impl Counted {
     /// stranger meets another one next.
     #[must_use]
     pub fn refused_from(address: &str, now: Timestamp) -> Self {
-        let network = match address.parse() {
+        let network = match address.parse().map(|address: IpAddr| address.to_canonical()) {
             Ok(IpAddr::V6(address)) => (address.to_bits() >> (u128::BITS - PREFIX_BITS)).to_string(),
             Ok(IpAddr::V4(_)) | Err(_) => address.to_owned(),
         };

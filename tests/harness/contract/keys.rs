@@ -1,7 +1,7 @@
 //! What the stores of API keys, of users and of counted calls keep.
 
 use domain::{
-    api_key::{ApiKey, ApiKeyStore, NewApiKey, Role, Scope},
+    api_key::{ApiKey, ApiKeyStore, KeyChange, NewApiKey, Role, Scope},
     call_counts::{CallCounts, CallsOfMonth, Counted, Month},
     entropy::SystemEntropy,
     id::{TenantId, UserId},
@@ -68,15 +68,22 @@ async fn keys_are_listed_by_id_and_by_tenant(store: &dyn ApiKeyStore) {
 async fn what_changed_is_stored_and_a_revoked_key_stays_as_it_is(store: &dyn ApiKeyStore) {
     let key = stored(store, Some(&sample::tenant())).await;
     let found = async || store.find(&key.id).await.unwrap().unwrap();
+    let narrowed = KeyChange::Scopes(vec![Scope::TokensRead]);
+    // Each of them knows the key as it was at first: what others changed meanwhile stays.
+    let update = async |change: &KeyChange| store.update(&key, change).await.unwrap();
 
-    let narrowed = ApiKey { scopes: vec![Scope::TokensRead], retires_at: Some(at(60)), ..key.clone() };
-    store.update(&narrowed).await.unwrap();
-    assert_eq!(found().await, narrowed);
+    update(&narrowed).await;
+    for retires_at in [at(60), at(50), at(70)] {
+        update(&KeyChange::Retires(retires_at)).await;
+    }
+    let retired = ApiKey { scopes: vec![Scope::TokensRead], retires_at: Some(at(50)), ..key.clone() };
+    assert_eq!(found().await, retired, "the earliest end stands");
 
-    let revoked = ApiKey { scopes: vec![], retires_at: None, revoked_at: Some(at(30)), ..narrowed };
-    store.update(&revoked).await.unwrap();
-    store.update(&key).await.unwrap();
-    store.update(&ApiKey { revoked_at: Some(at(99)), ..key.clone() }).await.unwrap();
+    let revoked = ApiKey { revoked_at: Some(at(30)), ..retired };
+    update(&KeyChange::Revoked(at(30))).await;
+    for change in [KeyChange::Scopes(vec![]), KeyChange::Retires(at(1)), KeyChange::Revoked(at(99))] {
+        update(&change).await;
+    }
     assert_eq!(found().await, revoked);
 
     for (noted, last_used_at) in [(at(20), at(20)), (at(50), at(50)), (at(40), at(50))] {
@@ -90,7 +97,7 @@ async fn a_key_that_is_gone_stays_so(store: &dyn ApiKeyStore) {
     for key in [stored(store, Some(&tenant)).await, stored(store, None).await] {
         for _ in 0..2 {
             store.remove(&key).await.unwrap();
-            store.update(&ApiKey { revoked_at: Some(at(1)), ..key.clone() }).await.unwrap();
+            store.update(&key, &KeyChange::Revoked(at(1))).await.unwrap();
             store.mark_used(&key.id, at(1)).await.unwrap();
             assert_eq!(store.find(&key.id).await.unwrap(), None);
         }

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    api_key::{ApiKey, ApiKeyPage, ApiKeyStore},
+    api_key::{ApiKey, ApiKeyPage, ApiKeyStore, KeyChange},
     id::{ApiKeyId, TenantId},
     store::StoreError,
 };
@@ -70,11 +70,9 @@ impl ApiKeyStore for InMemoryApiKeys {
         Ok(ApiKeyPage { keys, next })
     }
 
-    async fn update(&self, key: &ApiKey) -> Result<(), StoreError> {
-        let mut keys = self.keys.lock().unwrap();
-        if let Some(stored) = keys.get_mut(&key.id).filter(|stored| stored.revoked_at.is_none()) {
-            stored.scopes.clone_from(&key.scopes);
-            (stored.retires_at, stored.revoked_at) = (key.retires_at, key.revoked_at);
+    async fn update(&self, key: &ApiKey, change: &KeyChange) -> Result<(), StoreError> {
+        if let Some(stored) = self.keys.lock().unwrap().get_mut(&key.id) {
+            change.apply(stored);
         }
         Ok(())
     }

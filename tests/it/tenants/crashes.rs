@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    api_key::{ApiKey, ApiKeyPage, ApiKeyStore},
+    api_key::{ApiKey, ApiKeyPage, ApiKeyStore, KeyChange},
     clock::Clock as _,
     erasure::{Erased, Eraser, ErasureMark, QUIET},
     id::{ApiKeyId, JobId, TenantId, UserId},
@@ -216,7 +216,7 @@ impl ApiKeyStore for Mortal {
         unasked()
     }
 
-    async fn update(&self, _: &ApiKey) -> Result<(), StoreError> {
+    async fn update(&self, _: &ApiKey, _: &KeyChange) -> Result<(), StoreError> {
         unasked()
     }
 

@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub use scope::{Role, Scope, UnknownScope};
-pub use store::{ApiKeyPage, ApiKeyStore};
+pub use store::{ApiKeyPage, ApiKeyStore, KeyChange};
 
 /// Digits, upper and lower case letters: no character that a shell, an address or a double click treats specially.
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
