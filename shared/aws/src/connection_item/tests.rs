@@ -3,7 +3,7 @@
 use domain::{
     connection::{ConnectionKey, ConnectionState, Due, Slot},
     provider::Provider,
-    refresh::{FailureClass, Warmth},
+    refresh::FailureClass,
 };
 
 use super::*;
