@@ -70,6 +70,7 @@ def _logs(group: str) -> set[Grant]:
 _EVENTS = _grants("events:PutEvents", "EventBus")
 _PROVIDER_SECRETS = _grants("secretsmanager:GetSecretValue", SECRET)
 _AUDIT = _grants("dynamodb:PutItem", "HistoryTable", _keys("AUDIT#*"))
+_TABLES = "ConnectionsTable ControlTable DeliveriesTable HistoryTable RecordsTable"
 _CONSUME = "sqs:ReceiveMessage DeleteMessage GetQueueAttributes ChangeMessageVisibility"
 
 ALLOWED: dict[str, set[Grant]] = {
@@ -146,6 +147,13 @@ ALLOWED: dict[str, set[Grant]] = {
         | _grants("dynamodb:GetItem", "ControlTable", _keys("TENANTS", "USERS#*", "USAGE#*", "SCHEDULER"))
         | _grants("dynamodb:GetItem BatchGetItem Query PutItem UpdateItem", "ControlTable", _keys("KEYS", "KEYS#*"))
         | _grants("dynamodb:Query PutItem UpdateItem DeleteItem", "ControlTable", _keys("USERS#*"))
+        | _grants("dynamodb:GetItem", _TABLES, _keys("PROBE"))
+        | _grants("kms:DescribeKey", "TokenKey")
+        | _grants("sqs:GetQueueAttributes", "EventsQueue RecoveryQueue RefreshQueue SyncQueue SyncHighQueue SyncLowQueue")
+        | _grants("sqs:GetQueueAttributes", "EventsDlq RecoveryDlq RefreshDlq SyncDlq SyncHighDlq SyncLowDlq")
+        | _grants("dynamodb:GetItem PutItem", "ControlTable", _keys("CURSORS"))
+        | _grants("dynamodb:GetItem UpdateItem", "ControlTable", _keys("TALLY#*"))
+        | _grants("dynamodb:PutItem", "ControlTable", _keys("REQUEST#*"))
         | _grants("dynamodb:Query", "ControlTable", _keys("BREAKER#*", "TENANTS", "USAGE#*"))
         | _grants("dynamodb:PutItem", "ControlTable", _keys("TENANTS", "SESSION#*"))
         | _grants("dynamodb:UpdateItem", "ControlTable", _keys("LIMIT#*"))

@@ -14,6 +14,7 @@ mod prices;
 mod refresh;
 #[path = "../localstack/stack.rs"]
 mod stack;
+mod status;
 mod sweep;
 mod sync;
 mod table;

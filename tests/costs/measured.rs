@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws::{DynamoConnections, SdkConfig, clients};
 use aws_sdk_dynamodb::types::{BillingMode, GlobalSecondaryIndex};
+use axum::Router;
 use domain::connection::{ConnectOutcome, Connection, ConnectionKey, ConnectionStore as _};
 use tests::sample::{self, ids};
 
@@ -80,6 +81,22 @@ impl Measured {
     pub(crate) fn reader(&self) -> sync::Deps {
         let config = sync::Config::from_lookup(&|name| self.variables.get(name).cloned()).unwrap();
         sync::wire(config, &self.counted).unwrap()
+    }
+
+    /// A new process of the `api` function over this way to AWS.
+    fn front_over(&self, sdk: &SdkConfig) -> Router {
+        let config = api::Config::from_lookup(&|name| self.variables.get(name).cloned()).unwrap();
+        api::router(Arc::new(api::wire(config, sdk).unwrap()))
+    }
+
+    /// A new process of the `api` function, whose calls are counted.
+    pub(crate) fn front(&self) -> Router {
+        self.front_over(&self.counted)
+    }
+
+    /// One whose calls nothing delays.
+    pub(crate) fn direct_front(&self) -> Router {
+        self.front_over(&self.sdk)
     }
 
     /// Puts an empty table in the place of the one where breakers are and the sweep leaves its marks, and an empty queue in

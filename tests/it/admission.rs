@@ -161,6 +161,28 @@ async fn whoever_is_refused_too_often_waits_and_costs_nothing_more() {
 }
 
 #[tokio::test]
+async fn whoever_shares_an_address_with_one_that_is_refused_is_let_in_all_the_same() {
+    let door = Door::new().await;
+    let (good, revoked) = (door.key(Role::Viewer, None).await, door.key(Role::Viewer, None).await);
+    for key in [&good, &revoked] {
+        door.get(key, STATUS).await.expect(200);
+    }
+    let record = door.keys.find(&id_of(&revoked)).await.unwrap().unwrap();
+    door.keys.update(&ApiKey { revoked_at: Some(NOW), ..record }).await.unwrap();
+    door.advance(30);
+
+    for _ in 0..3 {
+        for _ in 0..2 * REFUSED_PER_MINUTE {
+            let refused = door.get(&revoked, STATUS).await;
+            assert!([401, 429].contains(&refused.status.as_u16()), "{}", refused.body);
+        }
+        assert_eq!(door.get(&revoked, STATUS).await.refusal(), (429, "AUTH_ATTEMPTS_EXCEEDED"));
+        door.get(&good, STATUS).await.expect(200);
+        door.advance(60);
+    }
+}
+
+#[tokio::test]
 async fn a_refused_key_is_audited_once_a_minute_for_whoever_it_concerns() {
     let door = Door::new().await;
     let tenant = door.tenant().await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Admission, TenancyStores};
+use api::{Admission, Cursors, TenancyStores};
 use axum::Router;
 use domain::{
     api_key::{NewApiKey, Role},
@@ -72,6 +72,9 @@ impl ApiWorld {
             attempts: world.attempts.clone(),
             records: Arc::new(InMemoryRecords::default()),
             jobs: world.orders(),
+            tallies: world.tallies(),
+            access: Arc::new(world.access()),
+            acts: world.audit.clone(),
         }
     }
 
@@ -114,6 +117,10 @@ impl ApiWorld {
             refresh: Arc::new(InProcessRefresh(world.refresher.clone())),
             job_log: world.orders().log,
             proxy: world.proxy(),
+            api_hosts: World::api_hosts(),
+            cursors: Cursors::new(world.cursor_key.clone(), "test".to_owned(), Arc::new(SystemEntropy)),
+            request_names: world.request_names.clone(),
+            probes: world.probes(),
             policy: RefreshPolicy::default(),
             outage: SETTINGS.1,
             clock: world.clock.clone(),

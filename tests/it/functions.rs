@@ -172,6 +172,7 @@ async fn the_api_answers_nobody_without_a_key_and_everybody_in_one_shape() {
     }, @r#"
     {
       "summary": {
+        "asOf": "2100-01-01T00:00:00Z",
         "expired": 0,
         "healthy": 1,
         "reconnectRequired": 0,

@@ -1,7 +1,8 @@
 //! A whole Ledgerbridge in memory, with a clock that obeys and a provider that answers by script.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use api::Probes;
 use domain::{
     access::AccessTokens,
     authorization::{
@@ -14,12 +15,13 @@ use domain::{
     event::EventKind,
     id::TenantId,
     limits::Limits,
+    probe::{KeyState, QueueDepth},
     provider::Provider,
     proxy::Proxy,
     refresh::{
         BreakerSettings, Breakers, DEFAULT_FAILURES, DEFAULT_MINIMUM, DEFAULT_RESET, DEFAULT_SHARE,
         DEFAULT_WINDOW, DisconnectAnswer, DisconnectMessage, FailureClass, OutageSettings, RefreshOutcome,
-        RefreshPolicy, RefreshReport, Refresher, Sweep, SweepReport, Trigger,
+        RefreshPolicy, RefreshReport, Refresher, Sweep, SweepReport, Tallies, Trigger,
         policy::{DEFAULT_LEASE, later},
     },
     sealing::{CachedDataKeys, TokenSealer},
@@ -28,14 +30,19 @@ use domain::{
     token::{Refusal, Revocation, TokenEndpoint, TokenEndpointError},
 };
 use jiff::Timestamp;
-use providers::{http, proxy::HttpUpstream, zoho::DataCentres};
+use providers::{
+    http,
+    proxy::{ApiHosts, HttpUpstream},
+    zoho::DataCentres,
+};
 use tests::{
     FaultyRefreshStore, ManualClock, Revoked, ScriptedRevocation, ScriptedTokenEndpoint, SeededEntropy,
     memory::{
         InMemoryApiKeys, InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBreakers,
-        InMemoryBus, InMemoryCallCounts, InMemoryConnections, InMemoryDataKeys, InMemoryFlights,
-        InMemoryJobs, InMemoryRecoveryQueue, InMemoryRefreshQueue, InMemorySweepLog, InMemorySyncQueue,
-        InMemoryTenants, InMemoryUsage, InMemoryUsers, InProcessRefresh, limits,
+        InMemoryBus, InMemoryCallCounts, InMemoryConnections, InMemoryCursorKey, InMemoryDataKeys,
+        InMemoryFlights, InMemoryJobs, InMemoryRecoveryQueue, InMemoryRefreshQueue, InMemoryRequestNames,
+        InMemorySweepLog, InMemorySyncQueue, InMemoryTallies, InMemoryTenants, InMemoryUsage, InMemoryUsers,
+        InProcessRefresh, Scripted, limits,
     },
     sample,
 };
@@ -82,6 +89,13 @@ pub(crate) struct World {
     pub(crate) books_breakers: Arc<InMemoryBreakers>,
     pub(crate) sweep_log: Arc<InMemorySweepLog>,
     pub(crate) refresher: Arc<Refresher>,
+    pub(crate) tallies: Arc<InMemoryTallies>,
+    pub(crate) cursor_key: Arc<InMemoryCursorKey>,
+    pub(crate) request_names: Arc<InMemoryRequestNames>,
+    /// What a test says of each table, by its name.
+    pub(crate) tables: BTreeMap<&'static str, Arc<Scripted<()>>>,
+    pub(crate) token_key: Arc<Scripted<KeyState>>,
+    pub(crate) events_queue: Arc<Scripted<QueueDepth>>,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -142,7 +156,43 @@ impl World {
             books_breakers: Arc::default(),
             sweep_log: Arc::default(),
             refresher,
+            tallies: Arc::default(),
+            cursor_key: Arc::default(),
+            request_names: Arc::default(),
+            tables: ["connections", "control"].map(|name| (name, Arc::new(Scripted::new(())))).into(),
+            token_key: Arc::new(Scripted::new(KeyState::Usable)),
+            events_queue: Arc::new(Scripted::new(QueueDepth::default())),
             entropy,
+        }
+    }
+
+    /// How connections stand, counted.
+    pub(crate) fn tallies(&self) -> Tallies {
+        Tallies {
+            standings: self.connections.clone(),
+            store: self.tallies.clone(),
+            policy: RefreshPolicy::default(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        }
+    }
+
+    /// What can be asked whether it can be used.
+    pub(crate) fn probes(&self) -> Probes {
+        Probes {
+            tables: self.tables.iter().map(|(name, table)| (*name, table.clone() as _)).collect(),
+            key: self.token_key.clone(),
+            queues: vec![("events", self.events_queue.clone())],
+        }
+    }
+
+    /// Where the providers are said to be; nothing listens there.
+    pub(crate) fn api_hosts() -> ApiHosts {
+        let nowhere: Url = "http://127.0.0.1:1".parse().unwrap();
+        ApiHosts {
+            quickbooks_api_base_url: nowhere.clone(),
+            xero_api_base_url: nowhere,
+            zoho_data_centres: DataCentres::default(),
         }
     }
 
@@ -207,13 +257,7 @@ impl World {
 
     /// Calls of providers for others, over the network; nothing listens there until a test says where.
     pub(crate) fn proxy(&self) -> Proxy {
-        let nowhere: Url = "http://127.0.0.1:1".parse().unwrap();
-        let upstream = HttpUpstream {
-            http: http::client().unwrap(),
-            quickbooks_api_base_url: nowhere.clone(),
-            xero_api_base_url: nowhere,
-            zoho_data_centres: DataCentres::default(),
-        };
+        let upstream = HttpUpstream { http: http::client().unwrap(), hosts: Self::api_hosts() };
         Proxy {
             access: Arc::new(self.access()),
             limits: self.limits(),

@@ -176,3 +176,79 @@ async fn a_cursor_of_everybodys_list_is_no_use_in_a_list_of_ones_own() {
 
     assert_eq!(refused.expect_error(400, "VALIDATION_FAILED")["error"]["details"]["field"], "cursor");
 }
+
+#[tokio::test]
+async fn a_key_made_over_the_api_is_rotated_and_revoked_and_the_gateway_passes_on_what_is_left() {
+    let bundle = Bundle::deployed().await;
+    let tenant = bundle.tenant().await;
+    let wanted = json!({ "name": "end to end", "role": "operator", "tenantId": tenant.id });
+    let made = bundle.post("/api/keys", &wanted).await.expect(201);
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    let answer = bundle.get_as(key, STATUS).await;
+    let (limit, left) = (answer.header("ratelimit-limit"), answer.header("ratelimit-remaining"));
+    assert!(left.parse::<u64>().unwrap() < limit.parse().unwrap(), "{left} of {limit}");
+    answer.expect(200);
+    let listed = bundle.get(&format!("/api/keys?tenantId={}", tenant.id)).await.expect(200);
+    assert_eq!(listed["keys"][0]["id"], id);
+    assert_eq!(listed["keys"][0]["key"], serde_json::Value::Null);
+
+    let path = format!("/api/keys/{id}");
+    let rotated =
+        bundle.post(&format!("{path}/rotate"), &json!({ "overlapSeconds": 3600 })).await.expect(201);
+    let new = rotated["key"].as_str().unwrap();
+    for key in [key, new] {
+        bundle.get_as(key, STATUS).await.expect(200);
+    }
+    bundle.delete(&path).await.expect(200);
+    let deadline = SystemClock.now() + SignedDuration::from_secs(60);
+    while bundle.get_as(key, STATUS).await.status == 200 {
+        assert!(SystemClock.now() < deadline, "a revocation is effective within a minute");
+    }
+    bundle.get_as(key, STATUS).await.expect_error(401, "AUTH_API_KEY_INVALID");
+    bundle.get_as(new, STATUS).await.expect(200);
+    let mut acts: Vec<_> = tenant.acts().await.into_iter().map(|(act, _)| act).collect();
+    acts.retain(|act| act != "key.refused");
+    assert_eq!(acts, ["key.created", "key.rotated", "key.created", "key.revoked"]);
+}
+
+#[tokio::test]
+async fn the_keys_of_a_user_end_with_the_user() {
+    let bundle = Bundle::deployed().await;
+    let tenant = bundle.tenant().await;
+    let user = format!("/api/tenants/{}/users/person.1", tenant.id);
+    let put = |role: &str| {
+        let request = bundle.request(Method::PUT, &user).header("x-api-key", bundle.admin_key());
+        bundle.send(request.json(&json!({ "role": role })))
+    };
+    put("viewer").await.expect(201);
+    let wanted = json!({ "name": "n", "role": "viewer", "tenantId": tenant.id, "userId": "person.1" });
+    let made = bundle.post("/api/keys", &wanted).await.expect(201);
+    let path = format!("/api/keys/{}", made["id"].as_str().unwrap());
+
+    put("operator").await.expect(200);
+    assert_eq!(bundle.get(&path).await.expect(200)["role"], "operator");
+    assert_eq!(bundle.delete(&user).await.expect(200)["keysRevoked"], 1);
+
+    assert!(bundle.get(&path).await.expect(200)["revokedAt"].is_string());
+    let listed = bundle.get(&format!("/api/tenants/{}/users", tenant.id)).await.expect(200);
+    assert_eq!(listed["users"], json!([]));
+}
+
+#[tokio::test]
+async fn a_month_ends_where_the_plan_says() {
+    let bundle = Bundle::deployed().await;
+    let id = format!("quota-{}", tests::sample::tenant());
+    let new = json!({ "tenantId": id, "name": "Small", "limits": { "apiCallsPerMonth": 5 } });
+    bundle.post("/api/tenants", &new).await.expect(201);
+    let key = bundle.key(Role::Viewer, Some(&id)).await;
+    for _ in 0..3 {
+        bundle.get_as(&key, STATUS).await.expect(200);
+    }
+
+    let near = bundle.get_as(&key, STATUS).await;
+    assert_eq!(near.header("x-quota-warning"), "apiCallsPerMonth 80%");
+    bundle.get_as(&key, STATUS).await.expect(200);
+    let over = bundle.get_as(&key, STATUS).await.expect_error(429, "QUOTA_EXCEEDED");
+    assert_eq!(over["error"]["details"]["used"], 5);
+    bundle.get_as(&key, "/api/tenants/x/users").await.expect_error(404, "TENANT_NOT_FOUND");
+}

@@ -3,12 +3,13 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::driver::{Answer, Bundle, redacted};
+use crate::driver::{Answer, Bundle, audited, redacted};
 
 const REFRESH: &str = "/api/tokens/refresh/quickbooks";
 
 /// What differs from run to run.
-const VARYING: [&str; 9] = [
+const VARYING: [&str; 10] = [
+    "asOf",
     "tenantId",
     "connectionId",
     "expiresAt",
@@ -28,6 +29,7 @@ async fn status_and_refresh_read_as_documented() {
     insta::assert_json_snapshot!(redacted(connection.tenant.status().await, &VARYING), @r#"
     {
       "summary": {
+        "asOf": "[asOf]",
         "expired": 0,
         "healthy": 1,
         "reconnectRequired": 0,
@@ -58,6 +60,29 @@ async fn status_and_refresh_read_as_documented() {
       "success": true
     }
     "#);
+}
+
+#[tokio::test]
+async fn a_token_that_is_given_out_reads_as_documented_and_is_audited() {
+    let bundle = Bundle::deployed().await;
+    let connection = bundle.tenant().await.connect().await;
+    let path = format!("/api/connections/{}/token?tenantId={}", connection.id, connection.tenant.id);
+
+    let issued = bundle.get(&path).await.expect(200);
+
+    insta::assert_json_snapshot!(redacted(issued, &["accessToken", "apiBaseUrl", "expiresAt"]), @r#"
+    {
+      "accessToken": "[accessToken]",
+      "apiBaseUrl": "[apiBaseUrl]",
+      "expiresAt": "[expiresAt]",
+      "scopes": [
+        "com.intuit.quickbooks.accounting"
+      ],
+      "tokenType": "Bearer"
+    }
+    "#);
+    let acts = audited(&connection.tenant.id.parse().unwrap()).await;
+    assert!(acts.iter().any(|act| act["action"] == "token.issued"), "{acts:?}");
 }
 
 #[tokio::test]
@@ -104,6 +129,7 @@ async fn history_reads_as_documented() {
       ],
       "provider": "quickbooks",
       "stats": {
+        "asOf": "[asOf]",
         "averageDuration": "[averageDuration]",
         "failed": 1,
         "successful": 1,
@@ -123,19 +149,31 @@ async fn health_reads_as_documented() {
     let health = bundle.get_as(&key, "/api/tokens/health").await.expect(200);
 
     // Whether the clock has ticked yet, and how the providers stand, is for tests of their own.
-    let elsewhere = ["lastRunAt", "initialized", "status", "breaker", "outage"];
+    let elsewhere = ["lastRunAt", "initialized", "status", "breaker", "outage", "asOf", "queues", "tables"];
     insta::assert_json_snapshot!(redacted(health, &elsewhere), @r#"
     {
       "providers": {
         "quickbooks": {
+          "books": {
+            "breaker": "[breaker]",
+            "outage": "[outage]"
+          },
           "breaker": "[breaker]",
           "outage": "[outage]"
         },
         "xero": {
+          "books": {
+            "breaker": "[breaker]",
+            "outage": "[outage]"
+          },
           "breaker": "[breaker]",
           "outage": "[outage]"
         },
         "zoho": {
+          "books": {
+            "breaker": "[breaker]",
+            "outage": "[outage]"
+          },
           "breaker": "[breaker]",
           "outage": "[outage]"
         }
@@ -147,9 +185,13 @@ async fn health_reads_as_documented() {
       },
       "status": "[status]",
       "storage": {
-        "database": "healthy"
+        "database": "healthy",
+        "keys": "healthy",
+        "queues": "[queues]",
+        "tables": "[tables]"
       },
       "tokens": {
+        "asOf": "[asOf]",
         "expired": 0,
         "expiring": 0,
         "healthy": 1,
@@ -157,6 +199,23 @@ async fn health_reads_as_documented() {
       }
     }
     "#);
+}
+
+#[tokio::test]
+async fn health_looks_at_every_table_and_queue_of_the_stack() {
+    let bundle = Bundle::deployed().await;
+
+    let health = bundle.get("/api/tokens/health").await.expect(200);
+
+    let storage = &health["storage"];
+    let tables = json!({"connections": "healthy", "control": "healthy", "deliveries": "healthy",
+                        "history": "healthy", "records": "healthy"});
+    assert_eq!((&storage["tables"], &storage["keys"]), (&tables, &json!("healthy")), "{storage}");
+    for queue in ["events", "recovery", "refresh", "sync", "syncHigh", "syncLow"] {
+        let told = &storage["queues"][queue];
+        assert_ne!(told["status"], "unknown", "{queue}: {told}");
+        assert!(["waiting", "inFlight", "deadLetters"].iter().all(|count| told[count].is_u64()), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ pub(crate) async fn list(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
 }
 
 /// What the table knows of each provider's token endpoint.
-pub(crate) async fn load(deps: &Deps, now: Timestamp) -> Result<Vec<(Provider, ProviderHealth)>, StoreError> {
+async fn load(deps: &Deps, now: Timestamp) -> Result<Vec<(Provider, ProviderHealth)>, StoreError> {
     let mut healths = Vec::with_capacity(Provider::ALL.len());
     for provider in Provider::ALL {
         healths.push((provider, deps.breakers.load(provider, deps.outage.first_minute(now)).await?));

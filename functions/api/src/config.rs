@@ -9,8 +9,7 @@ use domain::{
     webhook::AddressKeys,
 };
 use edge::config::{ConfigError, Lookup, ScopeLists, Variables};
-use providers::zoho::DataCentres;
-use url::Url;
+use providers::proxy::ApiHosts;
 
 /// A busy day of one customer's people is a handful of links a minute; more is a loop or an attack.
 const DEFAULT_CONNECT_SESSIONS: u64 = 60;
@@ -61,7 +60,19 @@ pub struct Config {
     pub outage: OutageSettings,
     /// What calling providers takes.
     pub proxy: ProxyConfig,
+    /// `EVENTS_QUEUE_URL` and its siblings: every queue by its name in answers, with its dead-letter queue.
+    pub queues: Vec<(&'static str, String, String)>,
 }
+
+/// The variables of every queue and its dead-letter queue, by the queue's name in answers.
+const QUEUES: [(&str, &str, &str); 6] = [
+    ("events", "EVENTS_QUEUE_URL", "EVENTS_DLQ_URL"),
+    ("recovery", "RECOVERY_QUEUE_URL", "RECOVERY_DLQ_URL"),
+    ("refresh", "REFRESH_QUEUE_URL", "REFRESH_DLQ_URL"),
+    ("sync", "SYNC_QUEUE_URL", "SYNC_DLQ_URL"),
+    ("syncHigh", "SYNC_QUEUE_HIGH_URL", "SYNC_HIGH_DLQ_URL"),
+    ("syncLow", "SYNC_QUEUE_LOW_URL", "SYNC_LOW_DLQ_URL"),
+];
 
 /// What calling providers for others takes.
 #[derive(Debug)]
@@ -74,12 +85,8 @@ pub struct ProxyConfig {
     pub breakers: (BreakerSettings, OutageSettings),
     /// `QUICKBOOKS_MONTHLY_READS` and its siblings: what providers allow.
     pub plans: Plans,
-    /// `QUICKBOOKS_API_BASE_URL`.
-    pub quickbooks_api_base_url: Url,
-    /// `XERO_API_BASE_URL`.
-    pub xero_api_base_url: Url,
-    /// `ZOHO_DATA_CENTRES` and `ZOHO_LOCATION`.
-    pub zoho_data_centres: DataCentres,
+    /// `QUICKBOOKS_API_BASE_URL`, `XERO_API_BASE_URL`, `ZOHO_DATA_CENTRES` and `ZOHO_LOCATION`.
+    pub hosts: ApiHosts,
 }
 
 impl ProxyConfig {
@@ -94,9 +101,11 @@ impl ProxyConfig {
             event_bus,
             breakers,
             plans,
-            quickbooks_api_base_url: quickbooks_api_base_url?,
-            xero_api_base_url: xero_api_base_url?,
-            zoho_data_centres: zoho_data_centres?,
+            hosts: ApiHosts {
+                quickbooks_api_base_url: quickbooks_api_base_url?,
+                xero_api_base_url: xero_api_base_url?,
+                zoho_data_centres: zoho_data_centres?,
+            },
         })
     }
 }
@@ -112,6 +121,8 @@ impl Config {
             normal: Some(variables.required("SYNC_QUEUE_URL")),
             low: Some(variables.required("SYNC_QUEUE_LOW_URL")),
         };
+        let queues =
+            QUEUES.map(|(name, queue, dead)| (name, variables.required(queue), variables.required(dead)));
         let environment = variables.environment_name();
         let connections_table = variables.required("CONNECTIONS_TABLE");
         let history_table = variables.required("HISTORY_TABLE");
@@ -149,6 +160,7 @@ impl Config {
             history_retention,
             outage: proxy.breakers.1,
             proxy,
+            queues: queues.into(),
         }))
     }
 }

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters, PublicUrl, Refusal},
+    cursors::List,
     openapi::{FromCursor, OfTenant, OneConnection},
     tenancy::Within,
     tokens::MAX_LIMIT,
@@ -84,9 +85,12 @@ pub(crate) async fn list(
     call.require(Scope::ConnectionsRead)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let limit = query.limit("limit", MAX_LIMIT, MAX_LIMIT)?;
-    let page = things.connections(limit, query.get("cursor")).await?;
+    let list = List::of("connections").with("tenant", things.tenant_id().map(TenantId::as_str));
+    let from = deps.cursors.open(&list, &query).await?;
+    let page = things.connections(limit, from.as_deref()).await?;
     let connections = page.connections.into_iter().map(|connection| body(connection, None)).collect();
-    Ok(call.json(StatusCode::OK, &ConnectionsBody { connections, next_cursor: page.next }))
+    let next_cursor = deps.cursors.seal(&list, page.next).await?;
+    Ok(call.json(StatusCode::OK, &ConnectionsBody { connections, next_cursor }))
 }
 
 /// `GET /api/connections/{id}?tenantId=`

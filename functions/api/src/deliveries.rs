@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters},
+    cursors::List,
     openapi::FromCursor,
     tokens::MAX_LIMIT,
 };
@@ -99,15 +100,18 @@ pub(crate) async fn list(
     admitted(&call)?;
     let wanted = DeliveryQuery { provider: query.parsed("provider")?, status: query.parsed("status")? };
     let limit = query.limit("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
-    let from = query.get("cursor");
-    let page = deps.deliveries.list(wanted, limit, from).await?;
+    let list =
+        List::of("deliveries").with("provider", query.get("provider")).with("status", query.get("status"));
+    let from = deps.cursors.open(&list, &query).await?;
+    let page = deps.deliveries.list(wanted, limit, from.as_deref()).await?;
     let is_about_refused = matches!(wanted.status, None | Some(DeliveryStatus::Rejected));
     let refused = match from {
         None if is_about_refused => Some(refused(&deps, wanted.provider).await?),
         _ => None,
     };
     let deliveries = page.deliveries.into_iter().map(|delivery| body(delivery).without_kept()).collect();
-    Ok(call.json(StatusCode::OK, &DeliveriesBody { deliveries, refused, next_cursor: page.next }))
+    let next_cursor = deps.cursors.seal(&list, page.next).await?;
+    Ok(call.json(StatusCode::OK, &DeliveriesBody { deliveries, refused, next_cursor }))
 }
 
 /// `GET /api/webhooks/deliveries/{deliveryId}`

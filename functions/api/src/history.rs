@@ -5,10 +5,9 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
-    connection::AttemptCounters,
     id::{AttemptId, ConnectionId, TenantId},
     provider::Provider,
-    refresh::RefreshAttempt,
+    refresh::{Counted, RefreshAttempt},
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,10 +15,9 @@ use utoipa::ToSchema;
 
 use crate::{
     Deps,
-    call::{Call, Name, Outcome, Parameters, Refusal},
+    call::{Call, Name, Outcome, Parameters},
     openapi::OfTenant,
-    tenancy::Within,
-    tokens::{MAX_LIMIT, connections, parse_provider},
+    tokens::{MAX_LIMIT, parse_provider},
 };
 
 /// Attempts of one answer unless asked otherwise.
@@ -55,7 +53,10 @@ struct Stats {
     total_attempts: u64,
     successful: u64,
     failed: u64,
+    /// In milliseconds.
     average_duration: u64,
+    /// Since when connections were counted; null until all were counted once.
+    as_of: Option<Timestamp>,
 }
 
 /// `GET /api/tokens/history/{provider}?tenantId=&limit=`; the statistics are of all attempts ever, not of the page.
@@ -83,28 +84,22 @@ pub(crate) async fn show(
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let limit = query.limit("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
     let attempts = things.attempts(provider, limit).await?;
-    let stats = stats(&things, provider).await?;
+    let stats = stats(&things.figures().await?, provider);
     let history = attempts.into_iter().map(attempt).collect();
     Ok(call.json(StatusCode::OK, &HistoryBody { provider, history, stats }))
 }
 
-/// Sums the counters that each connection carries.
-async fn stats(things: &Within<'_>, provider: Provider) -> Result<Stats, Refusal> {
-    let connections = connections(things).await?;
-    let of_provider = connections.iter().filter(|connection| connection.provider == provider);
-    let sum = of_provider.fold(AttemptCounters::default(), |sum, connection| AttemptCounters {
-        succeeded: sum.succeeded + connection.attempts.succeeded,
-        failed: sum.failed + connection.attempts.failed,
-        duration_ms: sum.duration_ms + connection.attempts.duration_ms,
-        failed_in_a_row: 0,
-    });
+/// What all attempts at a provider came to.
+fn stats(counted: &Counted, provider: Provider) -> Stats {
+    let sum = counted.tally.attempts.get(&provider).copied().unwrap_or_default();
     let total_attempts = sum.succeeded + sum.failed;
-    Ok(Stats {
+    Stats {
         total_attempts,
         successful: sum.succeeded,
         failed: sum.failed,
         average_duration: sum.duration_ms.checked_div(total_attempts).unwrap_or_default(),
-    })
+        as_of: counted.as_of,
+    }
 }
 
 pub(crate) fn attempt(attempt: RefreshAttempt) -> AttemptBody {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{extract::State, http::StatusCode};
 use domain::{
     api_key::Scope,
+    audit::{self, AuditAction},
     connection::{Connection, ConnectionState},
     error::ErrorCode,
     id::{CompanyId, ConnectionId, Ids, JobId, TenantId},
@@ -123,7 +124,12 @@ pub(crate) async fn create(
         correlation_id: Some(call.correlation.clone()),
         ..SyncJob::full(job_id.clone(), meant.key, meant.company)
     };
+    let mut entry = call.audit_entry(&deps, Some(&job.key.tenant), AuditAction::JobOrdered);
+    (entry.provider, entry.connection) = (Some(connection.provider), Some(job.key.connection.clone()));
+    entry.company = job.company_id.parts().map(|(_, company)| company);
+    entry.subject = Some(job_id.to_string());
     things.order(new.priority.unwrap_or(Lane::Normal), job).await?;
+    audit::record(&*deps.audit, &entry).await;
     let status_url = format!("{public_url}/api/jobs/{job_id}");
     let made = MadeBody { job_id, status_url: status_url.clone() };
     Ok(located(call.json(StatusCode::ACCEPTED, &made), &status_url))

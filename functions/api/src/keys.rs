@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 use crate::{
     Deps,
     call::{Call, JsonBody, Name, Outcome, Parameters, Refusal, located},
+    cursors::List,
     openapi::FromCursor,
     tenancy::Within,
     tenant_settings::printable,
@@ -165,9 +166,12 @@ pub(crate) async fn list(
 ) -> Outcome {
     let things = call.administers(&deps, query.parsed("tenantId")?).await?;
     let limit = query.limit("limit", MAX_LIMIT, MAX_LIMIT)?;
-    let page = things.keys(limit, query.get("cursor")).await?;
+    let list = List::of("keys").with("tenant", things.tenant_id().map(TenantId::as_str));
+    let from = deps.cursors.open(&list, &query).await?;
+    let page = things.keys(limit, from.as_deref()).await?;
     let keys = page.keys.into_iter().map(body).collect();
-    Ok(call.json(StatusCode::OK, &KeysBody { keys, next_cursor: page.next }))
+    let next_cursor = deps.cursors.seal(&list, page.next).await?;
+    Ok(call.json(StatusCode::OK, &KeysBody { keys, next_cursor }))
 }
 
 /// `GET /api/keys/{key}`

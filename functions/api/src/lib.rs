@@ -1,6 +1,7 @@
 //! The `api` function: what an administrator and the product's backend ask and order.
 
 mod admission;
+mod audit;
 mod breakers;
 mod call;
 mod companies;
@@ -9,6 +10,7 @@ mod confirm;
 mod connect_sessions;
 mod connection_history;
 mod connections;
+mod cursors;
 mod deliveries;
 mod disconnect;
 mod exact;
@@ -19,6 +21,7 @@ mod jobs;
 mod keys;
 mod memory;
 mod openapi;
+mod probes;
 mod proxy;
 mod queues;
 mod quota;
@@ -28,6 +31,7 @@ mod tenancy;
 mod tenant_changes;
 mod tenant_settings;
 mod tenants;
+mod token_issue;
 mod token_refresh;
 mod tokens;
 mod usage;
@@ -43,6 +47,7 @@ use domain::{
     clock::Clock,
     entropy::Entropy,
     event::EventBus,
+    idempotency::RequestNames,
     proxy::Proxy,
     refresh::{BreakerStore, OutageSettings, RefreshInvoker, RefreshPolicy, SweepLog},
     sync::JobLog,
@@ -50,11 +55,14 @@ use domain::{
 };
 use edge::{config::ScopeLists, live_secrets::LiveSecrets};
 use lambda_http::RequestExt as _;
+use providers::proxy::ApiHosts;
 use tower::ServiceExt as _;
 
 pub use admission::Admission;
 pub use config::{Config, webhook_addresses};
+pub use cursors::Cursors;
 pub use exact::Outgoing;
+pub use probes::Probes;
 pub use routes::{Document, ROUTES};
 pub use tenancy::{Tenancy, TenancyStores};
 pub use wiring::wire;
@@ -100,6 +108,14 @@ pub struct Deps {
     pub job_log: Arc<dyn JobLog>,
     /// Calls providers for others.
     pub proxy: Proxy,
+    /// Where the providers' data APIs are.
+    pub api_hosts: ApiHosts,
+    /// What lists give out as the place where they go on.
+    pub cursors: Cursors,
+    /// What callers name their requests.
+    pub request_names: Arc<dyn RequestNames>,
+    /// What can be asked whether it can be used.
+    pub probes: Probes,
     /// When a token is due.
     pub policy: RefreshPolicy,
     /// When a provider counts as out.

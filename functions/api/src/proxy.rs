@@ -137,7 +137,7 @@ async fn read(
 }
 
 /// A header that may stand once.
-fn passable<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Result<Option<T>, ApiError>
+pub(crate) fn passable<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Result<Option<T>, ApiError>
 where
     T::Err: std::fmt::Display,
 {
@@ -169,7 +169,8 @@ fn refusal(deps: &Deps, error: ProxyError) -> Refusal {
     .into()
 }
 
-fn without_token(error: &AccessError) -> ApiError {
+/// Why there is no token, to whoever asked for what takes one.
+pub(crate) fn without_token(error: &AccessError) -> ApiError {
     match error {
         AccessError::Missing => connections::missing(),
         AccessError::NotUsable(ConnectionState::ReconnectRequired) => {
@@ -181,7 +182,7 @@ fn without_token(error: &AccessError) -> ApiError {
                 .with("state", state.as_str())
         }
         AccessError::Expired => {
-            let message = "the access token has ended and is not renewed yet, so nothing was sent; try again";
+            let message = "the access token has ended and is not renewed yet, so nothing was done; try again";
             ApiError::new(ErrorCode::AuthTokenExpired, message)
         }
         AccessError::Unseal(error) => ApiError::failure(ErrorCode::SealOpenFailed, error),

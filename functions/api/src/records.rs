@@ -19,14 +19,13 @@ use crate::{
     Deps,
     call::{Call, Name, Outcome, Parameters},
     companies,
+    cursors::List,
     openapi::{FromCursor, OfTenant},
 };
 
 /// Records of one answer; a hundred invoices are a few hundred kilobytes.
 const MAX_LIMIT: u32 = 200;
 const DEFAULT_LIMIT: u32 = 100;
-/// What the cursors of lists by time of change begin with: no cursor of a list by id has a dot.
-const CHANGED_CURSOR: &str = "changed.";
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -89,12 +88,13 @@ pub(crate) async fn list(
     let company =
         query.get("companyId").ok_or_else(|| ApiError::invalid("companyId", "companyId is missing"))?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
-    let (since, from) = place_in_list(instant(&query, "updatedSince")?, query.get("cursor"))?;
+    let since = instant(&query, "updatedSince")?;
     let meant = companies::with_id(&things, None, company).await?;
     let place = RecordPlace { tenant: meant.key.tenant, company: meant.company };
-    let page = things.records(&place, (entity, since), limit, from).await?;
-    let mark = if since.is_some() { CHANGED_CURSOR } else { "" };
-    let next_cursor = page.next.map(|next| format!("{mark}{next}"));
+    let list = list_of(&place, entity, since);
+    let from = deps.cursors.open(&list, &query).await?;
+    let page = things.records(&place, (entity, since), limit, from.as_deref()).await?;
+    let next_cursor = deps.cursors.seal(&list, page.next).await?;
     let records = page.records.into_iter().map(|record| body(&place.company, record)).collect();
     Ok(call.json(StatusCode::OK, &RecordsBody { records, next_cursor }))
 }
@@ -106,18 +106,11 @@ fn instant(query: &Query, name: &str) -> Result<Option<Timestamp>, ApiError> {
     parsed.map_err(|_: jiff::Error| ApiError::invalid(name, format!("{name} {form}")))
 }
 
-/// Which list of a company's records is read, and where it goes on: a cursor of the one is none of the other.
-fn place_in_list(
-    since: Option<Timestamp>,
-    cursor: Option<&str>,
-) -> Result<(Option<Timestamp>, Option<&str>), ApiError> {
-    let foreign = || ApiError::invalid("cursor", "send a cursor as nextCursor of the same list gave it");
-    let of_changes = cursor.and_then(|cursor| cursor.strip_prefix(CHANGED_CURSOR));
-    match (since, cursor, of_changes) {
-        (Some(_), Some(_), None) | (None, _, Some(_)) => Err(foreign()),
-        (Some(_), _, from) => Ok((since, from)),
-        (None, from, None) => Ok((None, from)),
-    }
+/// Of one company and kind, by id or what changed since a moment.
+fn list_of(place: &RecordPlace, entity: Entity, since: Option<Timestamp>) -> List {
+    let list = List::of("records").with("tenant", Some(place.tenant.as_str()));
+    let list = list.with("company", Some(place.company.as_str())).with("entity", Some(entity.as_str()));
+    list.with("updatedSince", since.map(|since| since.to_string()).as_deref())
 }
 
 fn body(company: &CompanyId, record: Record) -> RecordBody {

@@ -13,9 +13,9 @@ use domain::api_key::Scope;
 use utoipa::OpenApi;
 
 use crate::{
-    Deps, breakers, call, confirm, connect_sessions, connection_history, connections, deliveries, disconnect,
-    explain, health, history, jobs, keys, openapi::Common, proxy, queues, records, tenant_changes, tenants,
-    token_refresh, tokens, usage, users,
+    Deps, audit, breakers, call, confirm, connect_sessions, connection_history, connections, deliveries,
+    disconnect, explain, health, history, jobs, keys, openapi::Common, proxy, queues, records,
+    tenant_changes, tenants, token_issue, token_refresh, tokens, usage, users,
 };
 
 /// A path, its methods with the scope that each takes and who answers it, and behind the path the greatest body where it is
@@ -47,6 +47,7 @@ macro_rules! routes {
 }
 
 routes! {
+    "/api/audit": get(AuditRead) audit::list;
     "/api/breakers": get(OperationsRead) breakers::list;
     "/api/tenants": get(TenantsRead) tenants::list, post(TenantsWrite) tenants::create;
     "/api/tenants/{tenant}": get(TenantsRead) tenants::show, patch(TenantsWrite) tenant_changes::update, delete(TenantsWrite) tenant_changes::remove;
@@ -60,6 +61,7 @@ routes! {
     "/api/connections/{connection}/explain": get(ConnectionsRead) explain::show;
     "/api/connections/{connection}/history": get(TokensRead) connection_history::show;
     "/api/connections/{connection}/history/verification": get(TokensRead) connection_history::verify;
+    "/api/connections/{connection}/token": get(TokensIssue) token_issue::show;
     "/api/jobs": post(SyncWrite) jobs::create;
     "/api/jobs/{job}": get(SyncRead) jobs::show;
     "/api/keys": get(KeysWrite) keys::list, post(KeysWrite) keys::create;

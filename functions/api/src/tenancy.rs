@@ -8,7 +8,9 @@ mod tenants;
 use std::sync::Arc;
 
 use domain::{
+    access::{Access, AccessError, AccessTokens},
     api_key::{ApiKey, ApiKeyPage, ApiKeyStore},
+    audit::{AuditLog, AuditPage},
     call_counts::CallCounts,
     caller::TenantScope,
     connection::{
@@ -17,7 +19,7 @@ use domain::{
     id::{ApiKeyId, ConnectionId, CorrelationId, Ids, JobId, ProviderCompanyId, TenantId, UserId},
     limits::UsageStore,
     provider::Provider,
-    refresh::{AttemptLog, RefreshAttempt, policy::later},
+    refresh::{AttemptLog, Counted, RefreshAttempt, Standing, Tallies, policy::later},
     store::StoreError,
     sync::{Entity, JobOrders, JobRecord, Lane, RecordPage, RecordPlace, RecordStore, SyncJob},
     tenant::{Tenant, TenantStore},
@@ -48,6 +50,12 @@ pub struct TenancyStores {
     pub records: Arc<dyn RecordStore>,
     /// Jobs.
     pub jobs: JobOrders,
+    /// How connections stand, counted.
+    pub tallies: Tallies,
+    /// Access tokens.
+    pub access: Arc<AccessTokens>,
+    /// The audit log.
+    pub acts: Arc<dyn AuditLog>,
 }
 
 /// What belongs to tenants.
@@ -216,6 +224,40 @@ impl Within<'_> {
             return Ok(None);
         }
         self.stores.connections.find(key).await
+    }
+
+    /// How all connections stand: exact where they are few.
+    pub(crate) async fn figures(&self) -> Result<Counted, StoreError> {
+        self.stores.tallies.figures(self.scope.tenant()).await
+    }
+
+    /// How all connections stand, where they are known to be more than a page.
+    pub(crate) async fn counted(&self) -> Result<Counted, StoreError> {
+        self.stores.tallies.of(self.scope.tenant()).await
+    }
+
+    /// How these connections stand, which are all that are within the scope.
+    pub(crate) fn counted_exactly(&self, connections: &[Connection]) -> Counted {
+        let standings: Vec<_> = connections.iter().map(Standing::from).collect();
+        self.stores.tallies.exact(&standings)
+    }
+
+    /// A valid access token of a connection.
+    pub(crate) async fn access(&self, key: &ConnectionKey) -> Result<Access, AccessError> {
+        if !self.scope.covers(&key.tenant) {
+            return Err(AccessError::Missing);
+        }
+        self.stores.access.access_token(key).await
+    }
+
+    /// Acts of the audit log, oldest first: of all tenants and the deployment itself where the scope is of all.
+    pub(crate) async fn acts(
+        &self,
+        before: Timestamp,
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<AuditPage, StoreError> {
+        self.stores.acts.list(self.scope.tenant(), before, limit, from).await
     }
 
     /// The companies of a connection.

@@ -2,23 +2,32 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{
+    extract::{FromRequestParts, State},
+    http::{StatusCode, request::Parts},
+    response::Response,
+};
 use domain::{
     api_key::Scope,
+    audit::{self, AuditAction},
     connection::Connection,
     error::ErrorCode,
     id::{ConnectionId, TenantId},
+    idempotency::{NAME_KEPT, NamedRequest},
     provider::Provider,
-    refresh::{RefreshAnswer, RefreshMessage, RefreshResult, Trigger},
+    proxy::RequestKey,
+    refresh::{RefreshAnswer, RefreshMessage, RefreshResult, Trigger, policy::later},
 };
 use edge::http::ApiError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
     Deps,
     call::{Call, JsonBody, Name, Outcome, PublicUrl, Refusal, located},
+    proxy::passable,
     tenancy::Within,
     tokens::{MAX_LIMIT, parse_provider},
 };
@@ -45,6 +54,17 @@ struct RefreshBody {
     status_url: Option<String>,
 }
 
+/// The caller's own name of the request, if it sends one.
+pub(crate) struct Named(Option<RequestKey>);
+
+impl<S: Sync> FromRequestParts<S> for Named {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        Ok(Self(passable(&parts.headers, "Idempotency-Key")?))
+    }
+}
+
 /// `POST /api/tokens/refresh/{provider}`
 #[utoipa::path(
     post,
@@ -64,17 +84,23 @@ struct RefreshBody {
 pub(crate) async fn refresh(
     State(deps): State<Arc<Deps>>,
     Name(provider): Name,
-    PublicUrl(public_url): PublicUrl,
+    (PublicUrl(public_url), Named(name)): (PublicUrl, Named),
     call: Call,
     JsonBody(wanted): JsonBody<RefreshRequest>,
 ) -> Outcome {
     call.require(Scope::TokensWrite)?;
     let provider = parse_provider(&provider)?;
     let things = call.within(&deps, Some(wanted.tenant_id.clone())).await?;
+    if let Some(name) = name {
+        take_name(&deps, &call, (&name, provider, &wanted)).await?;
+    }
     let connection = find(&things, provider, &wanted).await?;
     if !connection.state.is_refreshable() {
         return Err(dead().into());
     }
+    let mut entry = call.audit_entry(&deps, Some(&connection.key.tenant), AuditAction::RefreshRequested);
+    (entry.provider, entry.connection) = (Some(provider), Some(connection.key.connection.clone()));
+    audit::record(&*deps.audit, &entry).await;
     let message = RefreshMessage::new(vec![connection.key.clone()], Trigger::Manual);
     let answers = deps.refresh.invoke(&message, WAIT).await?;
     let answer = answers.and_then(|answers| answers.into_iter().next());
@@ -91,6 +117,23 @@ pub(crate) async fn refresh(
             failed(&deps, answer.as_ref(), || pending(&call, &status_url, done(false)))
         }
     }
+}
+
+/// Refuses a name that stands for another request. The same request is let through: refreshes that come one upon the other
+/// are one.
+async fn take_name(
+    deps: &Deps,
+    call: &Call,
+    (name, provider, wanted): (&RequestKey, Provider, &RefreshRequest),
+) -> Result<(), Refusal> {
+    let request = json!(["refresh", provider, wanted.tenant_id, wanted.connection_id]);
+    let named = NamedRequest::new(call.caller.key(), name, &request);
+    let now = deps.clock.now();
+    if deps.request_names.take(&named, (now, later(now, NAME_KEPT))).await? {
+        return Ok(());
+    }
+    let message = "this Idempotency-Key was sent with another request within a day; send a new one";
+    Err(ApiError::new(ErrorCode::IdempotencyKeyReused, message).into())
 }
 
 /// The one connection that a request means.

@@ -9,7 +9,7 @@ use domain::{
     error::ErrorCode,
     id::{ConnectionId, TenantId},
     provider::Provider,
-    refresh::TokenHealth,
+    refresh::{Counted, RefreshPolicy, Standing, TokenHealth, TokenTally},
 };
 use edge::http::ApiError;
 use jiff::Timestamp;
@@ -19,14 +19,15 @@ use utoipa::ToSchema;
 use crate::{
     Deps,
     call::{Call, Outcome, Parameters, Refusal},
+    cursors::List,
     openapi::{FromCursor, OfTenant},
     tenancy::Within,
 };
 
 /// The greatest `limit` of the token routes.
 pub(crate) const MAX_LIMIT: u32 = 100;
-/// Pages of connections over which health and statistics are summed at most.
-const MAX_COUNTED_PAGES: usize = 10;
+/// Pages of a tenant's connections that are searched for its companies at most.
+const MAX_SEARCHED_PAGES: usize = 10;
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -55,33 +56,28 @@ struct TokenStatus {
     needs_refresh: bool,
 }
 
-#[derive(Default, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Summary {
-    pub(crate) total: usize,
-    pub(crate) healthy: usize,
-    pub(crate) warning: usize,
+struct Summary {
+    total: u64,
+    healthy: u64,
+    warning: u64,
     /// Counts those that need a reconnect too.
-    pub(crate) expired: usize,
-    pub(crate) reconnect_required: usize,
+    expired: u64,
+    reconnect_required: u64,
+    /// Since when connections were counted; null until all were counted once, when the figures are of those counted so far.
+    as_of: Option<Timestamp>,
 }
 
-impl Summary {
-    pub(crate) fn count(&mut self, health: TokenHealth) {
-        self.total += 1;
-        match health {
-            TokenHealth::Healthy => self.healthy += 1,
-            TokenHealth::Warning => self.warning += 1,
-            TokenHealth::Expired => self.expired += 1,
-            TokenHealth::ReconnectRequired => {
-                self.expired += 1;
-                self.reconnect_required += 1;
-            }
-        }
+impl From<Counted> for Summary {
+    fn from(Counted { tally, as_of }: Counted) -> Self {
+        let TokenTally { total, healthy, warning, expired, reconnect_required, .. } = tally;
+        Self { total, healthy, warning, expired, reconnect_required, as_of }
     }
 }
 
-/// `GET /api/tokens/status?tenantId=&limit=&cursor=`; connections that have ended have no tokens to use and are left out.
+/// `GET /api/tokens/status?tenantId=&limit=&cursor=`; connections that have ended have no tokens to use and are left out. The
+/// summary is of all, not of the page: exact where one page holds them, else a minute or so old.
 #[utoipa::path(
     get,
     path = "/api/tokens/status",
@@ -103,23 +99,27 @@ pub(crate) async fn status(
     call.require(Scope::TokensRead)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let limit = query.limit("limit", MAX_LIMIT, MAX_LIMIT)?;
-    let page = things.connections(limit, query.get("cursor")).await?;
+    let list = List::of("tokens").with("tenant", things.tenant_id().map(TenantId::as_str));
+    let from = deps.cursors.open(&list, &query).await?;
+    let page = things.connections(limit, from.as_deref()).await?;
+    let counted = if from.is_none() && page.next.is_none() {
+        things.counted_exactly(&page.connections)
+    } else {
+        things.counted().await?
+    };
     let now = deps.clock.now();
-    let mut summary = Summary::default();
-    let mut tokens = Vec::with_capacity(page.connections.len());
-    for connection in page.connections.into_iter().filter(has_grant) {
-        let health = TokenHealth::of(&connection, &deps.policy, now);
-        summary.count(health);
-        tokens.push(token(connection, health, now));
-    }
-    Ok(call.json(StatusCode::OK, &StatusBody { tokens, summary, next_cursor: page.next }))
+    let shown = page.connections.into_iter().filter(has_grant);
+    let tokens = shown.map(|connection| token(connection, &deps.policy, now)).collect();
+    let next_cursor = deps.cursors.seal(&list, page.next).await?;
+    Ok(call.json(StatusCode::OK, &StatusBody { tokens, summary: counted.into(), next_cursor }))
 }
 
 fn has_grant(connection: &Connection) -> bool {
     !connection.state.is_ended()
 }
 
-fn token(connection: Connection, health: TokenHealth, now: Timestamp) -> TokenBody {
+fn token(connection: Connection, policy: &RefreshPolicy, now: Timestamp) -> TokenBody {
+    let health = TokenHealth::of(&Standing::from(&connection), policy, now);
     let expires_at = connection.tokens.as_ref().map(|tokens| tokens.access_expires_at);
     let minutes = expires_at.map_or(0, |at| at.duration_since(now).as_secs().max(0) / 60);
     TokenBody {
@@ -135,10 +135,10 @@ fn token(connection: Connection, health: TokenHealth, now: Timestamp) -> TokenBo
     }
 }
 
-/// All connections that the caller may see, up to [`MAX_COUNTED_PAGES`].
+/// All connections that the caller may see, up to [`MAX_SEARCHED_PAGES`].
 pub(crate) async fn connections(things: &Within<'_>) -> Result<Vec<Connection>, Refusal> {
     let (mut connections, mut from) = (Vec::new(), None::<String>);
-    for _ in 0..MAX_COUNTED_PAGES {
+    for _ in 0..MAX_SEARCHED_PAGES {
         let page = things.connections(MAX_LIMIT, from.as_deref()).await?;
         connections.extend(page.connections.into_iter().filter(has_grant));
         from = page.next;

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use aws::{
     DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoBreakers, DynamoCallCounts,
-    DynamoConnections, DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoRecords, DynamoSweepLog,
-    DynamoTenants, DynamoUsage, DynamoUsers, EventBridgeBus, LambdaRefresh, SdkConfig, SqsSyncQueue, clients,
+    DynamoConnections, DynamoCursorKey, DynamoDeliveries, DynamoFlights, DynamoJobs, DynamoProbe,
+    DynamoRecords, DynamoRequestNames, DynamoSweepLog, DynamoTallies, DynamoTenants, DynamoUsage,
+    DynamoUsers, EventBridgeBus, KmsProbe, LambdaRefresh, SdkConfig, SqsProbe, SqsSyncQueue, clients,
 };
 use domain::{
     clock::{Clock, SystemClock},
     connection::ConnectionStore,
     entropy::SystemEntropy,
     event::EventBus,
+    probe::{QueueProbe, TableProbe},
     proxy::Proxy,
-    refresh::{Endpoint, RefreshInvoker},
+    refresh::{Endpoint, RefreshInvoker, Tallies},
     sync::JobOrders,
 };
 use edge::{
@@ -23,7 +25,7 @@ use edge::{
 };
 use providers::{http, proxy::HttpUpstream};
 
-use crate::{Admission, Config, Deps, TenancyStores, webhook_addresses};
+use crate::{Admission, Config, Cursors, Deps, Probes, TenancyStores, webhook_addresses};
 
 /// Builds everything the function works with, once per process; nothing is called yet.
 pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> {
@@ -36,32 +38,30 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         Arc::new(DynamoConnections::without_due_index(dynamodb.clone(), config.connections_table.clone()));
     let refresh: Arc<dyn RefreshInvoker> =
         Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function.clone()));
-    let jobs = JobOrders {
-        log: Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table.clone())),
-        queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), config.sync_lanes.clone())),
-        clock: clock.clone(),
-    };
+    let bus: Arc<dyn EventBus> =
+        Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.proxy.event_bus.clone()));
+    let proxy = proxy(&config, sdk, (&connections, &refresh), &bus)?;
+    let history = (config.history_table.clone(), config.history_retention);
+    let audit = Arc::new(DynamoAudit::new(dynamodb.clone(), history.0.clone(), history.1));
+    let jobs = orders(&config, sdk, &clock);
     let job_log = jobs.log.clone();
     let keys = Arc::new(DynamoApiKeys::new(dynamodb.clone(), control()));
     let counts = Arc::new(DynamoCallCounts::new(dynamodb.clone(), control()));
-    let bus: Arc<dyn EventBus> =
-        Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.proxy.event_bus.clone()));
     let tenancy = TenancyStores {
         tenants: Arc::new(DynamoTenants::new(dynamodb.clone(), control())),
         users: Arc::new(DynamoUsers::new(dynamodb.clone(), control())),
         usage: Arc::new(DynamoUsage::new(dynamodb.clone(), control())),
         counts: counts.clone(),
         keys: keys.clone(),
-        attempts: Arc::new(DynamoAttempts::new(
-            dynamodb.clone(),
-            config.history_table.clone(),
-            config.history_retention,
-        )),
+        attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), history.0, history.1)),
         records: Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone())),
-        connections: connections.clone(),
+        connections,
         jobs,
+        tallies: tallies(&config, sdk, &clock),
+        access: proxy.access.clone(),
+        acts: audit.clone(),
     };
-    let proxy = proxy(&config, sdk, (&connections, &refresh), &bus)?;
+    let cursor_key = Arc::new(DynamoCursorKey::new(dynamodb.clone(), control()));
     Ok(Deps {
         admission: Admission::new(keys, counts, config.api_calls_per_minute),
         bus,
@@ -70,7 +70,11 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Token)),
         books_breakers: Arc::new(DynamoBreakers::new(dynamodb.clone(), control(), Endpoint::Books)),
         sweeps: Arc::new(DynamoSweepLog::new(dynamodb.clone(), control())),
-        audit: Arc::new(DynamoAudit::new(dynamodb.clone(), config.history_table, config.history_retention)),
+        audit,
+        probes: probes(&config, sdk),
+        cursors: Cursors::new(cursor_key, config.environment.clone(), Arc::new(SystemEntropy)),
+        request_names: Arc::new(DynamoRequestNames::new(dynamodb.clone(), control())),
+        api_hosts: config.proxy.hosts.clone(),
         deliveries: Arc::new(DynamoDeliveries::new(dynamodb, config.deliveries_table)),
         webhook_addresses: LiveSecrets::new(config.webhook_addresses, source, clock.clone()),
         refresh,
@@ -88,6 +92,53 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     })
 }
 
+/// Where jobs are made.
+fn orders(config: &Config, sdk: &SdkConfig, clock: &Arc<dyn Clock>) -> JobOrders {
+    JobOrders {
+        log: Arc::new(DynamoJobs::new(clients::dynamodb(sdk), config.records_table.clone())),
+        queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), config.sync_lanes.clone())),
+        clock: clock.clone(),
+    }
+}
+
+/// How connections stand, counted.
+fn tallies(config: &Config, sdk: &SdkConfig, clock: &Arc<dyn Clock>) -> Tallies {
+    let dynamodb = clients::dynamodb(sdk);
+    let connections =
+        DynamoConnections::without_due_index(dynamodb.clone(), config.connections_table.clone());
+    Tallies {
+        standings: Arc::new(connections),
+        store: Arc::new(DynamoTallies::new(dynamodb, config.control_table.clone())),
+        policy: config.policy,
+        clock: clock.clone(),
+        entropy: Arc::new(SystemEntropy),
+    }
+}
+
+/// What the deployment stands on.
+fn probes(config: &Config, sdk: &SdkConfig) -> Probes {
+    let dynamodb = clients::dynamodb(sdk);
+    let table = |(name, table): (&'static str, &String)| {
+        (name, Arc::new(DynamoProbe::new(dynamodb.clone(), table.clone())) as Arc<dyn TableProbe>)
+    };
+    let tables = [
+        ("connections", &config.connections_table),
+        ("control", &config.control_table),
+        ("deliveries", &config.deliveries_table),
+        ("history", &config.history_table),
+        ("records", &config.records_table),
+    ];
+    let sqs = clients::sqs(sdk);
+    let queue = |(name, queue, dead): &(&'static str, String, String)| {
+        (*name, Arc::new(SqsProbe::new(sqs.clone(), queue.clone(), dead.clone())) as Arc<dyn QueueProbe>)
+    };
+    Probes {
+        tables: tables.into_iter().map(table).collect(),
+        key: Arc::new(KmsProbe::new(clients::kms(sdk), config.proxy.token_key_id.clone())),
+        queues: config.queues.iter().map(queue).collect(),
+    }
+}
+
 /// Calls of providers with the tokens of connections.
 fn proxy(
     config: &Config,
@@ -98,12 +149,7 @@ fn proxy(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let names = (config.environment.clone(), config.proxy.token_key_id.clone());
     let access = access_tokens(sdk, names, (connections, refresh.clone()), (&clock, config.policy));
-    let upstream = HttpUpstream {
-        http: http::client()?,
-        quickbooks_api_base_url: config.proxy.quickbooks_api_base_url.clone(),
-        xero_api_base_url: config.proxy.xero_api_base_url.clone(),
-        zoho_data_centres: config.proxy.zoho_data_centres.clone(),
-    };
+    let upstream = HttpUpstream { http: http::client()?, hosts: config.proxy.hosts.clone() };
     let budgets = (config.control_table.clone(), config.proxy.breakers, config.proxy.plans.clone());
     Ok(Proxy {
         access,

@@ -237,6 +237,15 @@ fn read_tokens(reader: &Reader<'_>) -> Result<SealedTokens, StoreError> {
     unpacked(reader, keys::TIMES, |times| read_times(times, tokens))
 }
 
+/// When the access token of a set was issued and when it ends, where nothing but its times was read.
+pub(crate) fn read_life(tokens: &Reader<'_>) -> Result<(Timestamp, Timestamp), StoreError> {
+    unpacked(tokens, keys::TIMES, |mut times| {
+        let _there = times.number()?;
+        let issued_at = times.time(Timestamp::UNIX_EPOCH)?;
+        Ok((issued_at, times.time(issued_at)?))
+    })
+}
+
 /// A token set with the times that were packed.
 fn read_times(mut times: Unpacker<'_>, tokens: SealedTokens) -> Result<SealedTokens, NotWhole> {
     let there = times.number()?;

@@ -88,6 +88,20 @@ impl DynamoConnections {
         limit: i32,
         from: Option<&ConnectionKey>,
     ) -> Result<ConnectionPage, StoreError> {
+        let (found, next) = self.list_keys(limit, from).await?;
+        let mut connections = Vec::with_capacity(found.len());
+        for batch in found.chunks(MAX_KEYS) {
+            connections.extend(self.read_batch(batch).await?);
+        }
+        Ok(ConnectionPage { connections, next })
+    }
+
+    /// The keys of all connections, oldest first, and the cursor behind them.
+    pub(crate) async fn list_keys(
+        &self,
+        limit: i32,
+        from: Option<&ConnectionKey>,
+    ) -> Result<(Vec<ConnectionKey>, Option<String>), StoreError> {
         let listed = || text(keys::LISTED);
         let start = from.map(|key| Key::connection(key).into_item().put(LISTING, listed()));
         let condition = format!("#{LISTING} = :listing");
@@ -103,12 +117,8 @@ impl DynamoConnections {
             .set_exclusive_start_key(start);
         let output = query.send().await.map_err(unavailable("list"))?;
         let entry = |item| keys::connection_key(&Reader::new("listing", item));
-        let found: Vec<_> = output.items().iter().map(entry).collect::<Result<_, _>>()?;
-        let mut connections = Vec::with_capacity(found.len());
-        for batch in found.chunks(MAX_KEYS) {
-            connections.extend(self.read_batch(batch).await?);
-        }
-        Ok(ConnectionPage { connections, next: next(output.last_evaluated_key())? })
+        let found = output.items().iter().map(entry).collect::<Result<_, _>>()?;
+        Ok((found, next(output.last_evaluated_key())?))
     }
 
     /// Reads connections by key, in the order of the keys; one that is gone meanwhile is left out.
@@ -129,7 +139,7 @@ fn readable(item: &Item) -> Option<Connection> {
 }
 
 /// The cursor behind the last key of a page.
-fn next(last: Option<&Item>) -> Result<Option<String>, StoreError> {
+pub(crate) fn next(last: Option<&Item>) -> Result<Option<String>, StoreError> {
     let key = |item| keys::connection_key(&Reader::new("last key", item));
     Ok(last.map(key).transpose()?.as_ref().map(cursor::encode_connection))
 }

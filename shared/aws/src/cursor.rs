@@ -9,10 +9,10 @@ use std::str::FromStr;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     connection::ConnectionKey,
-    id::RecordId,
+    id::{AuditId, RecordId},
     store::{BoxError, StoreError},
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde_json::json;
 
 /// What cannot be part of any id.
@@ -59,6 +59,19 @@ pub(crate) fn decode_change(cursor: &str) -> Result<(Timestamp, RecordId), Store
     Ok((at, id.parse().map_err(invalid)?))
 }
 
+/// The cursor behind an act of a month, or before its first; the month as in `2026-11`.
+pub(crate) fn encode_month(month: &str, after: Option<&AuditId>) -> String {
+    encode(&format!("{month}{SEPARATOR}{}", after.map(AuditId::as_str).unwrap_or_default()))
+}
+
+/// The first day of the month, and the act.
+pub(crate) fn decode_month(cursor: &str) -> Result<(Date, Option<AuditId>), StoreError> {
+    let text = text(cursor)?;
+    let (month, after) = text.split_once(SEPARATOR).ok_or_else(|| invalid("not of a month and an id"))?;
+    let after = if after.is_empty() { None } else { Some(after.parse().map_err(invalid)?) };
+    Ok((format!("{month}-01").parse().map_err(invalid)?, after))
+}
+
 /// The cursor behind something that several texts name.
 pub(crate) fn encode_parts(parts: [&str; 3]) -> String {
     encode(&json!(parts).to_string())
@@ -95,6 +108,11 @@ mod tests {
         assert_eq!(decode::<RecordId>(&encode("12:3")).unwrap().as_str(), "12:3");
         let (at, id) = (Timestamp::from_millisecond(1_763_689_000_123).unwrap(), "12:3".parse().unwrap());
         assert_eq!(decode_change(&encode_change(at, &id)).unwrap(), (at, id));
+        let (month, act) = (jiff::civil::date(2026, 11, 1), "aud_1".parse().unwrap());
+        for after in [None, Some(act)] {
+            let cursor = encode_month("2026-11", after.as_ref());
+            assert_eq!(decode_month(&cursor).unwrap(), (month, after));
+        }
     }
 
     #[test]
@@ -102,6 +120,7 @@ mod tests {
         for cursor in ["", "%%", "YQ", &encode("a#b#c"), &encode("#"), &URL_SAFE_NO_PAD.encode([0xff])] {
             assert!(decode_connection(cursor).is_err(), "{cursor}");
             assert!(decode_change(cursor).is_err(), "{cursor}");
+            assert!(decode_month(cursor).is_err(), "{cursor}");
         }
     }
 }

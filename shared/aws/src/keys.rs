@@ -174,10 +174,14 @@ impl Key {
         Self { pk: attempts_partition(provider, tenant), sk: format!("ATTEMPT#{attempt}") }
     }
 
-    /// An act about a tenant, or about the deployment itself.
-    pub(crate) fn audit(tenant: Option<&TenantId>, entry: &AuditId) -> Self {
-        let tenant = tenant.map(TenantId::as_str).unwrap_or_default();
-        Self { pk: format!("AUDIT#{tenant}"), sk: format!("ENTRY#{entry}") }
+    /// An act in the log of its tenant.
+    pub(crate) fn audit(tenant: &TenantId, entry: &AuditId) -> Self {
+        Self { pk: audit_partition(tenant), sk: audit_sort_key(entry) }
+    }
+
+    /// An act in the log of all; the month reads as `2026-11`.
+    pub(crate) fn audit_of_all(month: &str, entry: &AuditId) -> Self {
+        Self { pk: audit_month_partition(month), sk: audit_sort_key(entry) }
     }
 
     pub(crate) fn event(provider: Provider, key: &str) -> Self {
@@ -267,6 +271,27 @@ impl Key {
         Self { pk: usage_partition(tenant), sk: format!("CALLS#{month}") }
     }
 
+    /// What cursors are proven with.
+    pub(crate) fn cursor_key() -> Self {
+        Self { pk: "CURSORS".to_owned(), sk: "KEY".to_owned() }
+    }
+
+    /// The sums of a tenant's connections, or of all.
+    pub(crate) fn token_tally(tenant: Option<&TenantId>) -> Self {
+        let tenant = tenant.map(TenantId::as_str).unwrap_or_default();
+        Self { pk: format!("TALLY#{tenant}"), sk: "TALLY".to_owned() }
+    }
+
+    /// What a caller's name of a request stands for.
+    pub(crate) fn named_request(name: &str) -> Self {
+        Self { pk: format!("REQUEST#{name}"), sk: "REQUEST".to_owned() }
+    }
+
+    /// Where nothing is, in every table.
+    pub(crate) fn probe() -> Self {
+        Self { pk: "PROBE".to_owned(), sk: "PROBE".to_owned() }
+    }
+
     pub(crate) fn session(code_hash: &str) -> Self {
         Self { pk: format!("SESSION#{code_hash}"), sk: "SESSION".to_owned() }
     }
@@ -336,6 +361,21 @@ pub(crate) fn jobs_partition(tenant: &TenantId) -> String {
 /// The partition of a tenant's connections and their companies.
 pub(crate) fn tenant_partition(tenant: &TenantId) -> String {
     format!("TENANT#{tenant}")
+}
+
+/// The partition of the acts about a tenant.
+pub(crate) fn audit_partition(tenant: &TenantId) -> String {
+    format!("AUDIT#{tenant}")
+}
+
+/// The partition of all acts of a month; a tenant's id cannot contain `#`.
+pub(crate) fn audit_month_partition(month: &str) -> String {
+    format!("AUDIT#MONTH#{month}")
+}
+
+/// The place of an act among others.
+pub(crate) fn audit_sort_key(entry: &AuditId) -> String {
+    format!("ENTRY#{entry}")
 }
 
 /// The partition of all API keys, or of the pointers to those of a tenant.

@@ -54,6 +54,8 @@ pub struct Access {
     pub location: Option<Location>,
     /// What the grant allows.
     pub scopes: Vec<String>,
+    /// When the token ends.
+    pub expires_at: Timestamp,
 }
 
 /// Gives out access tokens.
@@ -79,9 +81,9 @@ impl AccessTokens {
             self.policy.needs_refresh(tokens, now) && later(now, RENEW_LEFT) >= tokens.access_expires_at
         });
         if !is_due {
-            let token = self.open(&connection).await?;
+            let opened = self.open(&connection).await?;
             self.note_use(&connection, now).await;
-            return Ok(access(token, connection));
+            return Ok(access(opened, connection));
         }
         self.renew(key, Trigger::OnDemand).await;
         let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
@@ -108,12 +110,14 @@ impl AccessTokens {
     ) -> Result<AccessToken, AccessError> {
         let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
         let stored = self.open(&connection).await;
-        if stored.as_ref().is_ok_and(|stored| stored.expose() != refused.expose()) {
-            return stored;
+        if let Ok((stored, _)) = stored
+            && stored.expose() != refused.expose()
+        {
+            return Ok(stored);
         }
         self.renew(key, Trigger::Manual).await;
         let connection = self.connections.find(key).await?.ok_or(AccessError::Missing)?;
-        self.open(&connection).await
+        Ok(self.open(&connection).await?.0)
     }
 
     async fn renew(&self, key: &ConnectionKey, trigger: Trigger) {
@@ -130,16 +134,17 @@ impl AccessTokens {
         }
     }
 
-    async fn open(&self, connection: &Connection) -> Result<AccessToken, AccessError> {
+    /// The token, and when it ends.
+    async fn open(&self, connection: &Connection) -> Result<(AccessToken, Timestamp), AccessError> {
         let tokens = connection.tokens.as_ref().filter(|_| connection.state.is_usable());
         let tokens = tokens.ok_or(AccessError::NotUsable(connection.state))?;
         if later(self.clock.now(), MIN_LEFT) >= tokens.access_expires_at {
             return Err(AccessError::Expired);
         }
-        Ok(self.sealer.open_access(connection, tokens).await?)
+        Ok((self.sealer.open_access(connection, tokens).await?, tokens.access_expires_at))
     }
 }
 
-fn access(token: AccessToken, connection: Connection) -> Access {
-    Access { token, location: connection.location, scopes: connection.scopes }
+fn access((token, expires_at): (AccessToken, Timestamp), connection: Connection) -> Access {
+    Access { token, location: connection.location, scopes: connection.scopes, expires_at }
 }

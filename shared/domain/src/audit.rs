@@ -1,7 +1,10 @@
 //! The audit log: who let a tenant's books in and who let them go, every act of administration, every credential given out.
 
+use std::{str::FromStr, time::Duration};
+
 use async_trait::async_trait;
 use jiff::Timestamp;
+use thiserror::Error;
 
 use crate::{
     id::{ApiKeyId, AuditId, ConnectionId, CorrelationId, ProviderCompanyId, TenantId},
@@ -28,7 +31,7 @@ pub struct AuditEntry {
     pub connection: Option<ConnectionId>,
     /// The company concerned, by the provider's own id.
     pub company: Option<ProviderCompanyId>,
-    /// The key or user concerned, by its id.
+    /// The key, user or job concerned, by its id.
     pub subject: Option<String>,
     /// Why it was refused or what brought it about, as a stable word: the name of an error code, or the provider's own error code.
     pub reason: Option<String>,
@@ -152,6 +155,31 @@ impl AuditAction {
             Self::ConnectionImported => "connection.imported",
         }
     }
+
+    /// The outcome in answers: `refused` for what was tried and not let through, else `succeeded`.
+    #[must_use]
+    pub fn outcome(self) -> &'static str {
+        match self {
+            Self::AccessRefused
+            | Self::CompanyOwnedElsewhere
+            | Self::ConnectionRefused
+            | Self::KeyRefused => "refused",
+            _ => "succeeded",
+        }
+    }
+}
+
+/// A name that is no action's.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("no action has this name")]
+pub struct UnknownAction;
+
+impl FromStr for AuditAction {
+    type Err = UnknownAction;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAction> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text).ok_or(UnknownAction)
+    }
 }
 
 impl AuditEntry {
@@ -184,6 +212,32 @@ pub async fn record(log: &dyn AuditLog, entry: &AuditEntry) {
 /// Where acts are recorded.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
-    /// Records one act; recording it again changes nothing.
+    /// Records one act, in the log of its tenant and in that of all; recording it again changes nothing.
     async fn record(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+
+    /// Lists the acts about one tenant, or all of them, oldest first, from where the page before ended: those before a time
+    /// that lies at least [`SETTLED`] back. What is recorded after it was listed is never before what was listed, so that
+    /// whoever keeps a page's end and goes on from there misses nothing.
+    async fn list(
+        &self,
+        tenant: Option<&TenantId>,
+        before: Timestamp,
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<AuditPage, StoreError>;
+}
+
+/// How long recording an act may take, tries included.
+pub const RECORD_WITHIN: Duration = Duration::from_secs(20);
+/// After which no act comes before one that is listed: what recording one may take, what a write that its sender gave up
+/// may still be under way, and by how much clocks of machines differ.
+pub const SETTLED: Duration = Duration::from_secs(30);
+
+/// One page of the log.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AuditPage {
+    /// The acts, oldest first.
+    pub entries: Vec<AuditEntry>,
+    /// Where the log goes on; none only where nothing is in it yet.
+    pub next: Option<String>,
 }

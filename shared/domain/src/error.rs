@@ -161,6 +161,9 @@ error_codes! {
     /// The API key has ended: it was revoked, replaced or has expired.
     KeyEnded = 4022, "KEY_ENDED", 409,
         "Make a new key with `POST /api/keys`.";
+    /// The `Idempotency-Key` was sent before with another request.
+    IdempotencyKeyReused = 4023, "IDEMPOTENCY_KEY_REUSED", 409,
+        "Make a new key for each new request; only the same request may be sent again with the same key.";
     /// The provider answered with a failure.
     ProviderApiError = 5001, "PROVIDER_API_ERROR", 502,
         "Try again later; look at the provider's status page if it stays.";

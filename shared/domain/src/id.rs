@@ -114,6 +114,9 @@ id! {
     ApiKeyId = "key id", 32, "A-Z a-z 0-9", |b| b.is_ascii_alphanumeric();
 }
 
+/// What the ids of entries of the audit log begin with.
+const AUDIT_PREFIX: &str = "aud";
+
 impl CompanyId {
     /// Our id of a provider's company: the same whenever it is connected, so that a reconnect finds its records again.
     #[must_use]
@@ -144,10 +147,28 @@ impl JobId {
     /// When the job was made, as its id says; none where the id was not made by [`Ids`] or [`Self::of_walk`].
     #[must_use]
     pub fn made_at(&self) -> Option<Timestamp> {
-        let uuid = Uuid::try_parse(self.0.strip_prefix("job_")?).ok()?;
-        let (seconds, nanos) = uuid.get_timestamp()?.to_unix();
-        Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
+        time_in(self.0.strip_prefix("job_")?)
     }
+}
+
+impl AuditId {
+    /// What sorts before every id that is made from this moment on, and behind all before.
+    #[must_use]
+    pub fn first_at(at: Timestamp) -> Self {
+        Self(format!("{AUDIT_PREFIX}_{:012x}", at.as_millisecond().max(0)))
+    }
+
+    /// When the entry was made, as its id says; none where the id was not made by [`Ids`].
+    #[must_use]
+    pub fn made_at(&self) -> Option<Timestamp> {
+        time_in(self.0.strip_prefix(AUDIT_PREFIX)?.strip_prefix('_')?)
+    }
+}
+
+/// The time that a time-ordered id holds.
+fn time_in(id: &str) -> Option<Timestamp> {
+    let (seconds, nanos) = Uuid::try_parse(id).ok()?.get_timestamp()?.to_unix();
+    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
 }
 
 /// Where new ids come from: sortable by time (UUID version 7, RFC 9562), so that lists by id are lists by age.
@@ -193,7 +214,7 @@ impl<'a> Ids<'a> {
     /// A new entry of the audit log.
     #[must_use]
     pub fn audit(&self) -> AuditId {
-        AuditId(self.prefixed("aud"))
+        AuditId(self.prefixed(AUDIT_PREFIX))
     }
 
     /// A new correlation id.
@@ -227,6 +248,18 @@ mod tests {
         for text in ["a#b", "a/b", "..", "a\0b", "", "ü", "a b", &"a".repeat(65), "\u{202e}abc"] {
             assert!(text.parse::<TenantId>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_is_made_before_a_moment_sorts_before_it() {
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+        let id = |uuid: &str| AuditId(format!("aud_{uuid}"));
+        let made = id("019aa2c4e5b07e3c8f1d2a3b4c5d6e7f");
+        let moment = made.made_at().unwrap().as_millisecond();
+
+        assert!(AuditId::first_at(at(moment)).as_str() < made.as_str());
+        assert!(AuditId::first_at(at(moment + 1)).as_str() > made.as_str());
+        assert_eq!(id("anything").made_at(), None);
     }
 
     #[test]

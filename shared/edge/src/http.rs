@@ -101,6 +101,12 @@ pub fn json<T: Serialize>(status: StatusCode, body: &T, correlation: &Correlatio
     }
 }
 
+/// An answer of one JSON object a line (NDJSON).
+#[must_use]
+pub fn lines(body: String, correlation: &CorrelationId) -> Response<String> {
+    answer(StatusCode::OK, "application/x-ndjson", body, correlation)
+}
+
 /// A JSON answer that was written before.
 #[must_use]
 pub fn document(status: StatusCode, body: &str, correlation: &CorrelationId) -> Response<String> {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
+    id::Location,
     limits::Heard,
     provider::Provider,
     proxy::{Answered, ProxyAnswer, Upstream, UpstreamCall, UpstreamError},
@@ -45,11 +46,9 @@ const PASSED_ON: [&str; 9] = [
 #[error("the address is not below the company's root")]
 struct Elsewhere;
 
-/// The three providers over HTTP.
+/// Where the providers' data APIs are.
 #[derive(Clone, Debug)]
-pub struct HttpUpstream {
-    /// The bounded client, which follows no redirect.
-    pub http: Client,
+pub struct ApiHosts {
     /// `QUICKBOOKS_API_BASE_URL`.
     pub quickbooks_api_base_url: Url,
     /// `XERO_API_BASE_URL`.
@@ -58,17 +57,36 @@ pub struct HttpUpstream {
     pub zoho_data_centres: DataCentres,
 }
 
+impl ApiHosts {
+    /// The host that has what a grant is for; none for a data center that is not known.
+    #[must_use]
+    pub fn of(&self, provider: Provider, location: Option<&Location>) -> Option<&Url> {
+        match provider {
+            Provider::QuickBooks => Some(&self.quickbooks_api_base_url),
+            Provider::Xero => Some(&self.xero_api_base_url),
+            Provider::Zoho => self.zoho_data_centres.of_grant(location).map(|centre| &centre.api_domain),
+        }
+    }
+}
+
+/// The three providers over HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpUpstream {
+    /// The bounded client, which follows no redirect.
+    pub http: Client,
+    /// Where they are.
+    pub hosts: ApiHosts,
+}
+
 impl HttpUpstream {
     /// The address of a request, with its query.
     fn address(&self, call: UpstreamCall<'_>) -> Result<Url, BoxError> {
         let company = call.target.company.as_str();
-        let (base, root) = match call.target.provider {
-            Provider::QuickBooks => (&self.quickbooks_api_base_url, vec!["v3", "company", company]),
-            Provider::Xero => (&self.xero_api_base_url, vec!["api.xro", "2.0"]),
-            Provider::Zoho => {
-                let centre = self.zoho_data_centres.of_grant(call.location).ok_or(UnknownLocation)?;
-                (&centre.api_domain, vec!["books", "v3"])
-            }
+        let base = self.hosts.of(call.target.provider, call.location).ok_or(UnknownLocation)?;
+        let root = match call.target.provider {
+            Provider::QuickBooks => vec!["v3", "company", company],
+            Provider::Xero => vec!["api.xro", "2.0"],
+            Provider::Zoho => vec!["books", "v3"],
         };
         let path: Vec<_> = root.iter().copied().chain(call.request.path.segments()).collect();
         let mut url = below(base, &root, &path)?;

@@ -1,6 +1,9 @@
 //! What the small stores of the control table keep.
 
 use domain::{
+    cursor::{CursorKey, CursorKeyStore},
+    entropy::SystemEntropy,
+    idempotency::{NamedRequest, RequestNames},
     store::StoreError,
     tenant::{Tenant, TenantLimits, TenantSettings, TenantState, TenantStore},
 };
@@ -93,4 +96,32 @@ async fn only_a_tenant_that_is_being_deleted_is_removed(store: &dyn TenantStore)
         assert_eq!(store.find(&tenant.id).await.unwrap(), None);
     }
     assert!(store.insert(&tenant).await.unwrap(), "its id is free again");
+}
+
+/// What the store of the one key of cursors keeps; a deployment may have it already.
+pub async fn cursor_key_store_contract(store: &dyn CursorKeyStore) {
+    let fresh: Vec<_> = (0..RACERS).map(|_| CursorKey::new(&SystemEntropy)).collect();
+
+    let found = join_all(fresh.iter().map(|fresh| store.find_or_insert(fresh))).await;
+
+    let found: Vec<_> = found.into_iter().map(|found| found.unwrap().expose().to_vec()).collect();
+    assert!(found.iter().all(|key| *key == found[0]), "there is one");
+    let again = store.find_or_insert(&CursorKey::new(&SystemEntropy)).await.unwrap();
+    assert_eq!(again.expose(), found[0]);
+}
+
+/// What a store of names of requests keeps.
+pub async fn request_names_contract(store: &dyn RequestNames) {
+    let named =
+        |name: &str, request: &str| NamedRequest { name: name.to_owned(), request: request.to_owned() };
+    let (name, other) = (sample::ids().write(), sample::ids().write());
+    let (now, until) = (at(0), at(60));
+
+    for (request, expected) in [("one", true), ("one", true), ("two", false), ("one", true)] {
+        assert_eq!(store.take(&named(&name, request), (now, until)).await.unwrap(), expected, "{request}");
+    }
+    assert!(store.take(&named(&other, "two"), (now, until)).await.unwrap(), "another name");
+    assert!(!store.take(&named(&name, "two"), (at(59), at(119))).await.unwrap());
+    assert!(store.take(&named(&name, "two"), (until, at(120))).await.unwrap(), "it stood long enough");
+    assert!(!store.take(&named(&name, "one"), (until, at(120))).await.unwrap());
 }

@@ -29,6 +29,7 @@ mod settle;
 mod spill;
 mod subscriptions;
 mod sweep;
+mod tally;
 mod transitions;
 mod walks;
 
@@ -42,7 +43,7 @@ pub use audit::audit_log_contract;
 pub use authorization::authorization_store_contract;
 pub use breakers::breaker_store_contract;
 pub use connections::connection_store_contract;
-pub use control::tenant_store_contract;
+pub use control::{cursor_key_store_contract, request_names_contract, tenant_store_contract};
 pub use data_keys::data_keys_contract;
 pub use deliveries::delivery_log_contract;
 pub use endings::books_erasure_contract;
@@ -55,6 +56,7 @@ pub use limits::{budget_store_contract, usage_store_contract};
 pub use records::record_store_contract;
 pub use subscriptions::subscriptions_contract;
 pub use sweep::sweep_log_contract;
+pub use tally::{standings_contract, tally_store_contract};
 pub use walks::walk_store_contract;
 
 /// How many take part in a race.

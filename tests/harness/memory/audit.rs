@@ -4,9 +4,13 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::{
-    audit::{AuditEntry, AuditLog},
+    audit::{AuditEntry, AuditLog, AuditPage},
+    id::{AuditId, TenantId},
     store::StoreError,
 };
+use jiff::Timestamp;
+
+use super::bad_cursor;
 
 /// The audit log in memory, in the order in which it was told.
 #[derive(Debug, Default)]
@@ -32,5 +36,26 @@ impl AuditLog for InMemoryAudit {
         entries.retain(|known| known.id != entry.id);
         entries.push(entry.clone());
         Ok(())
+    }
+
+    async fn list(
+        &self,
+        tenant: Option<&TenantId>,
+        before: Timestamp,
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<AuditPage, StoreError> {
+        let before = AuditId::first_at(before);
+        let from: Option<AuditId> = from.map(str::parse).transpose().map_err(|_| bad_cursor())?;
+        let mut entries = self.entries();
+        entries.retain(|entry| {
+            tenant.is_none_or(|tenant| entry.tenant.as_ref() == Some(tenant))
+                && entry.id < before
+                && from.as_ref().is_none_or(|from| entry.id > *from)
+        });
+        entries.sort_by(|one, other| one.id.cmp(&other.id));
+        entries.truncate(limit.max(1) as usize);
+        let end = entries.last().map(|entry| entry.id.clone()).or(from);
+        Ok(AuditPage { entries, next: end.map(|end| end.to_string()) })
     }
 }

@@ -13,7 +13,7 @@ use domain::{
     },
     id::{CompanyId, ConnectionId, ProviderCompanyId, TenantId},
     provider::Provider,
-    refresh::Warmth,
+    refresh::{Standing, StandingPage, Standings, Warmth},
     store::StoreError,
 };
 use jiff::Timestamp;
@@ -250,6 +250,19 @@ impl ConnectionStore for InMemoryConnections {
         state.left.retain(|(of, _)| of != key);
         state.connections.remove(key);
         Ok(true)
+    }
+}
+
+#[async_trait]
+impl Standings for InMemoryConnections {
+    async fn list_standings(
+        &self,
+        tenant: Option<&TenantId>,
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<StandingPage, StoreError> {
+        let page = self.list(tenant, limit, from).await?;
+        Ok(StandingPage { standings: page.connections.iter().map(Standing::from).collect(), next: page.next })
     }
 }
 

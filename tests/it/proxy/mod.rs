@@ -18,7 +18,11 @@ use lambda_http::{
     Body, Request, RequestExt as _,
     http::{HeaderMap, StatusCode},
 };
-use providers::{http, proxy::HttpUpstream, zoho::DataCentres};
+use providers::{
+    http,
+    proxy::{ApiHosts, HttpUpstream},
+    zoho::DataCentres,
+};
 use serde_json::{Value, json};
 use tests::sample;
 
@@ -41,9 +45,11 @@ fn proxy(world: &World, url: &str) -> Proxy {
     let centres = json!({"us": {"accountsServer": url, "apiDomain": url}}).to_string();
     let upstream = HttpUpstream {
         http: http::client().unwrap(),
-        quickbooks_api_base_url: url.parse().unwrap(),
-        xero_api_base_url: url.parse().unwrap(),
-        zoho_data_centres: DataCentres::parse(&centres).unwrap(),
+        hosts: ApiHosts {
+            quickbooks_api_base_url: url.parse().unwrap(),
+            xero_api_base_url: url.parse().unwrap(),
+            zoho_data_centres: DataCentres::parse(&centres).unwrap(),
+        },
     };
     Proxy { upstream: Arc::new(upstream), ..world.proxy() }
 }

@@ -8,8 +8,9 @@ mod storage;
 
 use aws::{
     DEFAULT_RETENTION, DynamoApiKeys, DynamoAttempts, DynamoAudit, DynamoAuthorizations, DynamoCallCounts,
-    DynamoConnections, DynamoFlights, DynamoIdempotency, DynamoJobs, DynamoLeases, DynamoRecords,
-    DynamoSubscriptions, DynamoTenants, DynamoUsers, KmsDataKeys, SdkConfig, clients,
+    DynamoConnections, DynamoCursorKey, DynamoFlights, DynamoIdempotency, DynamoJobs, DynamoLeases,
+    DynamoRecords, DynamoRequestNames, DynamoSubscriptions, DynamoTallies, DynamoTenants, DynamoUsers,
+    KmsDataKeys, SdkConfig, clients,
 };
 use aws_config::Region;
 use aws_sdk_dynamodb::{
@@ -55,6 +56,22 @@ async fn connections() -> DynamoConnections {
 #[tokio::test]
 async fn connections_in_dynamodb_keep_the_contract() {
     contract::connection_store_contract(&connections().await).await;
+}
+
+#[tokio::test]
+async fn what_is_counted_in_dynamodb_keeps_the_contract() {
+    let (client, table) = table("CONTROL_TABLE").await;
+
+    contract::standings_contract(&connections().await).await;
+    contract::tally_store_contract(&DynamoTallies::new(client, table)).await;
+}
+
+#[tokio::test]
+async fn the_key_of_cursors_and_names_of_requests_in_dynamodb_keep_the_contract() {
+    let (client, table) = table("CONTROL_TABLE").await;
+
+    contract::cursor_key_store_contract(&DynamoCursorKey::new(client.clone(), table.clone())).await;
+    contract::request_names_contract(&DynamoRequestNames::new(client, table)).await;
 }
 
 #[tokio::test]

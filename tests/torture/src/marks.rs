@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    audit::{AuditEntry, AuditLog},
+    audit::{AuditEntry, AuditLog, AuditPage},
     connection::{
         Company, ConfirmOutcome, ConnectOutcome, Connection, ConnectionKey, ConnectionPage, ConnectionStore,
         MarkOutcome, NewConnection, Route,
@@ -226,5 +226,15 @@ impl EventBus for Caller {
 impl AuditLog for Caller {
     async fn record(&self, _entry: &AuditEntry) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn list(
+        &self,
+        _tenant: Option<&TenantId>,
+        _before: Timestamp,
+        _limit: u32,
+        _from: Option<&str>,
+    ) -> Result<AuditPage, StoreError> {
+        Ok(AuditPage::default())
     }
 }

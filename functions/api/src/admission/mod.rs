@@ -26,6 +26,9 @@ pub(crate) use rate::{Rate, count_call};
 /// How long an instance goes by what it knows of a key or a tenant: with the call that is under way, a revocation is
 /// effective within a minute.
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(30);
+/// How long an instance remembers that a key worked: its owner is let in although somebody else at the same address is
+/// refused too often.
+const RECENT: Duration = Duration::from_mins(10);
 /// How late the last use of a key may be noted: one write an hour for each key, however often it calls.
 const USE_NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
@@ -34,9 +37,16 @@ pub struct Admission {
     keys: Arc<dyn ApiKeyStore>,
     counts: Arc<dyn CallCounts>,
     calls_per_minute: u64,
-    known: Memory<ApiKeyId, ApiKey>,
+    known: Memory<ApiKeyId, Known>,
     /// Who is refused for the rest of the minute, without being counted.
     blocked: Memory<Counted, ()>,
+}
+
+/// A key that worked here, as the table had it.
+#[derive(Clone)]
+struct Known {
+    key: ApiKey,
+    fresh_until: Timestamp,
 }
 
 impl Admission {
@@ -86,8 +96,8 @@ impl Attempt {
 
 /// The caller of a request, by its API key; every way to have none gets the same answer.
 ///
-/// A key that is malformed or has a typo is refused without any look-up, and so is any from an address that was refused too
-/// often; a good key that this instance knows is let in even then.
+/// A key that is malformed or has a typo is refused without any look-up, and so is, from an address that was refused too
+/// often, any that did not work here lately.
 pub(crate) async fn authenticate(
     deps: &Deps,
     Attempt { presented, source }: Attempt,
@@ -95,23 +105,29 @@ pub(crate) async fn authenticate(
 ) -> Result<Caller, ApiError> {
     let (now, admission) = (deps.clock.now(), &deps.admission);
     let presented = presented.ok_or_else(no_key)?;
-    if let Some(key) = admission.known.find(&presented.id, now)
-        && let Ok(caller) = judged(deps, &presented, Some(&key)).await?
+    let known = admission.known.find(&presented.id, now);
+    if let Some(Known { key, .. }) = known.as_ref().filter(|known| now < known.fresh_until)
+        && let Ok(caller) = judged(deps, &presented, Some(key)).await?
     {
         return Ok(caller);
     }
-    if admission.blocked.find(&source, now).is_some() {
+    let worked_lately = known.is_some_and(|known| presented.opens(&known.key, now));
+    if !worked_lately && admission.blocked.find(&source, now).is_some() {
         return Err(attempts::too_many(now));
     }
     let found = admission.look_up(&presented, now).await.map_err(|error| unavailable(&error))?;
     match judged(deps, &presented, found.as_ref()).await? {
         Ok(caller) => {
             if let Some(key) = found {
-                admission.known.keep(presented.id, key, (now, later(now, REMEMBERED)));
+                let known = Known { key, fresh_until: later(now, REMEMBERED) };
+                admission.known.keep(presented.id, known, (now, later(now, RECENT)));
             }
             Ok(caller)
         }
         Err(refusal) => {
+            if worked_lately {
+                admission.forget(&presented.id);
+            }
             let key = (&presented.id, found.as_ref());
             Err(attempts::refused(deps, source, (key, refusal), correlation).await)
         }

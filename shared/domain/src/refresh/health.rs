@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::RefreshPolicy;
-use crate::connection::Connection;
+use super::{RefreshPolicy, Standing};
 
 /// How a connection's access token stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
@@ -24,12 +23,12 @@ pub enum TokenHealth {
 impl TokenHealth {
     /// How the access token of a connection stands at `now`.
     #[must_use]
-    pub fn of(connection: &Connection, policy: &RefreshPolicy, now: Timestamp) -> Self {
-        match &connection.tokens {
-            _ if !connection.state.is_refreshable() => Self::ReconnectRequired,
+    pub fn of(standing: &Standing, policy: &RefreshPolicy, now: Timestamp) -> Self {
+        match standing.token {
+            _ if !standing.state.is_refreshable() => Self::ReconnectRequired,
             None => Self::ReconnectRequired,
-            Some(tokens) if now >= tokens.access_expires_at => Self::Expired,
-            Some(tokens) if policy.needs_refresh(tokens, now) => Self::Warning,
+            Some((_, ends)) if now >= ends => Self::Expired,
+            Some((issued, ends)) if policy.is_in_lead(issued, ends, now) => Self::Warning,
             Some(_) => Self::Healthy,
         }
     }

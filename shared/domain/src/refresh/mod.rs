@@ -26,6 +26,7 @@ mod spend;
 mod spill;
 mod store;
 mod sweep;
+mod tally;
 mod tell;
 mod verdict;
 
@@ -55,3 +56,7 @@ pub use store::{
     SweepProgress,
 };
 pub use sweep::{Sweep, SweepReport};
+pub use tally::{
+    AttemptTotals, Counted, KeptTally, PartTally, Standing, StandingPage, Standings, Tallies, TallyStore,
+    TokenTally, WholeTally,
+};

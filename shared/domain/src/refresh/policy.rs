@@ -115,8 +115,13 @@ impl RefreshPolicy {
     /// Whether an access token should be replaced now.
     #[must_use]
     pub fn needs_refresh(&self, tokens: &SealedTokens, now: Timestamp) -> bool {
-        let lead = self.lead_for(tokens.issued_at, tokens.access_expires_at);
-        now >= earlier(tokens.access_expires_at, lead)
+        self.is_in_lead(tokens.issued_at, tokens.access_expires_at, now)
+    }
+
+    /// Whether the lead of a token with this life has begun.
+    #[must_use]
+    pub fn is_in_lead(&self, issued_at: Timestamp, expires_at: Timestamp, now: Timestamp) -> bool {
+        now >= earlier(expires_at, self.lead_for(issued_at, expires_at))
     }
 
     /// Whether a connection that was last used at `used_at` is kept warm.

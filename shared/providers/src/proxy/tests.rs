@@ -18,9 +18,11 @@ use super::*;
 fn upstream() -> HttpUpstream {
     HttpUpstream {
         http: http::client().unwrap(),
-        quickbooks_api_base_url: "https://quickbooks.api.intuit.com".parse().unwrap(),
-        xero_api_base_url: "https://api.xero.com".parse().unwrap(),
-        zoho_data_centres: DataCentres::default(),
+        hosts: ApiHosts {
+            quickbooks_api_base_url: "https://quickbooks.api.intuit.com".parse().unwrap(),
+            xero_api_base_url: "https://api.xero.com".parse().unwrap(),
+            zoho_data_centres: DataCentres::default(),
+        },
     }
 }
 

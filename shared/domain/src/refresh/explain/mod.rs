@@ -192,7 +192,7 @@ pub fn explain(
         provider: connection.provider,
         state: connection.state,
         reason: connection.reason.clone(),
-        health: TokenHealth::of(connection, policy, now),
+        health: TokenHealth::of(&connection.into(), policy, now),
         summary: facts.summary(situation),
         explanation: facts.sentences(),
         next_action: facts.next_action(situation),
