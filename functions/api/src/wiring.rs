@@ -58,7 +58,6 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let history = (config.history_table.clone(), config.history_retention);
     let audit: Arc<dyn AuditLog> = Arc::new(DynamoAudit::new(dynamodb.clone(), history.0.clone(), history.1));
     let jobs = orders(&config, sdk, &clock);
-    let job_log = jobs.log.clone();
     let keys = Arc::new(DynamoApiKeys::new(dynamodb.clone(), control()));
     let counts = Arc::new(DynamoCallCounts::new(dynamodb.clone(), control()));
     let tenants: Arc<dyn TenantStore> = Arc::new(DynamoTenants::new(dynamodb.clone(), control()));
@@ -72,7 +71,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         attempts: Arc::new(DynamoAttempts::new(dynamodb.clone(), history.0, history.1)),
         records: Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone())),
         connections,
-        jobs,
+        jobs: jobs.clone(),
         tallies: tallies(&config, sdk, &clock),
         access: proxy.access.clone(),
         acts: audit.clone(),
@@ -95,7 +94,7 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         deliveries: Arc::new(DynamoDeliveries::new(dynamodb, config.deliveries_table)),
         webhook_addresses: LiveSecrets::new(config.webhook_addresses, source, clock.clone()),
         refresh,
-        job_log,
+        job_log: jobs.log,
         proxy,
         environment: config.environment,
         public_url: config.public_url,

@@ -39,21 +39,17 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function));
     let names = (config.environment, config.token_key_id);
     let access = access_tokens(sdk, names, (&connections, refresh.clone()), (&clock, config.policy));
-    let bases = (config.quickbooks_api_base_url, config.xero_api_base_url, config.zoho_data_centres);
-    let ledgers = ledgers(bases)?;
+    let ledgers =
+        ledgers((config.quickbooks_api_base_url, config.xero_api_base_url, config.zoho_data_centres))?;
     let stored = Arc::new(DynamoRecords::new(dynamodb.clone(), config.records_table.clone()));
     let bus: Arc<dyn EventBus> = Arc::new(EventBridgeBus::new(clients::eventbridge(sdk), config.event_bus));
-    let history = (config.history_table, config.history_retention);
     let tenants: Arc<dyn TenantStore> =
         Arc::new(DynamoTenants::new(dynamodb.clone(), config.control_table.clone()));
     let limits =
         shared_limits(sdk, (config.control_table.clone(), config.breakers, config.plans), (&clock, &bus));
-    let [high, normal, low] = config.lanes.each_ref().map(|lane| Some(lane.url.clone()));
     let subscriptions = Arc::new(DynamoSubscriptions::new(dynamodb.clone(), config.deliveries_table.clone()));
-    let queue = Arc::new(SqsSyncQueue::new(sqs.clone(), SyncLanes { high, normal, low }));
-    let log = Arc::new(DynamoJobs::new(dynamodb.clone(), config.records_table.clone()));
-    let jobs = JobOrders { log, queue, clock: clock.clone() };
-    let tables = (config.control_table, history);
+    let jobs = orders(sdk, (config.records_table.clone(), &config.lanes), &clock);
+    let tables = (config.control_table, (config.history_table, config.history_retention));
     let eraser = eraser(sdk, tables, refresh, (&tenants, &connections), (&stored, &jobs));
     let source = |LaneQueue { lane, url, dlq_url }| (lane, SqsSource::new(sqs.clone(), url, dlq_url));
     Ok(Deps {
@@ -95,6 +91,20 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         lanes: config.lanes.map(source).into(),
         clock,
     })
+}
+
+/// Where jobs are made.
+fn orders(
+    sdk: &SdkConfig,
+    (records_table, lanes): (String, &[LaneQueue; 3]),
+    clock: &Arc<dyn Clock>,
+) -> JobOrders {
+    let [high, normal, low] = lanes.each_ref().map(|lane| Some(lane.url.clone()));
+    JobOrders {
+        log: Arc::new(DynamoJobs::new(clients::dynamodb(sdk), records_table)),
+        queue: Arc::new(SqsSyncQueue::new(clients::sqs(sdk), SyncLanes { high, normal, low })),
+        clock: clock.clone(),
+    }
 }
 
 /// The end of tenants.

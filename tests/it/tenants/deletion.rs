@@ -94,8 +94,8 @@ impl Town {
         let used = (Provider::Xero, date(2026, 3, 1));
         world.usage.add(tenant, used, &Usage { calls: 1, bytes: 1 }).await.unwrap();
         let id = "u1".parse().unwrap();
-        let user = User { id, tenant: tenant.clone(), role: Role::Viewer, created_at: sample::NOW };
-        world.users.put(&user, 10).await.unwrap();
+        let person = User { id, tenant: tenant.clone(), role: Role::Viewer, created_at: sample::NOW };
+        world.users.put(&person, 10).await.unwrap();
         let key = NewApiKey {
             name: "bound".to_owned(),
             scopes: Role::Viewer.scopes(),

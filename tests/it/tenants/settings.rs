@@ -178,7 +178,7 @@ async fn who_wants_no_daily_sync_gets_none_and_the_others_do() {
     };
 
     world.tenant(&tenant, |tenant| tenant.settings.sync_schedule = Some(SyncSchedule::Off));
-    assert_eq!(walk(None).await, [other.clone()]);
+    assert_eq!(walk(None).await, std::slice::from_ref(&other));
     assert_eq!(walk(Some(&tenant)).await.len(), 2, "a walk of its own is another matter");
     world.tenant(&tenant, |tenant| tenant.settings.sync_schedule = Some(SyncSchedule::Daily));
     assert_eq!(walk(None).await.len(), 3);

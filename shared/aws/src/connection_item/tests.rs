@@ -3,7 +3,7 @@
 use domain::{
     connection::{ConnectionKey, ConnectionState, Due, Slot},
     provider::Provider,
-    refresh::{FailureClass, Warmth},
+    refresh::FailureClass,
 };
 
 use super::*;
@@ -181,7 +181,7 @@ fn what_is_optional_and_missing_reads_as_nothing() {
         lease: None,
         due: None,
         used_at: at(0),
-        warmth: Some(Warmth::Always),
+        warmth: None,
         last: None,
         chain: ChainHead::default(),
         calls: vec![],
