@@ -33,7 +33,7 @@ async fn well() -> World {
 async fn a_deployment_that_is_well_says_what_it_looked_at() {
     let world = well().await;
     world.connected().await;
-    world.events_queue.set(Some(QueueDepth { waiting: 3, in_flight: 2, dead_letters: 0 }));
+    world.scripts.events_queue.set(Some(QueueDepth { waiting: 3, in_flight: 2, dead_letters: 0 }));
 
     let (status, body) = health(&world).await;
 
@@ -89,7 +89,7 @@ async fn a_table_or_key_that_cannot_be_used_is_unhealthy_and_said_by_name() {
         (Some(KeyState::Throttled), "throttled", StatusCode::OK),
     ] {
         let world = well().await;
-        world.token_key.set(state);
+        world.scripts.token_key.set(state);
         let (status, body) = health(&world).await;
         assert_eq!((status, &body["storage"]["keys"]), (expected, &json!(word)));
         let said = if expected == StatusCode::OK { "degraded" } else { "unhealthy" };
@@ -97,7 +97,7 @@ async fn a_table_or_key_that_cannot_be_used_is_unhealthy_and_said_by_name() {
     }
 
     let world = well().await;
-    world.tables["control"].set(None);
+    world.scripts.tables["control"].set(None);
     let (status, body) = health(&world).await;
     assert_eq!((status, &body["status"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("unhealthy")));
     assert_eq!(body["storage"]["tables"], json!({"connections": "healthy", "control": "unhealthy"}));
@@ -109,7 +109,7 @@ async fn all_else_that_is_amiss_degrades() {
     let dead = Some(QueueDepth { dead_letters: 1, ..QueueDepth::default() });
     for (depth, word) in [(dead, "dead_letters"), (None, "unknown")] {
         let world = well().await;
-        world.events_queue.set(depth);
+        world.scripts.events_queue.set(depth);
         let (status, body) = health(&world).await;
         assert_eq!((status, &body["status"]), (StatusCode::OK, &json!("degraded")));
         assert_eq!(body["storage"]["queues"]["events"]["status"], word);
@@ -175,7 +175,7 @@ async fn the_status_is_read_without_the_key_of_tokens() {
     let world = well().await;
     world.connected().await;
     let calls = world.keys.calls();
-    world.token_key.set(Some(KeyState::Denied));
+    world.scripts.token_key.set(Some(KeyState::Denied));
     let api = ApiWorld::new(&world, Role::Viewer, None).await;
 
     let (status, body) = api.call("GET", "/api/tokens/status", None).await;

@@ -4,6 +4,7 @@
 
 mod access;
 mod admission;
+mod api_parts;
 mod api_world;
 mod audit_export;
 mod aws_endpoint;

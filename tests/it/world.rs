@@ -1,10 +1,8 @@
 //! A whole Ledgerbridge in memory, with a clock that obeys and a provider that answers by script.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use api::Probes;
 use domain::{
-    access::AccessTokens,
     authorization::{
         AuthorizationRequest, AuthorizationServer, AuthorizationStore as _, Callback, CallbackAnswer,
         CompleteError, Completed, ConnectSession, Connector, Placer, hash,
@@ -15,40 +13,34 @@ use domain::{
     event::EventKind,
     id::TenantId,
     limits::Limits,
-    probe::{KeyState, QueueDepth},
     provider::Provider,
-    proxy::Proxy,
     refresh::{
         BreakerSettings, Breakers, DEFAULT_FAILURES, DEFAULT_MINIMUM, DEFAULT_RESET, DEFAULT_SHARE,
         DEFAULT_WINDOW, DisconnectAnswer, DisconnectMessage, FailureClass, OutageSettings, RefreshOutcome,
-        RefreshPolicy, RefreshReport, Refresher, Sweep, SweepReport, Tallies, Trigger,
+        RefreshPolicy, RefreshReport, Refresher, Sweep, SweepReport, Trigger,
         policy::{DEFAULT_LEASE, later},
     },
-    sealing::{CachedDataKeys, TokenSealer},
+    sealing::TokenSealer,
     secret::{AuthorizationCode, OneTimeValue},
     sync::JobOrders,
     token::{Refusal, Revocation, TokenEndpoint, TokenEndpointError},
 };
 use jiff::Timestamp;
-use providers::{
-    http,
-    proxy::{ApiHosts, HttpUpstream},
-    zoho::DataCentres,
-};
 use tests::{
     FaultyRefreshStore, ManualClock, Revoked, ScriptedRevocation, ScriptedTokenEndpoint, SeededEntropy,
     memory::{
         InMemoryApiKeys, InMemoryAttempts, InMemoryAudit, InMemoryAuthorizations, InMemoryBreakers,
         InMemoryBus, InMemoryCallCounts, InMemoryConnections, InMemoryCursorKey, InMemoryDataKeys,
-        InMemoryFlights, InMemoryJobs, InMemoryRecoveryQueue, InMemoryRefreshQueue, InMemoryRequestNames,
-        InMemorySweepLog, InMemorySyncQueue, InMemoryTallies, InMemoryTenants, InMemoryUsage, InMemoryUsers,
-        InProcessRefresh, Scripted, limits,
+        InMemoryJobs, InMemoryRecoveryQueue, InMemoryRefreshQueue, InMemoryRequestNames, InMemorySweepLog,
+        InMemorySyncQueue, InMemoryTallies, InMemoryTenants, InMemoryUsage, InMemoryUsers, limits,
     },
     sample,
 };
-use url::Url;
 
-use crate::grants::{ScriptedCompanies, company};
+use crate::{
+    api_parts::Scripts,
+    grants::{ScriptedCompanies, company},
+};
 
 /// Where providers send the browser back to.
 pub(crate) const REDIRECT_URI: &str = "https://example.com/callback";
@@ -92,11 +84,8 @@ pub(crate) struct World {
     pub(crate) tallies: Arc<InMemoryTallies>,
     pub(crate) cursor_key: Arc<InMemoryCursorKey>,
     pub(crate) request_names: Arc<InMemoryRequestNames>,
-    /// What a test says of each table, by its name.
-    pub(crate) tables: BTreeMap<&'static str, Arc<Scripted<()>>>,
-    pub(crate) token_key: Arc<Scripted<KeyState>>,
-    pub(crate) events_queue: Arc<Scripted<QueueDepth>>,
-    entropy: Arc<dyn Entropy>,
+    pub(crate) scripts: Scripts,
+    pub(crate) entropy: Arc<dyn Entropy>,
 }
 
 impl World {
@@ -108,8 +97,7 @@ impl World {
         let connections = Arc::new(InMemoryConnections::new(SHARDS));
         let store = Arc::new(FaultyRefreshStore::new(connections.clone()));
         let (attempts, bus) = (Arc::new(InMemoryAttempts::default()), Arc::new(InMemoryBus::default()));
-        let audit = Arc::new(InMemoryAudit::default());
-        let revocation = Arc::new(ScriptedRevocation::default());
+        let (audit, revocation) = (Arc::<InMemoryAudit>::default(), Arc::<ScriptedRevocation>::default());
         let endpoint = |name| (name, provider.clone() as Arc<dyn TokenEndpoint>);
         let revokes = |name| (name, revocation.clone() as Arc<dyn Revocation>);
         let (refresh_queue, recovery_queue) = (Arc::<InMemoryRefreshQueue>::default(), Arc::default());
@@ -159,40 +147,8 @@ impl World {
             tallies: Arc::default(),
             cursor_key: Arc::default(),
             request_names: Arc::default(),
-            tables: ["connections", "control"].map(|name| (name, Arc::new(Scripted::new(())))).into(),
-            token_key: Arc::new(Scripted::new(KeyState::Usable)),
-            events_queue: Arc::new(Scripted::new(QueueDepth::default())),
+            scripts: Scripts::default(),
             entropy,
-        }
-    }
-
-    /// How connections stand, counted.
-    pub(crate) fn tallies(&self) -> Tallies {
-        Tallies {
-            standings: self.connections.clone(),
-            store: self.tallies.clone(),
-            policy: RefreshPolicy::default(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-        }
-    }
-
-    /// What can be asked whether it can be used.
-    pub(crate) fn probes(&self) -> Probes {
-        Probes {
-            tables: self.tables.iter().map(|(name, table)| (*name, table.clone() as _)).collect(),
-            key: self.token_key.clone(),
-            queues: vec![("events", self.events_queue.clone())],
-        }
-    }
-
-    /// Where the providers are said to be; nothing listens there.
-    pub(crate) fn api_hosts() -> ApiHosts {
-        let nowhere: Url = "http://127.0.0.1:1".parse().unwrap();
-        ApiHosts {
-            quickbooks_api_base_url: nowhere.clone(),
-            xero_api_base_url: nowhere,
-            zoho_data_centres: DataCentres::default(),
         }
     }
 
@@ -248,31 +204,6 @@ impl World {
     pub(crate) async fn swept(&self) -> SweepReport {
         let deadline = later(self.clock.now(), FUNCTION_LIFE);
         self.sweep().run(&self.refresher.breakers, deadline).await.unwrap()
-    }
-
-    /// Access tokens as `sync` gets them, with a warm-key cache in front of the key service.
-    pub(crate) fn access(&self) -> AccessTokens {
-        let keys = Arc::new(CachedDataKeys::new(self.keys.clone(), self.clock.clone()));
-        AccessTokens {
-            connections: self.connections.clone(),
-            sealer: TokenSealer::new("test".to_owned(), keys, self.entropy.clone()),
-            refresh: Arc::new(InProcessRefresh(self.refresher.clone())),
-            clock: self.clock.clone(),
-            policy: RefreshPolicy::default(),
-        }
-    }
-
-    /// Calls of providers for others, over the network; nothing listens there until a test says where.
-    pub(crate) fn proxy(&self) -> Proxy {
-        let upstream = HttpUpstream { http: http::client().unwrap(), hosts: Self::api_hosts() };
-        Proxy {
-            access: Arc::new(self.access()),
-            limits: self.limits(),
-            upstream: Arc::new(upstream),
-            flights: Arc::new(InMemoryFlights::default()),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-        }
     }
 
     /// The providers' limits.

@@ -24,6 +24,7 @@ use domain::{
     sealing::TokenSealer,
     sync::JobOrders,
     tenant::TenantStore,
+    webhook::AddressKeys,
 };
 use edge::{
     access_tokens,
@@ -47,8 +48,6 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
     let dynamodb = clients::dynamodb(sdk);
     let control = || config.control_table.clone();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let source =
-        config.secrets_id.clone().map(|id| (SecretSource { sdk: sdk.clone(), id }, webhook_addresses as _));
     let connections = connections(&config, sdk);
     let refresh: Arc<dyn RefreshInvoker> =
         Arc::new(LambdaRefresh::new(&clients::lambda(sdk), config.refresh_function.clone()));
@@ -91,8 +90,8 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         cursors: Cursors::new(cursor_key, config.environment.clone(), Arc::new(SystemEntropy)),
         request_names: Arc::new(DynamoRequestNames::new(dynamodb.clone(), control())),
         api_hosts: config.proxy.hosts.clone(),
-        deliveries: Arc::new(DynamoDeliveries::new(dynamodb, config.deliveries_table)),
-        webhook_addresses: LiveSecrets::new(config.webhook_addresses, source, clock.clone()),
+        deliveries: Arc::new(DynamoDeliveries::new(dynamodb, config.deliveries_table.clone())),
+        webhook_addresses: addresses(&config, sdk, &clock),
         refresh,
         job_log: jobs.log,
         proxy,
@@ -106,6 +105,13 @@ pub fn wire(config: Config, sdk: &SdkConfig) -> Result<Deps, http::ClientError> 
         clock,
         entropy: Arc::new(SystemEntropy),
     })
+}
+
+/// What the webhook addresses of Zoho's organizations are made of, fetched again while the function runs.
+fn addresses(config: &Config, sdk: &SdkConfig, clock: &Arc<dyn Clock>) -> LiveSecrets<AddressKeys> {
+    let source =
+        config.secrets_id.clone().map(|id| (SecretSource { sdk: sdk.clone(), id }, webhook_addresses as _));
+    LiveSecrets::new(config.webhook_addresses.clone(), source, clock.clone())
 }
 
 fn connections(config: &Config, sdk: &SdkConfig) -> Arc<dyn ConnectionStore> {
