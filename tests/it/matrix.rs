@@ -45,6 +45,9 @@ impl Town {
         let ordered = json!({ "provider": "quickbooks", "operation": "sync_all" });
         let (status, made) = api.call("POST", "/api/jobs", Some(ordered)).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{made}");
+        let user = format!("/api/tenants/{}/users/ann", key.tenant);
+        let (status, _) = api.call("PUT", &user, Some(json!({ "role": "viewer" }))).await;
+        assert_eq!(status, StatusCode::CREATED);
         let job = made["jobId"].as_str().unwrap().to_owned();
         Self { world, api, keys, things: Things { key, job, own_key } }
     }

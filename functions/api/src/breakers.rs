@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
 use domain::{
-    api_key::Scope,
     provider::Provider,
     refresh::{BreakerSeen, Endpoint, OutageSettings, ProviderHealth},
     store::StoreError,
@@ -51,7 +50,6 @@ struct BreakerBody {
     ),
 )]
 pub(crate) async fn list(State(deps): State<Arc<Deps>>, call: Call) -> Outcome {
-    call.require(Scope::OperationsRead)?;
     call.require_all_tenants("breakers")?;
     let now = deps.clock.now();
     let mut breakers = Vec::new();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
 use domain::{
-    api_key::Scope,
     audit::{self, AuditAction},
     connection::{ConfirmOutcome, ConnectionState},
     error::ErrorCode,
@@ -48,7 +47,6 @@ pub(crate) async fn confirm(
     call: Call,
     JsonBody(wanted): JsonBody<Confirmation>,
 ) -> Outcome {
-    call.require(Scope::ConnectionsWrite)?;
     let things = call.within(&deps, wanted.tenant_id).await?;
     let connection = find(&things, &id).await?;
     let was_pending = connection.state == ConnectionState::Pending;

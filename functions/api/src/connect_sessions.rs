@@ -7,7 +7,6 @@ use axum::{
     http::{HeaderValue, StatusCode},
 };
 use domain::{
-    api_key::Scope,
     audit::{self, AuditAction},
     authorization::{SessionRequest, open_session},
     connection::Connection,
@@ -75,7 +74,6 @@ pub(crate) async fn open(
     call: Call,
     JsonBody(new): JsonBody<NewSession>,
 ) -> Outcome {
-    call.require(Scope::ConnectionsWrite)?;
     let things = call.within(&deps, Some(new.tenant_id.clone())).await?;
     let known = known(&things, &new.tenant_id).await?;
     things.active(&known.id).await?;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
 use domain::{
-    api_key::Scope,
     connection::{ChainHead, Connection},
     id::ConnectionId,
     refresh::{RefreshAttempt, chain},
@@ -90,7 +89,6 @@ pub(crate) async fn show(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.require(Scope::TokensRead)?;
     let limit = query.limit("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let connection = find(&things, &id).await?;
@@ -124,7 +122,6 @@ pub(crate) async fn verify(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.require(Scope::TokensRead)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let connection = find(&things, &id).await?;
     let connection_id = connection.key.connection.clone();

@@ -82,7 +82,6 @@ pub(crate) async fn list(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.require(Scope::ConnectionsRead)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let limit = query.limit("limit", MAX_LIMIT, MAX_LIMIT)?;
     let list = List::of("connections").with("tenant", things.tenant_id().map(TenantId::as_str));
@@ -110,10 +109,9 @@ pub(crate) async fn show(
     public_url: Result<PublicUrl, Refusal>,
     call: Call,
 ) -> Outcome {
-    call.require(Scope::ConnectionsRead)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let connection = find(&things, &id).await?;
-    if connection.provider != Provider::Zoho || call.require(Scope::ConnectionsWrite).is_err() {
+    if connection.provider != Provider::Zoho || !call.caller.may(Scope::ConnectionsWrite) {
         return shown(&things, &call, StatusCode::OK, connection).await;
     }
     let PublicUrl(base) = public_url?;

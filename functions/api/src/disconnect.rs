@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{extract::State, http::StatusCode};
 use domain::{
-    api_key::Scope,
     connection::{Company, Connection, ConnectionState},
     error::ErrorCode,
     id::CompanyId,
@@ -47,7 +46,6 @@ pub(crate) async fn disconnect(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.require(Scope::ConnectionsWrite)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let connection = find(&things, &id).await?;
     let company = match query.get("companyId") {

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use domain::{
-    api_key::Scope,
-    refresh::{Explanation, explain},
-};
+use domain::refresh::{Explanation, explain};
 
 use crate::{
     Deps,
@@ -31,7 +28,6 @@ pub(crate) async fn show(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.require(Scope::ConnectionsRead)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let connection = find(&things, &id).await?;
     let now = deps.clock.now();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
 use domain::{
-    api_key::Scope,
     id::{AttemptId, ConnectionId, TenantId},
     provider::Provider,
     refresh::{Counted, RefreshAttempt},
@@ -79,7 +78,6 @@ pub(crate) async fn show(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.require(Scope::TokensRead)?;
     let provider = parse_provider(&provider)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let limit = query.limit("limit", DEFAULT_LIMIT, MAX_LIMIT)?;

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{extract::State, http::StatusCode};
 use domain::{
-    api_key::Scope,
     audit::{self, AuditAction},
     connection::{Connection, ConnectionState},
     error::ErrorCode,
@@ -106,7 +105,6 @@ pub(crate) async fn create(
     call: Call,
     JsonBody(new): JsonBody<NewJob>,
 ) -> Outcome {
-    call.require(Scope::SyncWrite)?;
     let Operation(entities) = new
         .operation
         .parse()
@@ -148,7 +146,6 @@ pub(crate) async fn create(
     ),
 )]
 pub(crate) async fn show(State(deps): State<Arc<Deps>>, Name(id): Name, call: Call) -> Outcome {
-    call.require(Scope::SyncRead)?;
     let missing = || ApiError::new(ErrorCode::ValidationNotFound, "there is no such job");
     let id: JobId = id.parse().map_err(|_| missing())?;
     let job = call.within(&deps, None).await?.job(&id).await?.ok_or_else(missing)?;

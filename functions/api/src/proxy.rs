@@ -10,7 +10,6 @@ use axum::{
 };
 use domain::{
     access::AccessError,
-    api_key::Scope,
     connection::{Connection, ConnectionState},
     error::ErrorCode,
     limits::{Held, HeldBy},
@@ -67,7 +66,6 @@ pub(crate) async fn call(
     call: Call,
     request: Request,
 ) -> Outcome {
-    call.require(Scope::ProxyUse)?;
     let Ok(method) = request.method().as_str().parse::<Method>() else {
         return Err(method_not_allowed().await);
     };

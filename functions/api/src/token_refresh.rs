@@ -8,7 +8,6 @@ use axum::{
     response::Response,
 };
 use domain::{
-    api_key::Scope,
     audit::{self, AuditAction},
     connection::Connection,
     error::ErrorCode,
@@ -88,7 +87,6 @@ pub(crate) async fn refresh(
     call: Call,
     JsonBody(wanted): JsonBody<RefreshRequest>,
 ) -> Outcome {
-    call.require(Scope::TokensWrite)?;
     let provider = parse_provider(&provider)?;
     let things = call.within(&deps, Some(wanted.tenant_id.clone())).await?;
     if let Some(name) = name {

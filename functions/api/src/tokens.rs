@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
 use domain::{
-    api_key::Scope,
     connection::Connection,
     error::ErrorCode,
     id::{ConnectionId, TenantId},
@@ -96,7 +95,6 @@ pub(crate) async fn status(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.require(Scope::TokensRead)?;
     let things = call.within(&deps, query.parsed("tenantId")?).await?;
     let limit = query.limit("limit", MAX_LIMIT, MAX_LIMIT)?;
     let list = List::of("tokens").with("tenant", things.tenant_id().map(TenantId::as_str));

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{extract::State, http::StatusCode};
 use domain::{
-    api_key::Scope,
     call_counts::Month,
     id::TenantId,
     limits::{USAGE_KEPT_DAYS, Usage},
@@ -111,7 +110,6 @@ pub(crate) async fn show(
     Parameters(query): Parameters,
     call: Call,
 ) -> Outcome {
-    call.require(Scope::UsageRead)?;
     let things = call.administers(&deps, query.parsed("tenantId")?).await?;
     let unnamed = || ApiError::invalid("tenantId", "name a tenant as tenantId");
     let id = things.tenant_id().ok_or_else(unnamed)?.clone();
