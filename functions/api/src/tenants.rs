@@ -35,8 +35,10 @@ pub(crate) const MAX_NAME: usize = 200;
 pub(crate) struct NewTenant {
     tenant_id: TenantId,
     /// The name a person knows it by; shown on the connect page.
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// The plan it is on, in the product's own word.
+    #[schema(min_length = 1, max_length = 64)]
     plan: Option<String>,
     #[serde(default)]
     limits: TenantLimits,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use thiserror::Error;
 use utoipa::ToSchema;
 
@@ -128,14 +128,29 @@ impl FromStr for TenantState {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TenantLimits {
     /// Calls of our API in a calendar month (UTC).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_000_000_000_000_u64)]
     pub api_calls_per_month: Option<u64>,
     /// Connections at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_000_000_000_000_u64)]
     pub integrations: Option<u64>,
     /// People with a role.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_000_000_000_000_u64)]
     pub users: Option<u64>,
+}
+
+/// Greater than any plan, and small enough for every number of JSON's readers.
+const MAX_LIMIT: u64 = 1_000_000_000_000;
+
+/// A limit as a request or the table has it.
+fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let limit = Option::<u64>::deserialize(deserializer)?;
+    match limit {
+        Some(limit) if limit > MAX_LIMIT => Err(D::Error::custom(format!("a limit is at most {MAX_LIMIT}"))),
+        limit => Ok(limit),
+    }
 }
 
 /// How a tenant's connections are treated; what is not set is as the deployment has it.
