@@ -54,12 +54,12 @@ fn plain(tokens: &TokenSet) -> Value {
     })
 }
 
-/// The address of a company's own books.
+/// What the grant opens of a company's books.
 fn books(provider: Provider, company: &str) -> String {
     match provider {
         Provider::QuickBooks => format!("companyinfo/{company}"),
-        Provider::Xero => "Organisation".to_owned(),
-        Provider::Zoho => "organizations".to_owned(),
+        Provider::Xero => "Invoices".to_owned(),
+        Provider::Zoho => "contacts".to_owned(),
     }
 }
 

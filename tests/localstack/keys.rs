@@ -210,7 +210,7 @@ async fn a_key_made_over_the_api_is_rotated_and_revoked_and_the_gateway_passes_o
     bundle.get_as(new, STATUS).await.expect(200);
     let mut acts: Vec<_> = tenant.acts().await.into_iter().map(|(act, _)| act).collect();
     acts.retain(|act| act != "key.refused");
-    assert_eq!(acts, ["key.created", "key.rotated", "key.created", "key.revoked"]);
+    assert_eq!(acts, ["tenant.created", "key.created", "key.rotated", "key.created", "key.revoked"]);
 }
 
 #[tokio::test]

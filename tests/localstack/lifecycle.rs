@@ -108,6 +108,7 @@ async fn disconnecting_ends_the_grant_and_destroys_the_tokens(
     assert_eq!(
         acts,
         [
+            "tenant.created",
             "connect_session.opened",
             "connection.connected",
             "connection.disconnect_requested",

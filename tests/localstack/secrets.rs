@@ -155,6 +155,63 @@ async fn live_through_everything(bundle: &Bundle) {
     bundle.get_as(&format!("{}x", bundle.admin_key()), "/api/tokens/status").await;
 }
 
+/// What the API shows of a connection to whoever may see everything, refusals included; not the route that gives its token
+/// out, nor what is shown once when a key is made.
+async fn shown(bundle: &Bundle, connection: &Connected<'_>) -> Vec<(String, String)> {
+    let (id, tenant, provider) = (&connection.id, &connection.tenant.id, connection.books.provider);
+    let paths = [
+        "/api/audit?limit=100".to_owned(),
+        "/api/breakers".to_owned(),
+        "/api/connections?limit=100".to_owned(),
+        format!("/api/connections/{id}/explain"),
+        format!("/api/connections/{id}/history"),
+        format!("/api/connections/{id}/history/verification"),
+        "/api/keys?limit=100".to_owned(),
+        "/api/queues".to_owned(),
+        format!("/api/records/customers?companyId={}", connection.realm()),
+        "/api/tenants?limit=100".to_owned(),
+        format!("/api/tenants/{tenant}"),
+        "/api/tokens/health".to_owned(),
+        format!("/api/tokens/history/{provider}?limit=100"),
+        "/api/tokens/status?limit=100".to_owned(),
+        format!("/api/usage?tenantId={tenant}"),
+        "/api/webhooks/deliveries?limit=100".to_owned(),
+        "/api/records/nothing?limit=x".to_owned(),
+    ];
+    let mut shown = vec![];
+    for path in paths {
+        let answer = bundle.get(&path).await;
+        assert!(matches!(answer.status, 200 | 404), "{path}: {}", answer.text());
+        shown.push((path, answer.text().to_owned()));
+    }
+    shown
+}
+
+/// An API key that was made over the API and used, and a row of another system with a master secret that opens nothing; gives
+/// what is secret of them.
+async fn administered(bundle: &Bundle, tenant: &str) -> Vec<String> {
+    let new = json!({ "name": "hunted", "role": "viewer", "tenantId": tenant });
+    let made = bundle.post("/api/keys", &new).await.expect(201);
+    let key = made["key"].as_str().unwrap();
+    bundle.get_as(key, "/api/tokens/status").await.expect(200);
+    let rotated =
+        bundle.post(&format!("/api/keys/{}/rotate", made["id"].as_str().unwrap()), &json!({})).await;
+    let rotated = rotated.expect(201)["key"].as_str().unwrap().to_owned();
+    let secret_of = |key: &str| key.rsplit('_').next().unwrap().to_owned();
+    let (master, token) = ("correct-horse-battery-staple", "a-refresh-token-of-another-system");
+    let row = |tokens| json!({ "tenantId": tenant, "provider": "xero", "providerCompanyId": "x", "tokens": tokens });
+    let rows = [
+        row(json!({ "format": "plain", "refreshToken": token })),
+        row(json!({ "format": "pbkdf2", "salt": "00", "iv": "00", "refreshToken": "00" })),
+    ];
+    let import = json!({ "dryRun": true, "secret": { "masterSecret": master }, "rows": rows });
+    let report = bundle.post("/api/import", &import).await;
+    report.expect(200);
+    let secrets = [secret_of(key), secret_of(&rotated), master.to_owned(), token.to_owned()];
+    assert!(!secrets.iter().any(|secret| report.text().contains(secret)), "{}", report.text());
+    secrets.into()
+}
+
 /// The tokens and codes that the provider handed out, and the part of the administrator's key that is secret.
 async fn tokens(bundle: &Bundle) -> Vec<String> {
     let issued = bundle.simulator.issued().await;
@@ -186,6 +243,8 @@ async fn no_secret_is_in_any_table_log_or_queue_of_tokens() {
     let spiller = bundle.tenant().await.connect().await;
     let queues = spilled(&spiller).await;
 
+    secrets.extend(administered(&bundle, &spiller.tenant.id).await);
+    let shown = shown(&bundle, &spiller).await;
     let (tables, logs) = (bundle.tables().await, bundle.logs().await);
 
     secrets.extend(tokens(&bundle).await);
@@ -196,6 +255,9 @@ async fn no_secret_is_in_any_table_log_or_queue_of_tokens() {
     }
     let in_control = &tables.iter().find(|(table, _)| table == "CONTROL_TABLE").unwrap().1;
     assert!(in_control.iter().any(|value| value.starts_with(b"BREAKER#")), "a failure was counted");
+    for (path, text) in &shown {
+        assert!(!hunt.finds(text.as_bytes()), "{path} shows a secret");
+    }
     for (queue, text) in &queues {
         assert!(!hunt.finds(text.as_bytes()), "{queue} holds a secret");
     }

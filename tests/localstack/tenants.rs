@@ -69,8 +69,11 @@ async fn a_tenant_is_made_connected_synced_and_deleted_without_a_trace() {
     assert!(connection.stored().await.warmth.is_some(), "what its tenant wants is noted on each connection");
     let link = json!({"tenantId": id, "provider": "quickbooks"});
     bundle.post("/api/connect-sessions", &link).await.expect_error(429, "QUOTA_EXCEEDED");
-    let used = bundle.get(&format!("/api/usage?tenantId={id}")).await.expect(200);
-    assert!(used["totals"]["calls"].as_u64().unwrap() > 0, "{used}");
+    let used = eventually("the sync is metered", PATIENCE, async || {
+        let used = bundle.get(&format!("/api/usage?tenantId={id}")).await.expect(200);
+        (used["totals"]["calls"].as_u64() > Some(0)).then_some(used)
+    })
+    .await;
     assert_eq!(used["quotas"]["integrations"], json!({"limit": 1, "used": 1}));
 
     let deleted = bundle.delete(&path).await;

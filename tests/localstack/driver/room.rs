@@ -97,6 +97,9 @@ impl<'a> Room<'a> {
     pub(crate) async fn api(&self, worker: &FunctionCopy<'_>) -> (FunctionCopy<'a>, String) {
         let mut settings = self.bundle.settings_of("API_FUNCTION").await;
         settings.retain(|name, _| !is_of_providers(name));
+        for value in settings.values_mut() {
+            *value = value.replace(&self.bundle.simulator.url, &self.providers.url);
+        }
         for (name, value) in &self.settings {
             if TABLES.contains(&name.as_str()) || is_of_providers(name) {
                 settings.insert(name.clone(), value.clone());
