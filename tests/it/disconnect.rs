@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use domain::{
     access::AccessError,
-    audit::AuditAction,
+    audit::{AuditAction, SETTLED},
+    clock::Clock as _,
     connection::{ConnectionKey, ConnectionState, ConnectionStore as _, Due},
     event::EventKind,
     provider::Provider,
@@ -253,6 +254,25 @@ async fn one_company_of_several_goes_and_the_others_stay() {
         ConnectionState::Disconnected,
         "the last takes the connection along"
     );
+}
+
+#[tokio::test]
+async fn whoever_exports_the_audit_log_finds_a_company_that_took_its_time_to_go() {
+    let world = World::new();
+    world.revocation.need_access(true);
+    world.companies.grant(Provider::Xero, &["a", "b"], &[]);
+    let key = world.connect_xero(world.session(&sample::tenant())).await.unwrap().key;
+    let the_provider_takes_its_time = async {
+        while world.revocation.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        world.clock.advance(SETTLED + SETTLED);
+    };
+
+    tokio::join!(world.disconnect(&key, Some("a")), the_provider_takes_its_time);
+
+    let told = world.audit.take().into_iter().find(|entry| entry.action == AuditAction::CompanyRemoved);
+    assert_eq!(told.unwrap().id.made_at(), Some(world.clock.now()), "else it comes behind what was exported");
 }
 
 #[tokio::test]

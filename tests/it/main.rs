@@ -43,6 +43,7 @@ mod recovery;
 mod refresh;
 mod refresh_queues;
 mod retries;
+mod rights;
 mod sealing;
 mod secrets;
 mod shared_companies;

@@ -4,7 +4,7 @@ use domain::{
     api_key::Role,
     audit::AuditAction,
     clock::Clock as _,
-    connection::{ConnectionKey, ConnectionStore as _},
+    connection::{ConnectionKey, ConnectionState, ConnectionStore as _},
     id::TenantId,
     refresh::policy::later,
 };
@@ -27,6 +27,26 @@ async fn refresh(api: &ApiWorld, provider: &str, name: &str, body: &Value) -> (S
 
 fn of(key: &ConnectionKey) -> Value {
     json!({"tenantId": key.tenant, "connectionId": key.connection})
+}
+
+#[tokio::test]
+async fn the_one_living_connection_is_found_behind_a_page_of_ended_ones() {
+    let (world, tenant) = (World::new(), sample::tenant());
+    let api = ApiWorld::new(&world, Role::Operator, Some(&tenant)).await;
+    for number in 1..=100 {
+        let key = world.connect(&tenant, &number.to_string()).await;
+        world.connections.edit(&key, |ended| {
+            (ended.state, ended.tokens) = (ConnectionState::Disconnected, None);
+        });
+        world.clock.advance(std::time::Duration::from_secs(1));
+    }
+    world.connect(&tenant, "101").await;
+    world.clock.advance(std::time::Duration::from_mins(1));
+
+    let body = json!({ "tenantId": tenant });
+    let (status, refreshed) = api.call("POST", "/api/tokens/refresh/quickbooks", Some(body)).await;
+
+    assert_eq!((status, &refreshed["refreshed"]), (StatusCode::OK, &json!(true)), "{refreshed}");
 }
 
 #[tokio::test]

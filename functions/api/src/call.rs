@@ -146,6 +146,13 @@ impl Call {
         Err(ApiError::new(ErrorCode::AuthScopeMissing, message).with("scope", scope.as_str()))
     }
 
+    /// The same call by its key as it is at this moment, if that has `scope` still: for what gives rights to others.
+    pub(crate) async fn renewed(self, deps: &Deps, scope: Scope) -> Result<Self, ApiError> {
+        let renewed = Self { caller: admission::renewed(deps, &self.caller).await?, ..self };
+        renewed.require(scope)?;
+        Ok(renewed)
+    }
+
     /// What the request is about: things of the tenant that it names, or else all that the caller may see. A call about one
     /// tenant counts against its quota. An attempt on another tenant's things is audited.
     pub(crate) async fn within<'a>(

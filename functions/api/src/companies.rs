@@ -11,7 +11,7 @@ use edge::http::ApiError;
 use crate::{
     call::Refusal,
     tenancy::Within,
-    tokens::{connections, parse_provider},
+    tokens::{connections, has_grant, parse_provider},
 };
 
 /// A company, and the connection that it is reached by.
@@ -56,8 +56,7 @@ pub(crate) async fn with_id(
 /// The one company that a tenant has at a provider.
 async fn only_one(things: &Within<'_>, provider: Provider) -> Result<Meant, Refusal> {
     let mut meant = vec![];
-    let found = connections(things).await?;
-    for connection in found.into_iter().filter(|connection| connection.provider == provider) {
+    for connection in connections(things, provider).await?.into_iter().filter(has_grant) {
         let companies = things.companies(&connection.key).await?;
         let key = connection.key;
         meant.extend(companies.into_iter().map(|company| Meant { key: key.clone(), company: company.id }));

@@ -38,7 +38,7 @@ pub(crate) struct Confirmation {
     responses(
         (status = 200, description = "The connection is active, since now or before", body = ConnectionBody),
         (status = 404, description = "There is no such connection"),
-        (status = 409, description = "The connection does not wait to be confirmed"),
+        (status = 409, description = "The connection does not wait to be confirmed, or its tenant is being deleted"),
     ),
 )]
 pub(crate) async fn confirm(
@@ -49,6 +49,7 @@ pub(crate) async fn confirm(
 ) -> Outcome {
     let things = call.within(&deps, wanted.tenant_id).await?;
     let connection = find(&things, &id).await?;
+    things.active(&connection.key.tenant).await?;
     let was_pending = connection.state == ConnectionState::Pending;
     // Read before anything is changed: a confirmation that fails after it could not be repeated with its sync.
     let companies = things.companies(&connection.key).await?;

@@ -122,11 +122,12 @@ pub(crate) async fn create(
         correlation_id: Some(call.correlation.clone()),
         ..SyncJob::full(job_id.clone(), meant.key, meant.company)
     };
-    let mut entry = call.audit_entry(&deps, Some(&job.key.tenant), AuditAction::JobOrdered);
-    (entry.provider, entry.connection) = (Some(connection.provider), Some(job.key.connection.clone()));
-    entry.company = job.company_id.parts().map(|(_, company)| company);
-    entry.subject = Some(job_id.to_string());
+    let company = job.company_id.parts().map(|(_, company)| company);
     things.order(new.priority.unwrap_or(Lane::Normal), job).await?;
+    // Not before: the queue may take its time, and an entry is recorded as soon as it is made.
+    let mut entry = call.audit_entry(&deps, Some(&connection.key.tenant), AuditAction::JobOrdered);
+    (entry.provider, entry.connection) = (Some(connection.provider), Some(connection.key.connection));
+    (entry.company, entry.subject) = (company, Some(job_id.to_string()));
     audit::record(&*deps.audit, &entry).await;
     let status_url = format!("{public_url}/api/jobs/{job_id}");
     let made = MadeBody { job_id, status_url: status_url.clone() };

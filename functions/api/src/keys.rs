@@ -129,6 +129,7 @@ pub(crate) async fn create(
     call: Call,
     JsonBody(new): JsonBody<NewKey>,
 ) -> Outcome {
+    let call = call.renewed(&deps, Scope::KeysWrite).await?;
     if call.caller.bound_to().is_some_and(|bound| new.tenant_id.as_ref() != Some(bound)) {
         if new.tenant_id.is_some() {
             call.refused_elsewhere(&deps).await;
@@ -212,6 +213,7 @@ pub(crate) async fn rotate(
         let message = format!("overlapSeconds must be 0 to {MAX_OVERLAP_SECONDS}");
         return Err(ApiError::invalid("overlapSeconds", message).into());
     }
+    let call = call.renewed(&deps, Scope::KeysWrite).await?;
     let things = call.administers(&deps, None).await?;
     let old = find(&things, &id).await?;
     let now = deps.clock.now();

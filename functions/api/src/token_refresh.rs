@@ -28,7 +28,7 @@ use crate::{
     call::{Call, JsonBody, Name, Outcome, PublicUrl, Refusal, located},
     proxy::passable,
     tenancy::Within,
-    tokens::{MAX_LIMIT, parse_provider},
+    tokens::{connections, parse_provider},
 };
 
 /// How long a caller waits; below the gateway's 29 seconds.
@@ -144,8 +144,7 @@ async fn find(
         let found = things.connection(connection).await?;
         return found.filter(|found| found.provider == provider).ok_or_else(|| missing().into());
     }
-    let page = things.connections(MAX_LIMIT, None).await?;
-    let of_provider = page.connections.into_iter().filter(|found| found.provider == provider);
+    let of_provider = connections(things, provider).await?.into_iter();
     let (mut ended, mut meant): (Vec<_>, Vec<_>) = of_provider.partition(|found| found.state.is_ended());
     match (meant.pop(), meant.as_slice()) {
         // One that has ended is told as such, but stands in the way of no other.

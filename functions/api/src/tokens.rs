@@ -112,7 +112,7 @@ pub(crate) async fn status(
     Ok(call.json(StatusCode::OK, &StatusBody { tokens, summary: counted.into(), next_cursor }))
 }
 
-fn has_grant(connection: &Connection) -> bool {
+pub(crate) fn has_grant(connection: &Connection) -> bool {
     !connection.state.is_ended()
 }
 
@@ -133,12 +133,12 @@ fn token(connection: Connection, policy: &RefreshPolicy, now: Timestamp) -> Toke
     }
 }
 
-/// All connections that the caller may see, up to [`MAX_SEARCHED_PAGES`].
-pub(crate) async fn connections(things: &Within<'_>) -> Result<Vec<Connection>, Refusal> {
+/// All connections to a provider that the caller may see, also ended ones, of up to [`MAX_SEARCHED_PAGES`].
+pub(crate) async fn connections(things: &Within<'_>, provider: Provider) -> Result<Vec<Connection>, Refusal> {
     let (mut connections, mut from) = (Vec::new(), None::<String>);
     for _ in 0..MAX_SEARCHED_PAGES {
         let page = things.connections(MAX_LIMIT, from.as_deref()).await?;
-        connections.extend(page.connections.into_iter().filter(has_grant));
+        connections.extend(page.connections.into_iter().filter(|found| found.provider == provider));
         from = page.next;
         if from.is_none() {
             break;

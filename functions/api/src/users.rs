@@ -7,7 +7,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use domain::{
-    api_key::{ApiKey, KeyChange, Role},
+    api_key::{ApiKey, KeyChange, Role, Scope},
     audit::{self, AuditAction},
     error::ErrorCode,
     event::QuotaUse,
@@ -120,6 +120,7 @@ pub(crate) async fn save(
     call: Call,
     JsonBody(SavedUser { role }): JsonBody<SavedUser>,
 ) -> Outcome {
+    let call = call.renewed(&deps, Scope::TenantsWrite).await?;
     let things = call.administers(&deps, Some(tenant.clone())).await?;
     keys::may_give(&call, &role.scopes())?;
     let known = existing(&things, &tenant).await?;
@@ -207,8 +208,34 @@ pub(crate) async fn remove(
 
 /// Gives the keys of a user what the new role allows: one that had all of the former role has all of the new, any other
 /// what it had, as far as the new role allows.
-async fn rescope(deps: &Deps, things: &Within<'_>, user: &User, former: Option<Role>) -> Result<(), Refusal> {
-    let allowed = user.role.scopes();
+///
+/// Whoever was overtaken by another change may have written its scopes last: then it takes what the role that stands does
+/// not allow.
+async fn rescope(
+    deps: &Deps,
+    things: &Within<'_>,
+    user: &User,
+    mut former: Option<Role>,
+) -> Result<(), Refusal> {
+    let mut given = user.role;
+    loop {
+        give(deps, things, user, (former, given)).await?;
+        match things.user(&user.tenant, &user.id).await? {
+            Some(User { role, .. }) if role != given => (former, given) = (None, role),
+            // Whoever took the user away ends the keys.
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Gives the keys of a user what a role allows.
+async fn give(
+    deps: &Deps,
+    things: &Within<'_>,
+    user: &User,
+    (former, role): (Option<Role>, Role),
+) -> Result<(), Refusal> {
+    let allowed = role.scopes();
     for key in keys_of(things, (&user.tenant, &user.id)).await? {
         let had_all = former.is_some_and(|former| Role::of(&key.scopes) == Some(former));
         let kept = || key.scopes.iter().copied().filter(|scope| allowed.contains(scope)).collect();

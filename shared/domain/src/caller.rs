@@ -20,13 +20,19 @@ impl Caller {
     /// The caller who presented this key, if it is the key and works at `now`.
     #[must_use]
     pub fn authenticated(presented: &PresentedKey, key: &ApiKey, now: Timestamp) -> Option<Self> {
-        let caller = || Self {
-            key: key.id.clone(),
-            scopes: key.scopes.clone(),
-            tenant: key.tenant.clone(),
-            user: key.user.clone(),
-        };
-        presented.opens(key, now).then(caller)
+        presented.opens(key, now).then(|| Self::of(key))
+    }
+
+    /// The caller as its key is now; none where that has ended.
+    #[must_use]
+    pub fn renewed(&self, key: &ApiKey, now: Timestamp) -> Option<Self> {
+        let works = key.id == self.key && key.revoked_at.is_none() && !key.has_ended(now);
+        works.then(|| Self::of(key))
+    }
+
+    fn of(key: &ApiKey) -> Self {
+        let ApiKey { id, scopes, tenant, user, .. } = key.clone();
+        Self { key: id, scopes, tenant, user }
     }
 
     /// The public part of the caller's key, for logs and audit.

@@ -24,13 +24,16 @@ async fn it_takes_the_right_to_write_connections_and_for_tenants_that_to_write_t
 
 #[tokio::test]
 async fn a_key_that_is_bound_to_a_tenant_imports_for_no_other_and_its_try_is_audited_once() {
-    let importing = Importing::new().await;
+    let importing = Importing::bound().await;
+    let own = with(importing.row("own"), "/tokens/accessToken", json!("access"));
+    let own = with(own, "/accessTokenExpiresAt", json!(tests::sample::at(600).to_string()));
     let other = |company: &str| {
         let row = with(importing.row(&format!("other-{company}")), "/tenantId", json!("other"));
         with(row, "/providerCompanyId", json!(company))
     };
 
-    let report = importing.import(json!([other("1"), importing.row("own"), other("2")])).await;
+    let report =
+        importing.import_with(json!({"verify": "company", "rows": [other("1"), own, other("2")]})).await;
 
     let refused = "failed TENANT_NOT_FOUND";
     assert_eq!(results(&report), [refused, "imported", refused]);
@@ -43,6 +46,22 @@ async fn a_key_that_is_bound_to_a_tenant_imports_for_no_other_and_its_try_is_aud
         .map(|entry| entry.tenant)
         .collect();
     assert_eq!(tried, [Some(importing.tenant.clone())]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_bound_to_a_tenant_takes_no_company_on_its_word() {
+    let importing = Importing::bound().await;
+    let (world, owner) = (&importing.world, tests::sample::tenant());
+
+    for dry_run in [true, false] {
+        let body = json!({"dryRun": dry_run, "rows": [importing.row("made-up")]});
+        assert_eq!(results(&importing.import_with(body).await), ["failed AUTH_SCOPE_EXCEEDED"]);
+    }
+    let key = world.connect(&owner, super::REALM).await;
+    assert_eq!(key.tenant, owner, "whose company it is connects it");
+    let body = json!({"dryRun": true, "rows": [importing.row("made-up")]});
+    let told = importing.import_with(body).await;
+    assert_eq!(results(&told), ["failed AUTH_SCOPE_EXCEEDED"], "nor is it told who has one");
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ impl World {
     }
 }
 
-/// A tenant that other systems' rows are about, and the API for a key that is bound to it.
+/// A tenant that other systems' rows are about, and the API for a key of all tenants.
 struct Importing {
     world: World,
     tenant: TenantId,
@@ -58,7 +58,8 @@ struct Importing {
 impl Importing {
     async fn new() -> Self {
         let (world, tenant) = (World::new(), sample::tenant());
-        let api = ApiWorld::new(&world, Role::Operator, Some(&tenant)).await;
+        world.tenant(&tenant, |_| {});
+        let api = ApiWorld::new(&world, Role::Operator, None).await;
         Self { world, tenant, api }
     }
 
@@ -68,6 +69,13 @@ impl Importing {
             "tenantId": self.tenant, "provider": "quickbooks", "providerCompanyId": REALM,
             "tokens": {"format": "plain", "refreshToken": refresh},
         })
+    }
+
+    /// The same, with a key that is bound to the tenant.
+    async fn bound() -> Self {
+        let importing = Self::new().await;
+        let api = ApiWorld::new(&importing.world, Role::Operator, Some(&importing.tenant)).await;
+        Self { api, ..importing }
     }
 
     async fn send(&self, body: Value) -> (StatusCode, Value) {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use domain::{
     api_key::Role,
     audit::AuditAction,
-    authorization::{CompleteError, ConnectFailure},
+    authorization::{CompleteError, ConnectFailure, ConnectSession},
     clock::Clock as _,
+    connection::ConnectionState,
     refresh::{RefreshOutcome, policy::later},
     sync::{JobLog as _, JobState, Lane, LaneMessage, Next, SyncMode},
     tenant::{Halted, TenantState},
@@ -45,6 +46,26 @@ async fn nothing_is_begun_for_a_suspended_tenant_and_its_tokens_are_kept_alive()
     assert_eq!(status, 200, "it can still be looked at");
     world.clock.advance(LONG);
     assert_eq!(world.manual(&key).await, RefreshOutcome::Refreshed);
+}
+
+#[tokio::test]
+async fn a_connection_that_waits_is_not_confirmed_while_its_tenant_is_halted() {
+    let (world, tenant, api) = administered().await;
+    let session = ConnectSession { confirm: true, ..world.session(&tenant) };
+    world.begun_with(session, "state", "browser").await;
+    let key = world.call_back("state", Some("browser"), "1").await.unwrap().key;
+    let path = format!("/api/connections/{}/confirm", key.connection);
+
+    for (state, refusal) in
+        [(TenantState::Suspended, "403 TENANT_SUSPENDED"), (TenantState::Deleting, "409 TENANT_DELETING")]
+    {
+        world.tenant(&tenant, |tenant| tenant.state = state);
+        world.clock.advance(Duration::from_secs(30));
+        let confirmed = api.call("POST", &path, Some(json!({"tenantId": tenant}))).await;
+        assert_eq!(code(&confirmed), refusal);
+        assert_eq!(world.find(&key).await.state, ConnectionState::Pending);
+    }
+    assert_eq!(world.sync_queue.take().len(), 0, "and no sync was ordered");
 }
 
 #[tokio::test]

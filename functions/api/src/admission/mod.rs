@@ -134,6 +134,17 @@ pub(crate) async fn authenticate(
     }
 }
 
+/// The caller as the table has its key at this moment: what a key gives outlasts it, so that what is remembered of a key is
+/// not enough to give by.
+pub(crate) async fn renewed(deps: &Deps, caller: &Caller) -> Result<Caller, ApiError> {
+    let found = deps.admission.keys.find(caller.key()).await.map_err(|error| unavailable(&error))?;
+    let renewed = found.and_then(|key| caller.renewed(&key, deps.clock.now()));
+    renewed.ok_or_else(|| {
+        deps.admission.forget(caller.key());
+        no_key()
+    })
+}
+
 /// The caller, or why the key is refused.
 async fn judged(
     deps: &Deps,

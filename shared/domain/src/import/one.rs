@@ -93,14 +93,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The row's company, and whether it is as sure as was asked for.
+    /// The row's company, and whether its provider confirms that the row's tokens reach it.
     pub(super) async fn company(&self, tokens: &Tokens) -> Result<(Company, bool), Problem> {
         let row = &tokens.row;
         let provider_id = row.company.clone();
         let name = row.company_name.clone().unwrap_or_else(|| provider_id.to_string());
         let told = Company { id: CompanyId::of(row.provider, &provider_id), provider_id, name };
         if self.options.verify != Verify::Company {
-            return Ok((told, true));
+            return Ok((told, false));
         }
         let now = self.importer.placer.clock.now();
         let is_good = row.access_expires_at.is_some_and(|ends| now < ends);
@@ -120,7 +120,13 @@ impl Run<'_> {
     }
 
     /// Stores the row, where what is there lets it.
-    pub(super) async fn place(&mut self, tokens: &Tokens, company: Company) -> Result<Outcome, Problem> {
+    pub(super) async fn place(
+        &mut self,
+        tokens: &Tokens,
+        (company, is_confirmed): (Company, bool),
+    ) -> Result<Outcome, Problem> {
+        // Whoever speaks for one tenant takes no company on its word: its true owner would be refused from then on.
+        let takes_none = self.by.scope.tenant().is_some() && !is_confirmed;
         for tried in 1..=STORE_TRIES {
             let has_grant = self.seen.get(&tokens.fingerprint).and_then(|seen| seen.connection.as_ref());
             let look = Look {
@@ -136,7 +142,9 @@ impl Run<'_> {
                     let key = Some(crate::connection::ConnectionKey { tenant, connection });
                     return Ok(Outcome { status: RowStatus::Skipped, key, message: Some(why) });
                 }
-                Ok(Stand::New { elsewhere: true }) if self.options.dry_run && !placer.shared_companies => {
+                Ok(Stand::New { elsewhere: true })
+                    if self.options.dry_run && !takes_none && !placer.shared_companies =>
+                {
                     return Err(elsewhere());
                 }
                 Ok(Stand::New { .. }) => (None, vec![]),
@@ -144,6 +152,9 @@ impl Run<'_> {
                 Err(LookError::Row(problem)) => return Err(problem),
                 Err(LookError::Store(error)) => return Err(not_stored(&error)),
             };
+            if takes_none && !companies.iter().any(|known| known.id == company.id) {
+                return Err(unconfirmed());
+            }
             if self.options.dry_run {
                 let key = former.map(|former| former.key);
                 return Ok(Outcome { status: RowStatus::WouldImport, key, message: None });
@@ -242,6 +253,12 @@ impl Run<'_> {
         entry.correlation = Some(self.by.correlation.clone());
         entry
     }
+}
+
+fn unconfirmed() -> Problem {
+    let message = "a key that is bound to a tenant brings in only companies that the provider confirms: verify `company`, \
+                   with an access token that is good, or use a key of all tenants";
+    Problem::new(ErrorCode::AuthScopeExceeded, message)
 }
 
 fn elsewhere() -> Problem {

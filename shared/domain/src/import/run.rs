@@ -216,14 +216,14 @@ impl Run<'_> {
             warnings.push(Warning::RefreshTokenExpired);
         }
         self.note_grant(&tokens).await?;
-        let (company, is_verified) = self.company(&tokens).await?;
-        if !is_verified {
+        let (company, is_confirmed) = self.company(&tokens).await?;
+        if !is_confirmed && self.options.verify == Verify::Company {
             warnings.push(Warning::NotVerified);
         }
         if !exists && !self.options.dry_run {
             self.make_tenant(&tokens.row.tenant).await?;
         }
-        self.place(&tokens, company).await
+        self.place(&tokens, (company, is_confirmed)).await
     }
 
     /// Whether the row's tenant exists, so that rows may be imported for it.

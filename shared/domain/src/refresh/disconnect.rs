@@ -67,9 +67,6 @@ impl Refresher {
         deadline: Timestamp,
     ) -> Result<DisconnectAnswer, StoreError> {
         let key = &message.disconnect;
-        let mut entry = self.entry(key, AuditAction::DisconnectRequested);
-        entry.actor.clone_from(&message.actor);
-        entry.correlation.clone_from(&message.correlation_id);
         for _ in 0..MARK_TRIES {
             let Some(connection) = self.connections.find(key).await? else {
                 return Ok(answer(DisconnectResult::Missing));
@@ -85,8 +82,7 @@ impl Refresher {
                 };
                 // The last company takes the connection with it, and one that is ending already takes all of them.
                 if companies.len() > 1 && !is_ending {
-                    entry.company = Some(leaving.provider_id.clone());
-                    return self.remove_company(connection, leaving, entry, deadline).await;
+                    return self.remove_company(connection, leaving, message, deadline).await;
                 }
             }
             if is_ending {
@@ -101,7 +97,8 @@ impl Refresher {
                 MarkOutcome::Disconnected => return Ok(answer(DisconnectResult::Disconnected)),
                 MarkOutcome::Changed => {}
                 MarkOutcome::Disconnecting => {
-                    audit::record(&*self.audit, &entry).await;
+                    let asked = self.asked(message, AuditAction::DisconnectRequested);
+                    audit::record(&*self.audit, &asked).await;
                     self.watch(key).await;
                     return self.end(key, deadline).await;
                 }
@@ -312,6 +309,14 @@ impl Refresher {
             }
             Err(SettleError::Store(error)) => Err(error),
         }
+    }
+
+    /// An entry about what somebody asked for, to be recorded at once: who exports the log counts on that.
+    pub(super) fn asked(&self, message: &DisconnectMessage, action: AuditAction) -> AuditEntry {
+        let mut entry = self.entry(&message.disconnect, action);
+        entry.actor.clone_from(&message.actor);
+        entry.correlation.clone_from(&message.correlation_id);
+        entry
     }
 
     pub(super) fn entry(&self, key: &ConnectionKey, action: AuditAction) -> AuditEntry {

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use super::{
-    DisconnectAnswer, DisconnectResult, FailureClass, RefreshOutcome, Refresher, Trigger,
+    DisconnectAnswer, DisconnectMessage, DisconnectResult, FailureClass, RefreshOutcome, Refresher, Trigger,
     disconnect::{ROUNDS, RevokeFailure, answer, waiting},
     spend::AttemptError,
 };
 use crate::{
-    audit::{self, AuditAction, AuditEntry},
+    audit::{self, AuditAction},
     connection::{Company, Connection},
     store::StoreError,
     token::{Refusal, RevocationError},
@@ -20,10 +20,9 @@ impl Refresher {
         &self,
         connection: Connection,
         company: &Company,
-        mut entry: AuditEntry,
+        message: &DisconnectMessage,
         deadline: Timestamp,
     ) -> Result<DisconnectAnswer, StoreError> {
-        entry.provider = Some(connection.provider);
         // A company that another tenant is connected to stays at the provider, for that one.
         let is_own = self.own_companies(&connection).await?.contains(&company.provider_id);
         if is_own
@@ -33,10 +32,12 @@ impl Refresher {
             let result = DisconnectResult::CompanyKept;
             return Ok(DisconnectAnswer { result, ..waiting(&error.failure, None) });
         }
-        let (key, fence) = (connection.key, connection.fence);
-        self.connections.release_route(&key, (connection.provider, &company.provider_id), fence).await?;
+        let (key, provider, fence) = (connection.key, connection.provider, connection.fence);
+        self.connections.release_route(&key, (provider, &company.provider_id), fence).await?;
         self.connections.delete_company(&key, &company.id, fence).await?;
-        entry.action = AuditAction::CompanyRemoved;
+        // Not before: what the provider, a refresh among it, took would let the entry come behind later ones.
+        let mut entry = self.asked(message, AuditAction::CompanyRemoved);
+        (entry.provider, entry.company) = (Some(provider), Some(company.provider_id.clone()));
         audit::record(&*self.audit, &entry).await;
         // Somebody may have taken the others off at the same time.
         let read = self.connections.find(&key).await?;
