@@ -12,7 +12,7 @@ from access_rules import ENDING, HARMLESS, all_grants, statements
 from expansion import ROLES, Expanded, expand, read_source
 
 ADAPTERS = Path(__file__).parents[2] / "shared" / "aws" / "src"
-KEYS = (ADAPTERS / "keys.rs").read_text()
+KEYS = "".join(file.read_text() for file in [ADAPTERS / "keys.rs", *sorted((ADAPTERS / "keys").glob("*.rs"))])
 
 
 @pytest.fixture(scope="module")
