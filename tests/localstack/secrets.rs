@@ -182,7 +182,7 @@ async fn shown(bundle: &Bundle, connection: &Connected<'_>) -> Vec<(String, Stri
     for path in paths {
         let answer = bundle.get(&path).await;
         assert!(matches!(answer.status, 200 | 404), "{path}: {}", answer.text());
-        shown.push((path, answer.text().to_owned()));
+        shown.push((path, answer.text()));
     }
     shown
 }
