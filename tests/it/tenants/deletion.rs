@@ -257,6 +257,7 @@ async fn to_ask_twice_deletes_once_and_the_id_is_free_again_for_another_tenant()
     let town = Town::new().await;
     let api = ApiWorld::new(&town.world, Role::Admin, None).await;
     let path = format!("/api/tenants/{}", town.leaving);
+    let former = town.keys(&town.leaving).await;
     for _ in 0..2 {
         assert_eq!(api.call("DELETE", &path, None).await.0, StatusCode::ACCEPTED);
     }
@@ -276,6 +277,7 @@ async fn to_ask_twice_deletes_once_and_the_id_is_free_again_for_another_tenant()
     );
     let connected = town.world.connect(&town.leaving, "1").await;
     assert!(town.world.access().access_token(&connected).await.is_ok(), "its old route leads to nobody");
+    assert!(!former.contains(&connected), "nor does the history of the old one become the new one's");
 }
 
 #[tokio::test]
