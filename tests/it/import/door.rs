@@ -49,7 +49,7 @@ async fn a_key_that_is_bound_to_a_tenant_imports_for_no_other_and_its_try_is_aud
 async fn a_tenant_that_is_not_there_is_made_only_where_that_is_asked_for() {
     let mut importing = Importing::new().await;
     importing.api = ApiWorld::new(&importing.world, Role::Admin, None).await;
-    let row = importing.row("refresh");
+    let row = with(importing.row("refresh"), "/tenantId", json!("somebody"));
 
     assert_eq!(results(&importing.import(json!([row])).await), ["failed TENANT_NOT_FOUND"]);
     let wrong = with(row.clone(), "/tokens/refreshToken", json!("no token"));
