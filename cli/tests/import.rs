@@ -47,6 +47,10 @@ async fn answer(State(heard): State<Shared>, headers: HeaderMap, Json(body): Jso
         let (status, code, message) = match token {
             "bad" => ("failed", json!("IMPORT_UNREADABLE"), json!("the row does not open")),
             "busy" if seen == 0 => ("failed", json!("STORAGE_UNAVAILABLE"), json!("no time was left")),
+            // The first row of a request is gotten to, and no other.
+            "slow" if row != &body["rows"][0] => {
+                ("failed", json!("RATE_LIMIT_EXCEEDED"), json!("too much work"))
+            }
             "old" => ("skipped", Value::Null, json!("this row was imported before")),
             _ => ("imported", Value::Null, Value::Null),
         };
@@ -284,4 +288,71 @@ async fn without_its_variables_the_command_says_which() {
         let output = desk.run(&arguments, vec![]).await;
         assert!(!output.status.success() && told(&output).contains("set the variable NOBODY_SET_THIS"));
     }
+}
+
+#[tokio::test]
+async fn rows_are_sent_again_as_long_as_the_api_gets_to_some_of_them() {
+    let desk = Desk::open("slow").await;
+    let input: String = (1..=8).map(|number| plain(number, "slow")).collect();
+
+    let output = desk.run(&["--file", "-"], input.into_bytes()).await;
+
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(told(&output).contains("8 imported, 0 skipped, 0 failed"));
+}
+
+#[tokio::test]
+async fn a_field_that_is_there_twice_is_refused_since_nobody_can_tell_which_is_right() {
+    let desk = Desk::open("twice").await;
+    let csv = "tenantId,provider,providerCompanyId,refreshToken,refresh_token\nacme,qbo,1,good,other\n";
+    let file = desk.file("rows.csv", 0o600, csv.as_bytes());
+    let output = desk.run(&["--file", &file, "--format", "plain"], vec![]).await;
+    assert!(
+        !output.status.success() && told(&output).contains("column 5 is refreshToken"),
+        "{}",
+        told(&output)
+    );
+
+    let row = json!({"tenantId": "acme", "tenant_id": "other", "provider": "qbo", "providerCompanyId": "1", "refreshToken": "good"});
+    let output = desk.run(&["--file", "-", "--format", "plain"], row.to_string().into_bytes()).await;
+    assert!(
+        !output.status.success() && told(&output).contains("tenantId is there twice"),
+        "{}",
+        told(&output)
+    );
+    assert!(desk.rows().is_empty());
+}
+
+#[tokio::test]
+async fn a_format_is_read_as_the_api_reads_it() {
+    let desk = Desk::open("formats").await;
+    let blanks = plain(1, "good").replace("\"plain\"", "\" plain \"");
+    let file = desk.file("open.ndjson", 0o644, blanks.as_bytes());
+    let output = desk.run(&["--file", &file], vec![]).await;
+    assert!(!output.status.success() && told(&output).contains("run `chmod 600"), "{}", told(&output));
+    assert!(desk.rows().is_empty());
+
+    let csv = "tenantId,provider,providerCompanyId,refreshToken,format\nacme,qbo,1,good,\n";
+    let file = desk.file("rows.csv", 0o600, csv.as_bytes());
+    assert!(desk.run(&["--file", &file, "--format", "plain"], vec![]).await.status.success());
+    assert_eq!(desk.rows()[0]["tokens"]["format"], "plain");
+}
+
+#[tokio::test]
+async fn a_row_that_fits_into_no_request_keeps_none_of_the_others_from_being_sent() {
+    let desk = Desk::open("long").await;
+    let csv = format!(
+        "tenantId,provider,providerCompanyId,refreshToken\nacme,qbo,1,{}\nacme,qbo,2,good\n",
+        "\u{1}".repeat(60_000)
+    );
+    let file = desk.file("rows.csv", 0o600, csv.as_bytes());
+
+    let output = desk.run(&["--file", &file, "--format", "plain"], vec![]).await;
+
+    assert!(
+        told(&output).contains("line 2: VALIDATION_FAILED") && told(&output).contains("1 imported"),
+        "{}",
+        told(&output)
+    );
+    assert_eq!(desk.rows().len(), 1);
 }

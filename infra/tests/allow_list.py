@@ -96,7 +96,7 @@ ALLOWED: dict[str, set[Grant]] = {
     "RefreshFunction": (
         _logs("RefreshLogs")
         | _grants("dynamodb:GetItem Query UpdateItem", "ConnectionsTable")
-        | _grants("dynamodb:DeleteItem", "ConnectionsTable", _keys("TENANT#*"))
+        | _grants("dynamodb:DeleteItem", "ConnectionsTable", _keys("TENANT#*", "ROUTE#*"))
         | _grants("dynamodb:Query", "ConnectionsTable/index/due")
         | _grants("dynamodb:PutItem", "HistoryTable")
         | _grants("dynamodb:Query PutItem UpdateItem", "ControlTable", _keys("SCHEDULER", "BREAKER#*"))

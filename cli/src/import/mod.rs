@@ -7,8 +7,8 @@ mod source;
 
 use std::{
     collections::HashMap,
-    fs,
-    io::{Write as _, stderr, stdout},
+    fs::File,
+    io::{self, Write as _, stderr, stdout},
     path::PathBuf,
 };
 
@@ -191,6 +191,14 @@ async fn send_all(
         match row {
             Ok(row) => {
                 plain.check(&row)?;
+                if !Batch::fits(&row) {
+                    counts.failed += 1;
+                    writeln!(
+                        stdout(),
+                        "line {number}: VALIDATION_FAILED: the row is too long for a request"
+                    )?;
+                    continue;
+                }
                 if !batch.has_room(&row) {
                     api.send(&mut batch, counts).await?;
                     writeln!(stderr(), "{counts}")?;
@@ -232,10 +240,12 @@ impl Import {
         }
         let Some(path) = &self.secret_file else { return Ok(None) };
         let shown = path.display();
-        let is_open = fs::metadata(path).map(|data| is_open_to_others(&data));
-        let is_open = is_open.with_context(|| format!("{shown} cannot be read"))?;
+        let cannot = || format!("{shown} cannot be read");
+        let file = File::open(path).with_context(cannot)?;
+        // Of the open file, so that it is the one that is read.
+        let is_open = is_open_to_others(&file.metadata().with_context(cannot)?);
         ensure!(!is_open, "others may read {shown}: run `chmod 600 {shown}`");
-        let text = fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
+        let text = io::read_to_string(file).with_context(cannot)?;
         Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 }

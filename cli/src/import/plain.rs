@@ -21,7 +21,9 @@ impl Plain {
 
     /// Refuses a row with tokens in the clear from a file that others may read.
     pub(super) fn check(&self, row: &Map<String, Value>) -> anyhow::Result<()> {
-        if row.get("tokens").and_then(|tokens| tokens.get("format")).is_none_or(|format| format != "plain") {
+        let format = row.get("tokens").and_then(|tokens| tokens.get("format")).and_then(Value::as_str);
+        // As the API reads it, without the blanks around it.
+        if format.map(str::trim) != Some("plain") {
             return Ok(());
         }
         self.met.set(true);

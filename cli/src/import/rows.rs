@@ -1,6 +1,6 @@
 //! From the columns of a file to the rows of the API.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::bail;
 use csv::ByteRecord;
@@ -60,9 +60,19 @@ impl Columns {
 
     /// Takes the header of a CSV file, which must be known as a whole: a column that is lost unseen may be the salt.
     pub(super) fn read_header(&mut self, record: &ByteRecord) -> anyhow::Result<()> {
+        let mut taken = HashSet::new();
         for (bytes, number) in record.iter().zip(1..) {
             let name = String::from_utf8_lossy(bytes).trim().to_owned();
-            if self.place(&name).is_none() {
+            let place = self.place(&name);
+            // Which of the two is right nobody can tell.
+            if let Some(Place::Row(field) | Place::Tokens(field)) = place
+                && !taken.insert(field)
+            {
+                bail!(
+                    "column {number} is {field}, and so is one before it: leave one out with --map column=-"
+                );
+            }
+            if place.is_none() {
                 let known = ROW.iter().chain(&TOKENS).copied().collect::<Vec<_>>().join(", ");
                 bail!(
                     "column {number}{} is none of {known}: say which it is with --map column=field, or --map column=- to leave it out",
@@ -96,10 +106,10 @@ impl Columns {
         if !row.contains_key("tokens") {
             let (mut own, mut tokens) = (Map::new(), Map::new());
             for (name, value) in row {
-                match self.place(&name) {
-                    Some(Place::Row(field)) => own.insert(field.to_owned(), value),
-                    Some(Place::Tokens(field)) => tokens.insert(field.to_owned(), value),
-                    Some(Place::Nowhere) => None,
+                let (of, field) = match self.place(&name) {
+                    Some(Place::Row(field)) => (&mut own, field),
+                    Some(Place::Tokens(field)) => (&mut tokens, field),
+                    Some(Place::Nowhere) => continue,
                     None => {
                         return Err(format!(
                             "the field{} is not known: say which it is with --map",
@@ -107,6 +117,9 @@ impl Columns {
                         ));
                     }
                 };
+                if of.insert(field.to_owned(), value).is_some() {
+                    return Err(format!("{field} is there twice: leave one out with --map"));
+                }
             }
             own.insert("tokens".to_owned(), tokens.into());
             row = own;
@@ -114,7 +127,11 @@ impl Columns {
         if let (Some(format), Some(tokens)) =
             (&self.format, row.get_mut("tokens").and_then(Value::as_object_mut))
         {
-            tokens.entry("format").or_insert_with(|| format.clone().into());
+            let own = tokens.entry("format").or_insert(Value::Null);
+            // As the API has it: null and empty are as good as absent.
+            if own.is_null() || own.as_str().is_some_and(|own| own.trim().is_empty()) {
+                *own = format.clone().into();
+            }
         }
         row.insert("line".to_owned(), line.into());
         Ok(row)

@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 240 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(35);
 /// What the answer about fifty rows never comes to.
 const MAX_ANSWER: usize = 256 * 1024;
-/// How often a request is sent that the API does not answer, or rows that it had no time for: a few minutes of outage.
+/// How often a request is sent that the API does not answer, or rows of which it gets to none: a few minutes of outage.
 const TRIES: u32 = 6;
 /// What the API says of rows that it could not get to, which may be sent again.
 const AGAIN: [&str; 2] = ["STORAGE_UNAVAILABLE", "RATE_LIMIT_EXCEEDED"];
@@ -84,6 +84,11 @@ impl Batch {
         self.rows.is_empty() || (self.rows.len() < MAX_ROWS && self.bytes + size(row) <= MAX_BYTES)
     }
 
+    /// Whether a row can be sent at all.
+    pub(super) fn fits(row: &Map<String, Value>) -> bool {
+        size(row) <= MAX_BYTES
+    }
+
     pub(super) fn add(&mut self, row: Map<String, Value>, line: u64) {
         self.bytes += size(&row);
         self.rows.push(row);
@@ -104,25 +109,28 @@ impl Api {
     /// Sends a batch until the API got to all of its rows, prints what failed, and leaves the batch empty.
     pub(super) async fn send(&self, batch: &mut Batch, counts: &mut Counts) -> anyhow::Result<()> {
         let Batch { mut rows, last_line, .. } = std::mem::take(batch);
-        for tried in 1..=TRIES {
-            if rows.is_empty() {
-                break;
-            }
+        let mut tried = 1;
+        while !rows.is_empty() {
             let report = self.post(&rows).await?;
             if report.results.len() != rows.len() {
                 bail!("the API told of {} rows, and was sent {}", report.results.len(), rows.len());
             }
-            let sent = std::mem::take(&mut rows);
-            for (row, result) in sent.into_iter().zip(report.results) {
-                let again = result.code.as_deref().is_some_and(|code| AGAIN.contains(&code));
-                if again && tried < TRIES {
-                    rows.push(row);
-                } else {
-                    counts.tell(&result)?;
-                }
+            let (left, done): (Vec<_>, Vec<_>) =
+                rows.into_iter().zip(report.results).partition(|(_, result)| result.is_to_come_again());
+            for (_, result) in &done {
+                counts.tell(result)?;
             }
-            if !rows.is_empty() {
-                wait(backoff(tried)).await;
+            // As long as the API gets to some of them, it gets to all.
+            tried = if done.is_empty() { tried + 1 } else { 1 };
+            if tried > TRIES {
+                for (_, result) in &left {
+                    counts.tell(result)?;
+                }
+                break;
+            }
+            rows = left.into_iter().map(|(row, _)| row).collect();
+            if done.is_empty() {
+                wait(backoff(tried - 1)).await;
             }
         }
         counts.next_line = counts.next_line.max(last_line + 1);
@@ -161,6 +169,12 @@ impl Api {
             wait(asked.unwrap_or_else(|| backoff(tried))).await;
             tried += 1;
         }
+    }
+}
+
+impl RowReport {
+    fn is_to_come_again(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| AGAIN.contains(&code))
     }
 }
 

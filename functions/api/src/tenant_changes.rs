@@ -116,7 +116,10 @@ fn changed(
         let message = "a key that is bound to a tenant may not change its plan, limits or state";
         return Err(ApiError::new(ErrorCode::AuthScopeExceeded, message));
     }
-    tenant_settings::check(&deps.scopes, &wanted.settings)?;
+    // What was fine once and is configured no longer must not keep a tenant from being renamed, or suspended.
+    if was.settings != wanted.settings {
+        tenant_settings::check(&deps.scopes, &wanted.settings)?;
+    }
     Ok(Tenant {
         name: printable("name", &wanted.name, MAX_NAME)?,
         plan: wanted.plan.as_deref().map(plan_of).transpose()?,
@@ -173,13 +176,28 @@ async fn follow(
 ) -> Result<(), Refusal> {
     let settings = patch.get("settings");
     if settings.is_some_and(|settings| settings.is_null() || settings.get("refreshPolicy").is_some()) {
-        things.keep_warm(&tenant.id, tenant.settings.refresh_policy).await?;
+        keep_warm(things, tenant).await?;
     }
     if patch.contains_key("state") && tenant.state == TenantState::Active {
         // What changed while it was suspended was told to nobody.
         things.catch_up(&tenant.id, deps.clock.now()).await?;
     }
     Ok(())
+}
+
+/// Has the tenant's connections kept as it wishes: as it wishes in the end, where others change that meanwhile.
+async fn keep_warm(things: &Within<'_>, tenant: &Tenant) -> Result<(), Refusal> {
+    let mut wish = tenant.settings.refresh_policy;
+    for _ in 0..TRIES {
+        things.keep_warm(&tenant.id, wish).await?;
+        let stored = things.tenant(&tenant.id).await?.map(|tenant| tenant.settings.refresh_policy);
+        match stored.filter(|stored| *stored != wish) {
+            Some(stored) => wish = stored,
+            None => return Ok(()),
+        }
+    }
+    let message = "others change the tenant at the same time";
+    Err(ApiError::new(ErrorCode::ChangedMeanwhile, message).into())
 }
 
 /// `DELETE /api/tenants/{tenant}`

@@ -1,8 +1,10 @@
 //! What is taken off connections, and connections that are forgotten.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use domain::{
-    connection::{ConnectionKey, ConnectionState},
+    connection::{ConnectionKey, ConnectionState, ConnectionStore as _},
     id::CompanyId,
     store::StoreError,
 };
@@ -48,7 +50,19 @@ impl DynamoConnections {
         output.items().iter().map(|item| Reader::new("company", item).parsed_after(SK, &prefix)).collect()
     }
 
-    /// Forgets a connection that has ended: its companies first, so that they are found as long as there is any.
+    /// Deletes the routes that were released by a connection, whose names would else outlive it; not those that are others'
+    /// by now.
+    async fn forget_routes(&self, key: &ConnectionKey) -> Result<(), StoreError> {
+        let listed = self.list_companies(key).await?.into_iter().map(|company| company.id);
+        let companies: BTreeSet<_> = listed.chain(self.left(key).await?).collect();
+        for (provider, company) in companies.iter().filter_map(CompanyId::parts) {
+            self.delete_routes(key, (provider, &company)).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a connection that has ended: its companies first, so that they are found as long as there is any, and before
+    /// them the routes that are found by them.
     pub(crate) async fn forget_ended(&self, key: &ConnectionKey) -> Result<bool, StoreError> {
         const OPERATION: &str = "forget";
         let found = self.find_item(key, OPERATION).await?;
@@ -56,6 +70,7 @@ impl DynamoConnections {
         if found.is_some_and(|connection| connection.state != ConnectionState::Disconnected) {
             return Ok(false);
         }
+        self.forget_routes(key).await?;
         for prefix in [keys::companies_prefix(key), keys::left_prefix(key)] {
             let query = self.query_tenant(&key.tenant, &prefix);
             while !erase::page((&self.client, &self.table), query.clone(), OPERATION).await? {}

@@ -129,6 +129,28 @@ impl DynamoConnections {
         }
         Ok(())
     }
+
+    /// Deletes both items that can be this connection's route, if they are.
+    pub(crate) async fn delete_routes(
+        &self,
+        key: &ConnectionKey,
+        (provider, company): (Provider, &ProviderCompanyId),
+    ) -> Result<(), StoreError> {
+        let condition = format!("#{TENANT} = :tenant AND #{CONNECTION} = :connection");
+        for route in [Key::owner(provider, company), Key::sharer(provider, company, &key.tenant)] {
+            let request = self
+                .client
+                .delete_item()
+                .table_name(&self.table)
+                .set_key(Some(route.into_item()))
+                .set_expression_attribute_names(Some(names([&condition])))
+                .condition_expression(&condition)
+                .expression_attribute_values(":tenant", text(key.tenant.as_str()))
+                .expression_attribute_values(":connection", text(key.connection.as_str()));
+            conditional("forget", request.send().await)?;
+        }
+        Ok(())
+    }
 }
 
 /// A route.

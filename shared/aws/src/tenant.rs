@@ -87,7 +87,8 @@ impl TenantStore for DynamoTenants {
 
     async fn replace(&self, tenant: &Tenant) -> Result<bool, StoreError> {
         let item = write(tenant);
-        let condition = format!("#{VERSION} = :before");
+        let before = tenant.version.saturating_sub(1);
+        let condition = replaces(before);
         let request = self
             .client
             .put_item()
@@ -95,7 +96,7 @@ impl TenantStore for DynamoTenants {
             .set_item(Some(item.clone()))
             .set_expression_attribute_names(Some(names([&condition])))
             .condition_expression(condition)
-            .expression_attribute_values(":before", number(tenant.version.saturating_sub(1)))
+            .expression_attribute_values(":before", number(before))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         Ok(match conditional("replace", request.send().await)? {
             Conditional::Written(_) => true,
@@ -118,6 +119,15 @@ impl TenantStore for DynamoTenants {
         conditional("remove", request.send().await)?;
         Ok(())
     }
+}
+
+/// That the version before is stored. Tenants of a time without versions count as their first one, as [`read`] has it.
+fn replaces(before: u64) -> String {
+    let is_it = format!("#{VERSION} = :before");
+    if before > 1 {
+        return is_it;
+    }
+    format!("{is_it} OR (attribute_exists(#{PK}) AND attribute_not_exists(#{VERSION}))")
 }
 
 fn write(tenant: &Tenant) -> Item {
@@ -153,4 +163,21 @@ fn read(item: &Item) -> Result<Tenant, StoreError> {
         created_at: reader.instant(CREATED_AT)?,
         version: reader.number_if(VERSION)?.unwrap_or(1),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_of_a_time_without_versions_can_be_changed_as_its_first_one() {
+        let mut item = write(&Tenant::new("acme".parse().unwrap(), "Acme", jiff::Timestamp::UNIX_EPOCH));
+        item.retain(|name, _| ![VERSION, STATE, SETTINGS].contains(&name.as_str()));
+
+        let old = read(&item).unwrap();
+
+        let unversioned = "(attribute_exists(#pk) AND attribute_not_exists(#version))";
+        assert_eq!(replaces(old.version), format!("#version = :before OR {unversioned}"));
+        assert_eq!(replaces(old.version + 1), "#version = :before");
+    }
 }

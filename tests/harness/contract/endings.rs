@@ -1,7 +1,7 @@
 //! What stores keep of the end of things: what is erased is gone, whole, and nothing else is.
 
 use domain::{
-    connection::{Connection, ConnectionState, ConnectionStore, PlacedCompany, Replaces},
+    connection::{Connection, ConnectionState, ConnectionStore, NewConnection, PlacedCompany, Replaces},
     id::JobId,
     limits::{Usage, UsageStore},
     provider::Provider,
@@ -58,6 +58,10 @@ async fn only_what_has_ended_is_forgotten_and_then_whole(store: &dyn ConnectionS
     let living = stored(store, sample::connection(&key)).await;
     let other = stored(store, sample::connection(&beside)).await;
     store.delete_company(&key, &sample::company(), living.connection.fence).await.unwrap();
+    let routes_of = async |new: &NewConnection| {
+        store.find_routes(new.connection.provider, &new.companies[0].company.provider_id).await.unwrap()
+    };
+    assert_eq!(routes_of(&living).await.len(), 1);
     for state in [ConnectionState::Active, ConnectionState::Disconnecting] {
         replaced(store, &key, state).await;
         assert!(!store.forget(&key).await.unwrap(), "{state}");
@@ -70,7 +74,9 @@ async fn only_what_has_ended_is_forgotten_and_then_whole(store: &dyn ConnectionS
         assert_eq!(store.find(&key).await.unwrap(), None);
         assert_eq!(store.list_companies(&key).await.unwrap(), []);
         assert_eq!(store.list_left(&key).await.unwrap(), []);
+        assert_eq!(routes_of(&living).await, []);
     }
+    assert_eq!(routes_of(&other).await.len(), 1);
     assert_eq!(store.find(&beside).await.unwrap(), Some(other.connection));
     assert_eq!(store.list_companies(&beside).await.unwrap().len(), 1);
 }
@@ -85,7 +91,7 @@ async fn replaced(
     let company = store.list_companies(key).await.unwrap().remove(0);
     let replaces = Some(Replaces { fence: stands.fence, write_id: stands.write_id.clone() });
     let connection = Connection { state, write_id: ids().write(), ..stands };
-    let new = domain::connection::NewConnection {
+    let new = NewConnection {
         connection,
         companies: vec![PlacedCompany { company, from: None }],
         replaces,

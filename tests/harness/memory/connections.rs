@@ -248,6 +248,7 @@ impl ConnectionStore for InMemoryConnections {
         }
         state.companies.retain(|(of, _), _| of != key);
         state.left.retain(|(of, _)| of != key);
+        state.routes.forget(key);
         state.connections.remove(key);
         Ok(true)
     }

@@ -62,6 +62,13 @@ impl Routes {
         latest.into_values().map(|written| written.route.clone()).collect()
     }
 
+    /// Forgets the routes to `key`.
+    pub(super) fn forget(&mut self, key: &ConnectionKey) {
+        for routes in self.0.values_mut() {
+            routes.retain(|_, written| written.route.key != *key);
+        }
+    }
+
     /// Releases the routes to `key` that were written with no greater fence.
     pub(super) fn release(
         &mut self,

@@ -72,3 +72,15 @@ async fn a_refresh_token_of_two_tenants_or_of_two_companies_of_quickbooks_is_one
     assert_eq!(message(1), "line 1 has the same refresh token for another company: it can be only one's");
     assert_eq!(message(3), "line 3 has the same refresh token for another tenant: it can be only one's");
 }
+
+#[tokio::test]
+async fn a_refresh_token_goes_to_one_company_of_quickbooks_also_where_all_rows_name_one_line() {
+    let importing = Importing::new().await;
+    let of = |company: &str| with(importing.row("grant"), "/providerCompanyId", json!(company));
+    let rows = [of("1"), of("2")].map(|row| with(row, "/line", json!(1)));
+
+    let report = importing.import(json!(rows)).await;
+
+    assert_eq!(results(&report), ["imported", "failed VALIDATION_FAILED"], "{report}");
+    assert_eq!(importing.count().await, 1);
+}

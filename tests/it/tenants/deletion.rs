@@ -6,6 +6,7 @@ use domain::{
     access::AccessError,
     api_key::{ApiKeyStore as _, NewApiKey, Role},
     audit::AuditAction,
+    authorization::{CompleteError, ConnectFailure},
     clock::Clock as _,
     connection::{ConnectionKey, ConnectionState, ConnectionStore as _},
     entropy::SystemEntropy,
@@ -18,7 +19,7 @@ use domain::{
         Entity, JobLog as _, JobRecord, Lane, LaneMessage, RecordPlace, RecordStore as _, SyncCursor,
         SyncJob, WalkStore as _,
     },
-    tenant::{TenantState, TenantStore as _},
+    tenant::{Halted, TenantState, TenantStore as _},
     token::{Refusal, RevocationError},
     user::{User, UserStore as _},
 };
@@ -257,6 +258,7 @@ async fn to_ask_twice_deletes_once_and_the_id_is_free_again_for_another_tenant()
     let town = Town::new().await;
     let api = ApiWorld::new(&town.world, Role::Admin, None).await;
     let path = format!("/api/tenants/{}", town.leaving);
+    let former = town.keys(&town.leaving).await;
     for _ in 0..2 {
         assert_eq!(api.call("DELETE", &path, None).await.0, StatusCode::ACCEPTED);
     }
@@ -276,6 +278,7 @@ async fn to_ask_twice_deletes_once_and_the_id_is_free_again_for_another_tenant()
     );
     let connected = town.world.connect(&town.leaving, "1").await;
     assert!(town.world.access().access_token(&connected).await.is_ok(), "its old route leads to nobody");
+    assert!(!former.contains(&connected), "nor does the history of the old one become the new one's");
 }
 
 #[tokio::test]
@@ -346,4 +349,27 @@ async fn a_connection_that_needs_a_reconnect_or_was_never_confirmed_ends_with_it
     town.work_off(vec![mark]).await;
 
     town.assert_one_is_gone().await;
+}
+
+#[tokio::test]
+async fn a_link_of_a_tenant_that_is_gone_connects_nothing_to_the_next_one_with_its_id() {
+    let town = Town::new().await;
+    let world = &town.world;
+    let api = ApiWorld::new(world, Role::Admin, None).await;
+    let mark = town.condemned();
+    world.begun_with(world.session(&town.leaving), "old", "browser").await;
+    town.work_off(vec![mark]).await;
+    let new = json!({"tenantId": town.leaving, "name": "Another"});
+    assert_eq!(code(&api.call("POST", "/api/tenants", Some(new)).await), "201");
+
+    let answer = world.call_back("old", Some("browser"), "79").await;
+
+    let gone = ConnectFailure::Halted(Halted::Gone).to_string();
+    assert!(
+        matches!(answer, Err(CompleteError::Failed { ref failure, .. }) if failure.to_string() == gone),
+        "{answer:?}"
+    );
+    assert!(town.keys(&town.leaving).await.is_empty());
+    world.begun_with(world.session(&town.leaving), "new", "browser").await;
+    assert!(world.call_back("new", Some("browser"), "79").await.is_ok());
 }

@@ -186,3 +186,20 @@ async fn who_wants_no_daily_sync_gets_none_and_the_others_do() {
     assert_eq!(walk(None).await, [other]);
     assert_eq!(walk(Some(&tenant)).await, []);
 }
+
+#[tokio::test]
+async fn a_tenant_can_be_suspended_although_one_of_its_scopes_is_configured_no_longer() {
+    let (world, tenant, api) = administered().await;
+    let gone = vec!["com.intuit.quickbooks.gone".to_owned()];
+    world.tenant(&tenant, |tenant| {
+        tenant.settings.scopes.insert(Provider::QuickBooks, gone);
+    });
+
+    assert_eq!(code(&patch(&api, &tenant, json!({"state": "suspended"})).await), "200");
+    let change = json!({"settings": {"syncSchedule": "off"}});
+    assert_eq!(
+        code(&patch(&api, &tenant, change).await),
+        "400 VALIDATION_FAILED",
+        "new settings are checked whole"
+    );
+}

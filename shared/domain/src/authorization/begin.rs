@@ -125,7 +125,8 @@ pub async fn begin(
     let ConsumeOutcome::Consumed(session) = store.consume_session(&hash(code), provider, now).await? else {
         return Err(BeginError::LinkSpent);
     };
-    let tenant = tenants.find(&session.tenant).await?.ok_or(BeginError::Halted(Halted::Gone))?;
+    let tenant = tenants.find(&session.tenant).await?.filter(|tenant| session.is_for(tenant));
+    let tenant = tenant.ok_or(BeginError::Halted(Halted::Gone))?;
     if let Some(halted) = tenant.state.halted() {
         return Err(BeginError::Halted(halted));
     }

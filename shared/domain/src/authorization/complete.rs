@@ -178,6 +178,7 @@ impl Connector {
     pub async fn complete(&self, callback: Callback, redirect_uri: &str) -> Result<Completed, CompleteError> {
         let mut request = self.consume(&callback).await?;
         let tenant = self.placer.tenants.find(&request.session.tenant).await?;
+        let tenant = tenant.filter(|tenant| request.session.is_for(tenant));
         // The address was allowed when the link was made, and may be none of the tenant's any more.
         request.session.return_url.take_if(|url| !self.may_return(tenant.as_ref(), url));
         let correlation = callback.correlation.clone();

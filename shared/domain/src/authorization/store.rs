@@ -1,14 +1,19 @@
 //! What is kept between the steps of connecting, by the hash of a one-time value.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::begin::SESSION_LIFE;
 use crate::{
     id::{ConnectionId, TenantId},
     provider::Provider,
+    refresh::policy::later,
     secret::OneTimeValue,
     store::StoreError,
+    tenant::Tenant,
 };
 
 /// A one-time connect link, made by the product's backend.
@@ -32,6 +37,18 @@ pub struct ConnectSession {
     pub sync: bool,
     /// When the link stops working.
     pub expires_at: Timestamp,
+}
+
+/// How far the clocks of two functions may be apart; far less than it takes to delete a tenant.
+const CLOCKS_APART: Duration = Duration::from_mins(1);
+
+impl ConnectSession {
+    /// Whether the link was made for this tenant, and not for a former one that had its id.
+    #[must_use]
+    pub fn is_for(&self, tenant: &Tenant) -> bool {
+        let made_before = later(self.expires_at, CLOCKS_APART) < later(tenant.created_at, SESSION_LIFE);
+        self.tenant == tenant.id && !made_before
+    }
 }
 
 /// An authorization request under way (RFC 6749 section 4.1.1), kept until its callback.

@@ -184,8 +184,8 @@ pub trait ConnectionStore: Send + Sync {
     /// Lists the companies that were taken off a connection; some may have come back to it.
     async fn list_left(&self, key: &ConnectionKey) -> Result<Vec<CompanyId>, StoreError>;
 
-    /// Forgets a connection that has ended, with its companies, those that left it included; routes stay, released. False
-    /// where it has not ended. Again is harmless.
+    /// Forgets a connection that has ended, with its companies, those that left it included, and the routes that led to it.
+    /// False where it has not ended. Again is harmless.
     async fn forget(&self, key: &ConnectionKey) -> Result<bool, StoreError>;
 }
 

@@ -65,11 +65,11 @@ impl Run<'_> {
             self.note_stored(&row.tenant, row.provider).await?;
         }
         let seen = self.seen.entry(tokens.fingerprint.clone()).or_insert_with(|| Seen {
-            line: Some(row.line),
+            row: Some((row.number, row.line)),
             tenant: row.tenant.clone(),
             connection: None,
         });
-        let line = seen.line.filter(|line| *line != row.line);
+        let line = seen.row.filter(|(number, _)| *number != row.number).map(|(_, line)| line);
         if seen.tenant == row.tenant && (has_several || line.is_none()) {
             return Ok(());
         }
@@ -86,7 +86,7 @@ impl Run<'_> {
             page.connections.into_iter().filter(|one| one.provider == provider && !one.state.is_ended());
         for Connection { key, tokens, .. } in live {
             if let Some(tokens) = tokens {
-                let seen = Seen { line: None, tenant: tenant.clone(), connection: Some(key) };
+                let seen = Seen { row: None, tenant: tenant.clone(), connection: Some(key) };
                 self.seen.entry(tokens.refresh_fingerprint).or_insert(seen);
             }
         }

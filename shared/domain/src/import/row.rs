@@ -62,6 +62,8 @@ pub struct Locations {
 /// What a row says of itself, for the report, whether or not the rest of it can be read.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
+    /// Its place within the request, from 1: what `line` says is the sender's, and may be said twice.
+    pub(super) number: u64,
     pub(super) line: u64,
     pub(super) tenant: Option<TenantId>,
     pub(super) provider: Option<Provider>,
@@ -69,6 +71,7 @@ pub(super) struct Head {
 
 /// A row that is of the documented form.
 pub(super) struct Row {
+    pub(super) number: u64,
     pub(super) line: u64,
     pub(super) tenant: TenantId,
     pub(super) provider: Provider,
@@ -104,6 +107,7 @@ impl Head {
         let fields = Fields { row, prefix: "" };
         let text = |name| fields.text(name).ok().flatten();
         Self {
+            number,
             line: row.get("line").and_then(Value::as_u64).unwrap_or(number),
             tenant: text("tenantId").and_then(|tenant| tenant.parse().ok()),
             provider: text("provider").and_then(|provider| provider_of(&provider)),
@@ -133,6 +137,7 @@ impl Row {
         let tokens = row.get("tokens").and_then(Value::as_object);
         let tokens = tokens.ok_or(fields.invalid("tokens", "must be an object with the row's tokens"))?;
         let row = Self {
+            number: head.number,
             line: head.line,
             tenant,
             provider,

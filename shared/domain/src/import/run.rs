@@ -92,8 +92,8 @@ pub struct Importer {
 
 /// Where a refresh token was seen.
 pub(super) struct Seen {
-    /// In which line of this request; none where it was found stored.
-    pub(super) line: Option<u64>,
+    /// In which row of this request, by number and line; none where it was found stored.
+    pub(super) row: Option<(u64, u64)>,
     pub(super) tenant: TenantId,
     /// The connection that has it.
     pub(super) connection: Option<ConnectionKey>,
@@ -290,7 +290,7 @@ fn without_twins(mut rows: Vec<(Head, Result<Read, Problem>)>) -> Vec<(Head, Res
 }
 
 fn report(head: Head, outcome: Result<Outcome, Problem>, warnings: Vec<Warning>) -> RowReport {
-    let Head { line, tenant: tenant_id, provider } = head;
+    let Head { line, tenant: tenant_id, provider, .. } = head;
     let (status, key, code, message) = match outcome {
         Ok(Outcome { status, key, message }) => (status, key, None, message.map(str::to_owned)),
         Err(Problem { code, message }) => (RowStatus::Failed, None, Some(code.name()), Some(message)),
