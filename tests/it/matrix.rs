@@ -166,3 +166,17 @@ async fn another_tenants_things_do_not_exist_and_ones_own_do() {
 
     insta::assert_snapshot!(table);
 }
+
+#[tokio::test]
+async fn a_list_is_no_object_whose_fields_stand_in_their_order() {
+    let world = World::new();
+    let api = ApiWorld::new(&world, Role::Admin, None).await;
+    let tenant = |limits: Value| json!({ "tenantId": "listed", "name": "Listed", "limits": limits });
+
+    for body in [json!(["listed", "Listed", null]), tenant(json!([null, null, null])), json!([]), json!("x")]
+    {
+        let (status, told) = api.call("POST", "/api/tenants", Some(body)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{told}");
+    }
+    assert_eq!(api.call("POST", "/api/tenants", Some(tenant(json!({})))).await.0, StatusCode::CREATED);
+}

@@ -118,7 +118,12 @@ async fn a_suspended_tenant_is_asked_for_what_changed_when_it_works_again() {
     };
     assert_eq!(to("suspended").await["state"], "suspended");
     let job = json!({"tenantId": connection.tenant.id, "provider": "quickbooks", "operation": "sync_all"});
-    bundle.post("/api/jobs", &job).await.expect_error(403, "TENANT_SUSPENDED");
+    // An instance goes by what it knows of a tenant for half a minute.
+    eventually("the suspension is known", PATIENCE, async || {
+        let answer = bundle.post("/api/jobs", &job).await;
+        (answer.status == 403).then(|| answer.expect_error(403, "TENANT_SUSPENDED"))
+    })
+    .await;
     assert_eq!(connection.refresh().await.expect(200)["refreshed"], true, "its tokens are kept alive");
 
     assert_eq!(to("active").await["state"], "active");

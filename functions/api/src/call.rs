@@ -23,7 +23,11 @@ use edge::{
     query::Query,
     telemetry::count_error,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize as _, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
 use crate::{Deps, admission, quota, tenancy::Within};
@@ -273,6 +277,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let bytes = json_bytes(request, state, crate::MAX_BODY_BYTES).await?;
+        // A list would be read as the fields in their order, which nobody documented.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(ApiError::invalid("body", "the body must be a JSON object").into());
+        }
         let parsed = serde_json::from_slice(&bytes);
         // The parser's words name fields and positions of the caller's own body, never values of ours.
         parsed.map(Self).map_err(|error| {
@@ -297,6 +305,12 @@ pub(crate) async fn json_bytes<S: Send + Sync>(
         }
         _ => ApiError::invalid("body", "the body could not be read").into(),
     })
+}
+
+/// A field that is an object: a list would be read as its fields in their order.
+pub(crate) fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    let object = Map::<String, Value>::deserialize(deserializer)?;
+    serde_json::from_value(Value::Object(object)).map_err(D::Error::custom)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

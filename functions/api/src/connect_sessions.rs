@@ -66,6 +66,7 @@ struct SessionBody {
     responses(
         (status = 201, description = "The link, which works once", body = SessionBody),
         (status = 404, description = "There is no such tenant, provider or connection"),
+        (status = 409, description = "The tenant is being deleted"),
     ),
 )]
 pub(crate) async fn open(

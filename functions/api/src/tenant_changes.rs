@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Deps,
-    call::{Call, JsonBody, Name, Outcome, PublicUrl, Refusal, located},
+    call::{Call, JsonBody, Name, Outcome, PublicUrl, Refusal, located, object},
     tenancy::Within,
     tenant_settings::{self, plan_of, printable},
     tenants::{MAX_NAME, TenantBody, missing, shown},
@@ -32,9 +32,9 @@ struct Changeable {
     name: String,
     #[serde(default)]
     plan: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     limits: TenantLimits,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     settings: TenantSettings,
     state: TenantState,
 }

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Deps,
-    call::{Call, JsonBody, Name, Outcome, Parameters},
+    call::{Call, JsonBody, Name, Outcome, Parameters, object},
     cursors::List,
     openapi::FromCursor,
     tenant_settings::{self, plan_of, printable},
@@ -40,9 +40,9 @@ pub(crate) struct NewTenant {
     /// The plan it is on, in the product's own word.
     #[schema(min_length = 1, max_length = 64)]
     plan: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     limits: TenantLimits,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     settings: TenantSettings,
 }
 
